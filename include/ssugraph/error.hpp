@@ -1,0 +1,89 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+/**
+ * The four exceptions of the library. Their types are contract, their texts are not. All are thrown
+ * before anything was enqueued or changed, unless a declaration says otherwise.
+ */
+namespace ssugraph {
+
+/** An argument breaks its contract. Names the argument, what was expected and what came. */
+class invalid_argument : public std::invalid_argument {
+ public:
+  invalid_argument(std::string argument, std::string expected, std::string came)
+      : std::invalid_argument{argument + ": expected " + expected + ", got " + came},
+        argument_{std::move(argument)},
+        expected_{std::move(expected)},
+        came_{std::move(came)} {}
+
+  [[nodiscard]] const std::string& argument() const noexcept { return argument_; }
+  [[nodiscard]] const std::string& expected() const noexcept { return expected_; }
+  [[nodiscard]] const std::string& came() const noexcept { return came_; }
+
+ private:
+  std::string argument_;
+  std::string expected_;
+  std::string came_;
+};
+
+/** A well-formed problem that a backend does not serve. Carries each backend with its reason. */
+class unsupported : public std::runtime_error {
+ public:
+  struct refusal {
+    std::string backend;
+    std::string reason;
+  };
+
+  explicit unsupported(std::vector<refusal> refusals)
+      : std::runtime_error{describe(refusals)}, refusals_{std::move(refusals)} {}
+
+  [[nodiscard]] const std::vector<refusal>& refusals() const noexcept { return refusals_; }
+
+ private:
+  static std::string describe(const std::vector<refusal>& refusals) {
+    std::string text = "unsupported";
+    for (const auto& [backend, reason] : refusals) text += "; " + backend + ": " + reason;
+    return text;
+  }
+
+  std::vector<refusal> refusals_;
+};
+
+/** A call that an object's state forbids. Names the object, its state and the call that fixes it. */
+class invalid_state : public std::logic_error {
+ public:
+  invalid_state(std::string object, std::string state, std::string remedy)
+      : std::logic_error{object + " " + state + "; " + remedy},
+        object_{std::move(object)},
+        state_{std::move(state)},
+        remedy_{std::move(remedy)} {}
+
+  [[nodiscard]] const std::string& object() const noexcept { return object_; }
+  [[nodiscard]] const std::string& state() const noexcept { return state_; }
+  [[nodiscard]] const std::string& remedy() const noexcept { return remedy_; }
+
+ private:
+  std::string object_;
+  std::string state_;
+  std::string remedy_;
+};
+
+/** A CUDA call failed. `code` is the `cudaError_t`; the text has the call and what it was for. */
+class cuda_error : public std::runtime_error {
+ public:
+  cuda_error(int code, std::string call, const std::string& text)
+      : std::runtime_error{call + ": " + text}, code_{code}, call_{std::move(call)} {}
+
+  [[nodiscard]] int code() const noexcept { return code_; }
+  [[nodiscard]] const std::string& call() const noexcept { return call_; }
+
+ private:
+  int code_;
+  std::string call_;
+};
+
+}  // namespace ssugraph

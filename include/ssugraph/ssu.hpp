@@ -1,0 +1,235 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <ssugraph/random.hpp>
+#include <ssugraph/stream.hpp>
+#include <ssugraph/tensor_view.hpp>
+
+/**
+ * The selective state update (SSU): one decode step of a Mamba layer for a batch of sequences.
+ * For one token, all arithmetic in fp32:
+ *
+ *     dt' = dt + dt_bias;  if dt_softplus: dt' = dt' <= 20 ? log1p(exp(dt')) : dt'
+ *     h'  = h * exp(A * dt') + (dt' * x) * B       (B and C of group  head / (nheads / ngroups))
+ *     out = (sum over dstate of h' * C  [+ D * x])  [* z * sigmoid(z)]
+ *
+ * Source: Gu and Dao, "Mamba" (2023), section 3, and Dao and Gu, "Transformers are SSMs" (2024),
+ * for the tied form. Between the tokens of one call the state stays fp32; only stored copies are
+ * rounded, and `out` uses the unrounded h'.
+ */
+namespace ssugraph {
+
+/** Which implementation runs, and how it stores 16-bit state. */
+struct mamba_config {
+  /** Name of a backend: `native` (CUDA) or `reference` (CPU). */
+  std::string backend = "native";
+  /** Store fp16 and bf16 state with stochastic rounding; an error for fp32 state. */
+  bool stochastic_rounding = false;
+  /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
+  int philox_rounds = 0;
+  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar`. */
+  std::string algorithm = "auto";
+
+  bool operator==(const mamba_config&) const = default;
+};
+
+/**
+ * The tensors and scalars of one SSU call. Nothing is owned. `rows` are tokens; without cu_seqlens
+ * a sequence has one row. Each tensor may omit its nheads or ngroups axis (extent 1). Any stride is
+ * legal on any axis of an input. `state` and `out` are written: none of their axes may broadcast,
+ * and neither may overlap another tensor.
+ */
+struct ssu_args {
+  tensor_view state;                    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
+  tensor_view x;                        ///< (rows, nheads, dim), fp32, fp16 or bf16
+  tensor_view dt;                       ///< (rows, nheads, dim), fp32, fp16 or bf16
+  tensor_view A;                        ///< (nheads, dim, dstate), fp32, fp16 or bf16
+  tensor_view B;                        ///< (rows, ngroups, dstate), dtype of x
+  tensor_view C;                        ///< (rows, ngroups, dstate), dtype of x
+  tensor_view D;                        ///< optional (nheads, dim), fp32, fp16 or bf16
+  tensor_view z;                        ///< optional (rows, nheads, dim), dtype of x
+  tensor_view dt_bias;                  ///< optional (nheads, dim), fp32, fp16 or bf16
+  tensor_view out;                      ///< (rows, nheads, dim), dtype of x
+  tensor_view state_batch_indices;      ///< optional (n) or (n, T), int32 or int64: slots read
+  tensor_view dst_state_batch_indices;  ///< optional, same shape: slots written (default: those)
+  tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
+  tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
+  tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding
+  bool dt_softplus = false;
+  /** A sequence whose source slot is this reads and writes no state and gets zero `out` rows. A
+   *  destination that is this is not written. Native and reference treat a slot outside
+   *  [0, slots) the same way. */
+  std::int64_t null_block_id = 0;
+  /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
+  std::int64_t max_seqlen = 0;
+
+  bool operator==(const ssu_args&) const = default;
+};
+
+enum class ssu_mode : std::uint8_t { plain, varlen, speculative };
+
+/** Where tensors live: ordinal of a CUDA device, or host. */
+struct device {
+  int ordinal = host_ordinal;
+
+  static constexpr int host_ordinal = -1;
+  static constexpr device host() noexcept { return {}; }
+  [[nodiscard]] bool is_host() const noexcept { return ordinal == host_ordinal; }
+
+  bool operator==(const device&) const = default;
+};
+
+/** What `ssu_args` boil down to for dispatch. Holds no address and no batch. */
+struct ssu_problem {
+  ssu_mode mode = ssu_mode::plain;
+  std::int64_t nheads = 0;
+  std::int64_t dim = 0;
+  std::int64_t dstate = 0;
+  std::int64_t ngroups = 0;
+  /** T: most tokens of a sequence, and so rows a sequence has in a bucket. Plain: 1. */
+  std::int64_t max_seqlen = 1;
+  dtype state_dtype = dtype::float32;
+  dtype io_dtype = dtype::float32;  ///< of x, B, C, z and out
+  dtype dt_dtype = dtype::float32;
+  dtype A_dtype = dtype::float32;
+  std::optional<dtype> D_dtype;
+  std::optional<dtype> dt_bias_dtype;
+  bool has_z = false;
+  bool has_indices = false;
+  bool has_dst_indices = false;
+  bool has_cu_seqlens = false;
+  bool dt_softplus = false;
+  /** A, dt and dt_bias are one scalar a head (Mamba-2). */
+  bool tied = false;
+  bool stochastic_rounding = false;
+  int philox_rounds = 0;  ///< 1..10 with stochastic rounding, else 0
+  ssugraph::device device;
+  /** Empty if state, B, C and (untied) A allow 16-byte accesses of 8 elements along dstate; else
+   *  the first tensor that does not, with the reason. */
+  std::string misalignment;
+
+  bool operator==(const ssu_problem&) const = default;
+};
+
+/** How one SSU of one bucket runs. Resolved once; printable and comparable. */
+struct ssu_plan {
+  struct tile {
+    int rows = 0;     ///< rows of (dim) that one block owns
+    int lanes = 0;    ///< threads that share a row
+    int threads = 0;  ///< of a block
+    bool operator==(const tile&) const = default;
+  };
+
+  std::string backend;
+  std::string algorithm;
+  std::string reason;          ///< why this algorithm, in words
+  std::int64_t sequences = 0;  ///< the bucket, or the batch of an eager call
+  ssu_plan::tile tile;
+  std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
+  bool zeroes_null_rows = true;        ///< keeps the promise that null sequences get zero `out`
+  ssu_problem problem;
+
+  bool operator==(const ssu_plan&) const = default;
+};
+
+[[nodiscard]] std::string to_string(ssu_mode mode);
+[[nodiscard]] std::string to_string(const ssu_problem& problem);
+[[nodiscard]] std::string to_string(const ssu_plan& plan);
+
+/** Whether a backend serves a problem: yes, or the reason why not, in words. */
+struct support {
+  std::string why_not;
+  explicit operator bool() const noexcept { return why_not.empty(); }
+};
+
+/** An implementation of SSU. Stateless and safe to share between threads. */
+class mamba_ssu_backend {
+ public:
+  virtual ~mamba_ssu_backend() = default;
+
+  [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] virtual support supports(const ssu_problem& problem) const = 0;
+  /**
+   * The launch of `problem` for `sequences` sequences, by `algorithm`. `problem` is served. Throws
+   * unsupported if the algorithm is unknown or cannot do it.
+   */
+  [[nodiscard]] virtual ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
+                                      const std::string& algorithm) const = 0;
+  /**
+   * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present) and
+   * match the plan; with stochastic rounding `args.rand_seed` is bound.
+   */
+  virtual void enqueue(const ssu_plan& plan, const ssu_args& args, stream_handle stream) const = 0;
+};
+
+/**
+ * A config bound to its backend: validates, resolves and launches SSU calls one at a time. Its own
+ * random state serves stochastic rounding where a call passes no `rand_seed`. Safe to share between
+ * threads.
+ */
+class ssu_dispatch {
+ public:
+  /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10. */
+  explicit ssu_dispatch(mamba_config config, std::uint64_t seed = 0);
+
+  [[nodiscard]] const mamba_config& config() const noexcept { return config_; }
+  [[nodiscard]] const mamba_ssu_backend& backend() const noexcept { return *backend_; }
+
+  /**
+   * Validates `args` and resolves them without running anything. Throws invalid_argument or
+   * unsupported. Reads no tensor.
+   */
+  [[nodiscard]] ssu_plan plan(const ssu_args& args) const;
+
+  /**
+   * Enqueues one SSU on `stream` (reference: runs it before it returns). Throws as `plan`. Ordered
+   * by the stream; no allocation and no synchronisation of the stream. Capture-safe, except that a
+   * call that would draw its own seed inside a capture throws invalid_state, for every replay would
+   * see the same seed: pass `rand_seed` there.
+   */
+  void selective_state_update(const ssu_args& args, stream_handle stream);
+
+  /** Seed stream of the calls that pass no `rand_seed`; counts draws already enqueued. */
+  [[nodiscard]] ssugraph::random_state random_state() const noexcept;
+  void set_random_state(ssugraph::random_state state) noexcept;
+
+ private:
+  mamba_config config_;
+  std::shared_ptr<const mamba_ssu_backend> backend_;
+  std::atomic<std::uint64_t> seed_;
+  std::atomic<std::uint64_t> next_draw_;
+};
+
+/** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe. */
+std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
+                                                           std::uint64_t seed = 0);
+
+/** The process-wide default. Throws invalid_state before initialize_mamba_ssu_backend. */
+[[nodiscard]] std::shared_ptr<ssu_dispatch> get_mamba_ssu_backend();
+
+/** `get_mamba_ssu_backend()->selective_state_update(args, stream)`. */
+void selective_state_update(const ssu_args& args, stream_handle stream);
+
+/** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big. */
+[[nodiscard]] std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots);
+
+/**
+ * Zeroes slots of the states of all layers, as a sequence that starts anew needs: one kernel for up
+ * to 400 layers, stream-ordered, capture-safe, without allocation. On the host: before it returns.
+ *
+ * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each; shapes may differ
+ * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
+ * Throws invalid_argument.
+ */
+void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+                 stream_handle stream);
+
+}  // namespace ssugraph

@@ -1,0 +1,10 @@
+#pragma once
+
+/** The whole public interface. */
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/error.hpp>
+#include <ssugraph/pipeline.hpp>
+#include <ssugraph/random.hpp>
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/stream.hpp>
+#include <ssugraph/tensor_view.hpp>
