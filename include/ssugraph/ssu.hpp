@@ -1,10 +1,10 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -165,9 +165,11 @@ class mamba_ssu_backend {
                                       const std::string& algorithm) const = 0;
   /**
    * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present) and
-   * match the plan; with stochastic rounding `args.rand_seed` is bound.
+   * match the plan. Stochastic rounding takes its seed from `args.rand_seed` or, where that is
+   * unbound, from `drawn_seed`.
    */
-  virtual void enqueue(const ssu_plan& plan, const ssu_args& args, stream_handle stream) const = 0;
+  virtual void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+                       stream_handle stream) const = 0;
 };
 
 /**
@@ -202,10 +204,12 @@ class ssu_dispatch {
   void set_random_state(ssugraph::random_state state) noexcept;
 
  private:
+  std::int64_t draw_seed() noexcept;
+
   mamba_config config_;
   std::shared_ptr<const mamba_ssu_backend> backend_;
-  std::atomic<std::uint64_t> seed_;
-  std::atomic<std::uint64_t> next_draw_;
+  mutable std::mutex random_mutex_;
+  ssugraph::random_state random_;
 };
 
 /** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe. */

@@ -1,0 +1,70 @@
+#include "lib/core/device.hpp"
+
+#include <ssugraph/stream.hpp>
+
+#if SSUGRAPH_CUDA
+#include "lib/core/cuda_check.hpp"
+#endif
+
+namespace ssugraph {
+
+#if SSUGRAPH_CUDA
+
+bool has_cuda_device() noexcept {
+  static const bool found = [] {
+    int count = 0;
+    if (cudaGetDeviceCount(&count) == cudaSuccess) return count > 0;
+    cudaGetLastError();
+    return false;
+  }();
+  return found;
+}
+
+namespace detail {
+
+device device_of(const void* address) {
+  if (!has_cuda_device()) return device::host();
+  cudaPointerAttributes attributes{};
+  check_cuda(cudaPointerGetAttributes(&attributes, address), "cudaPointerGetAttributes");
+  const bool on_device =
+      attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+  return on_device ? device{attributes.device} : device::host();
+}
+
+device current_device() {
+  device current;
+  check_cuda(cudaGetDevice(&current.ordinal), "cudaGetDevice");
+  return current;
+}
+
+bool is_capturing(stream_handle stream) {
+  if (!has_cuda_device()) return false;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+}  // namespace detail
+
+#else
+
+bool has_cuda_device() noexcept { return false; }
+
+namespace detail {
+
+device device_of(const void*) { return device::host(); }
+
+device current_device() { return device::host(); }
+
+bool is_capturing(stream_handle) { return false; }
+
+}  // namespace detail
+
+#endif
+
+std::string detail::describe_memory(device where) {
+  if (where.is_host()) return "host memory";
+  return "memory of CUDA device " + std::to_string(where.ordinal);
+}
+
+}  // namespace ssugraph

@@ -1,0 +1,44 @@
+#include "lib/core/overlap.hpp"
+
+#include <cstdint>
+
+namespace ssugraph::detail {
+namespace {
+
+struct byte_span {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/** The bytes from the lowest to the highest that axes `first_axis`.. touch. */
+byte_span span_of(const tensor_view& tensor, int first_axis) {
+  const std::int64_t size = size_of(tensor.dtype());
+  auto begin = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(tensor.data()));
+  std::int64_t end = begin + size;
+  for (int axis = first_axis; axis < tensor.rank(); ++axis) {
+    const std::int64_t reach = (tensor.extent(axis) - 1) * tensor.stride(axis) * size;
+    (reach < 0 ? begin : end) += reach;
+  }
+  return {begin, end};
+}
+
+bool intersect(byte_span a, byte_span b) { return a.begin < b.end && b.begin < a.end; }
+
+/** Two slices of rows `pitch` bytes apart: do they meet within the row, whichever rows they are? */
+bool meet_in_row(byte_span a, byte_span b, std::int64_t pitch) {
+  if (a.end - a.begin > pitch || b.end - b.begin > pitch) return true;
+  const std::int64_t distance = ((b.begin - a.begin) % pitch + pitch) % pitch;
+  return distance < a.end - a.begin || distance + (b.end - b.begin) > pitch;
+}
+
+}  // namespace
+
+bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
+  if (a.size() == 0 || b.size() == 0) return false;
+  if (!intersect(span_of(a, 0), span_of(b, 0))) return false;
+  const std::int64_t pitch = a.stride(0) * size_of(a.dtype());
+  const bool same_rows = pitch > 0 && pitch == b.stride(0) * size_of(b.dtype());
+  return !same_rows || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <ssugraph/tensor_view.hpp>
+
+namespace ssugraph::detail {
+
+/**
+ * Whether two strided tensors may share a byte. Exact for the layouts of serving engines: disjoint
+ * spans, and slices of rows of one buffer (equal outer stride, disjoint within the row). Any other
+ * interleaving counts as sharing.
+ */
+[[nodiscard]] bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept;
+
+}  // namespace ssugraph::detail

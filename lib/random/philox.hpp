@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+
+#include "lib/core/host_device.hpp"
+
+namespace ssugraph::detail {
+
+struct philox_words {
+  std::uint32_t w[4];
+};
+
+/**
+ * Philox-4x32: `rounds` rounds over a 128-bit counter with a 64-bit key, low word first. Source:
+ * Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+ */
+SSUGRAPH_HOST_DEVICE inline philox_words philox4x32(philox_words counter, std::uint64_t key,
+                                                    int rounds) {
+  auto key_low = static_cast<std::uint32_t>(key);
+  auto key_high = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < rounds; ++round) {
+    const std::uint64_t product_0 = std::uint64_t{0xD2511F53u} * counter.w[0];
+    const std::uint64_t product_1 = std::uint64_t{0xCD9E8D57u} * counter.w[2];
+    counter = {{static_cast<std::uint32_t>(product_1 >> 32) ^ counter.w[1] ^ key_low,
+                static_cast<std::uint32_t>(product_1),
+                static_cast<std::uint32_t>(product_0 >> 32) ^ counter.w[3] ^ key_high,
+                static_cast<std::uint32_t>(product_0)}};
+    key_low += 0x9E3779B9u;
+    key_high += 0xBB67AE85u;
+  }
+  return counter;
+}
+
+/** Draw `n` of the seed stream of `seed`; see ssugraph::seed_draw. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t draw_seed(std::uint64_t seed, std::uint64_t n) {
+  const philox_words counter{
+      {static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(n >> 32), 0, 0}};
+  return static_cast<std::int64_t>(philox4x32(counter, seed, 10).w[1]);
+}
+
+/**
+ * The 128 random bits of eight neighbouring state elements: elements 8 * octet .. 8 * octet + 7 of a
+ * slot, in (head, dim, dstate) order, for the token at position `t` of the sequence read from `slot`.
+ */
+SSUGRAPH_HOST_DEVICE inline philox_words rounding_words(std::int64_t seed, std::uint32_t octet,
+                                                        std::uint32_t t, std::int64_t slot,
+                                                        int rounds) {
+  const auto wide_slot = static_cast<std::uint64_t>(slot);
+  const philox_words counter{{octet, t, static_cast<std::uint32_t>(wide_slot),
+                              static_cast<std::uint32_t>(wide_slot >> 32)}};
+  return philox4x32(counter, static_cast<std::uint64_t>(seed), rounds);
+}
+
+/** The half-word of element `element` (its index modulo 8 counts). */
+SSUGRAPH_HOST_DEVICE inline std::uint32_t rounding_bits(const philox_words& words,
+                                                        std::uint32_t element) {
+  return (words.w[(element >> 1) & 3u] >> (16 * (element & 1u))) & 0xffffu;
+}
+
+}  // namespace ssugraph::detail

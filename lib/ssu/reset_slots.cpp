@@ -1,0 +1,95 @@
+#include "lib/ssu/reset_slots.hpp"
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <ssugraph/error.hpp>
+#include <ssugraph/ssu.hpp>
+
+#include "lib/core/device.hpp"
+
+namespace ssugraph {
+namespace {
+
+device check_slots(const tensor_view& slots) {
+  const bool integral = slots.dtype() == dtype::int32 || slots.dtype() == dtype::int64;
+  if (slots.rank() != 1 || !integral) {
+    throw invalid_argument{"slots", "int32 or int64 of shape (n)", to_string(slots)};
+  }
+  if (slots.size() > 0 && slots.data() == nullptr) {
+    throw invalid_argument{"slots", "an address", "null"};
+  }
+  return detail::device_of(slots.data());
+}
+
+tensor_view canonical_state(const tensor_view& state, std::size_t layer, device home) {
+  const std::string name = "states[" + std::to_string(layer) + "]";
+  if ((state.rank() != 3 && state.rank() != 4) || !is_floating(state.dtype())) {
+    throw invalid_argument{name, "a floating state of rank 3 or 4", to_string(state)};
+  }
+  if (state.data() == nullptr) throw invalid_argument{name, "an address", "null"};
+  if (const device where = detail::device_of(state.data()); where != home) {
+    throw invalid_argument{name, detail::describe_memory(home) + " as slots",
+                           detail::describe_memory(where)};
+  }
+  return state.rank() == 4 ? state : state.with_unit_axis(1);
+}
+
+void zero_slot(const tensor_view& state, std::int64_t slot) {
+  const auto size = static_cast<std::size_t>(size_of(state.dtype()));
+  auto* base = static_cast<std::byte*>(state.data());
+  for (std::int64_t head = 0; head < state.extent(1); ++head) {
+    for (std::int64_t d = 0; d < state.extent(2); ++d) {
+      for (std::int64_t n = 0; n < state.extent(3); ++n) {
+        const std::int64_t offset = slot * state.stride(0) + head * state.stride(1) +
+                                    d * state.stride(2) + n * state.stride(3);
+        std::memset(base + offset * static_cast<std::int64_t>(size), 0, size);
+      }
+    }
+  }
+}
+
+void zero_slots_on_host(std::span<const tensor_view> states, const tensor_view& slots) {
+  for (std::int64_t i = 0; i < slots.extent(0); ++i) {
+    const std::int64_t at = i * slots.stride(0);
+    const std::int64_t slot = slots.dtype() == dtype::int64
+                                  ? static_cast<const std::int64_t*>(slots.data())[at]
+                                  : static_cast<const std::int32_t*>(slots.data())[at];
+    for (const tensor_view& state : states) {
+      if (slot >= 0 && slot < state.extent(0)) zero_slot(state, slot);
+    }
+  }
+}
+
+}  // namespace
+
+void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+                 stream_handle stream) {
+  const device home = check_slots(slots);
+  std::vector<tensor_view> canonical;
+  for (std::size_t layer = 0; layer < states.size(); ++layer) {
+    canonical.push_back(canonical_state(states[layer], layer, home));
+  }
+  if (canonical.empty() || slots.size() == 0) return;
+  if (home.is_host()) return zero_slots_on_host(canonical, slots);
+#if SSUGRAPH_CUDA
+  detail::launch_reset_slots(canonical, slots, stream);
+#else
+  (void)stream;
+#endif
+}
+
+std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots) {
+  if (slots < 0) throw invalid_argument{"slots", "0 or more", std::to_string(slots)};
+  std::size_t bytes = static_cast<std::size_t>(size_of(problem.state_dtype));
+  for (const std::int64_t extent : {problem.nheads, problem.dim, problem.dstate, slots}) {
+    if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes)) {
+      throw invalid_argument{"slots", "a state of less than 2^64 bytes", std::to_string(slots)};
+    }
+  }
+  return bytes;
+}
+
+}  // namespace ssugraph

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ssugraph/ssu.hpp>
+
+namespace ssugraph::detail {
+
+/** A validated call: canonical arguments (every axis present) and what they boil down to. */
+struct ssu_call {
+  ssu_args args;
+  ssu_problem problem;
+  std::int64_t sequences = 0;
+};
+
+/**
+ * Checks `config` alone. Throws invalid_argument. Its backend's name is the registry's to check.
+ */
+void validate(const mamba_config& config);
+
+/**
+ * Checks every promise of `args` that the host can see, without reading a tensor. Throws
+ * invalid_argument. The CUDA runtime is asked where each address lives; nothing else.
+ */
+[[nodiscard]] ssu_call validate(const ssu_args& args, const mamba_config& config);
+
+/** The mode that `args` select by the tensors they bind. */
+[[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
+
+/**
+ * `args` cut down to their first `sequences` sequences and `sequences * max_seqlen` rows. Throws
+ * invalid_argument where a bound tensor has fewer.
+ */
+[[nodiscard]] ssu_args first_sequences(const ssu_args& args, std::int64_t sequences,
+                                       std::int64_t max_seqlen);
+
+}  // namespace ssugraph::detail
