@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Builds everything and runs the tests, installing what the machine lacks (cmake/bootstrap.sh).
+# Arguments go to ctest, for example: tests/run.sh -R golden
+# Without a GPU the tests that need one are compiled and then skipped, by name.
+
+# shellcheck source-path=SCRIPTDIR source=../cmake/bootstrap.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
+
+choose_target "$@"
+build_targets all
+exec ctest --test-dir "$build" --no-tests=error --output-on-failure "$@"
