@@ -1,0 +1,63 @@
+#include "tests/support/execution.hpp"
+
+#include "tests/support/compare.hpp"
+
+#include <ostream>
+
+namespace ssugraph::test {
+namespace {
+
+execution eager(const std::string& backend, place where) {
+  const auto run = [backend](const ssu_case& test, std::byte* base, stream_handle stream) {
+    mamba_config config = test.config;
+    config.backend = backend;
+    ssu_dispatch dispatch{config};
+    dispatch.selective_state_update(first_sequences(test.args_at(base), test.batch), stream);
+  };
+  return {backend + "_eager", where, [](const ssu_case& test) { return test.batch; }, run};
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& stream, const execution& how) {
+  return stream << how.name;
+}
+
+execution reference_eager() {
+  return eager("reference", place::host);
+}
+
+execution native_eager() {
+  return eager("native", place::device);
+}
+
+bool can_run(const execution& how) {
+  return how.where == place::host || has_cuda_device();
+}
+
+arena run_on_copy(const ssu_case& test, const execution& how) {
+  const placed_memory memory{how.where, test.memory};
+  const placed_stream stream{how.where};
+  how.run(test, memory.data(), stream.get());
+  stream.wait();
+  return memory.read_all();
+}
+
+outcome run_and_evaluate(const ssu_case& test, const execution& how) {
+  outcome result{test.memory, run_on_copy(test, how), {}};
+  const ssu_args args = test.args_at(result.before.data());
+  result.expected = ssu_oracle(first_sequences(args, test.batch), test.config, test.seed());
+  const bool owns_a_row = !args.cu_seqlens;
+  if (owns_a_row) {
+    expect_zero_rows(result.expected, args.out, test.batch, how.sequences(test));
+  }
+  return result;
+}
+
+testing::AssertionResult agrees_with_float64(const ssu_case& test, const execution& how) {
+  const outcome result = run_and_evaluate(test, how);
+  return agrees(result.expected, {result.before.data(), result.before.size()},
+                {result.after.data(), result.after.size()});
+}
+
+}  // namespace ssugraph::test

@@ -1,0 +1,212 @@
+#include "tests/support/ssu_oracle.hpp"
+
+#include "tests/support/float_format.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace ssugraph::test {
+namespace {
+
+tensor_view with_heads(const tensor_view& tensor, int rank, int axis) {
+  return tensor && tensor.rank() < rank ? tensor.with_unit_axis(axis) : tensor;
+}
+
+ssu_args with_all_axes(ssu_args args) {
+  args.state = with_heads(args.state, 4, 1);
+  args.A = with_heads(args.A, 3, 0);
+  for (auto member :
+       {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
+    args.*member = with_heads(args.*member, 3, 1);
+  }
+  for (auto member : {&ssu_args::D, &ssu_args::dt_bias}) {
+    args.*member = with_heads(args.*member, 2, 0);
+  }
+  return args;
+}
+
+template <class... Index>
+double at(const tensor_view& tensor, Index... index) {
+  return load(address_of(tensor, index...), tensor.dtype());
+}
+
+double softplus(double value) {
+  return value <= 20 ? std::log1p(std::exp(value)) : value;
+}
+
+/** One call, evaluated sequence by sequence. */
+class evaluation {
+ public:
+  evaluation(const ssu_args& args, const mamba_config& config, std::int64_t seed)
+      : args_{with_all_axes(args)}, seed_{static_cast<std::uint64_t>(seed)} {
+    rounds_ = config.philox_rounds == 0 ? 10 : config.philox_rounds;
+    speculative_ = static_cast<bool>(args.num_accepted_tokens);
+    result_.state = {"state", args.state.dtype(), config.stochastic_rounding, {}};
+    result_.out = {"out", args.out.dtype(), false, {}};
+    if (speculative_) {
+      most_tokens_ = args.state_batch_indices.extent(1);
+    } else {
+      most_tokens_ = args.max_seqlen > 0 ? args.max_seqlen : args.x.extent(0);
+    }
+  }
+
+  expected_result run() {
+    for (std::int64_t i = 0; i < sequence_count(); ++i)
+      run_sequence(i);
+    return std::move(result_);
+  }
+
+ private:
+  using slot = std::optional<std::int64_t>;
+
+  std::int64_t sequence_count() const {
+    if (args_.cu_seqlens) return args_.cu_seqlens.extent(0) - 1;
+    if (args_.state_batch_indices) return args_.state_batch_indices.extent(0);
+    return args_.x.extent(0);
+  }
+
+  slot look_up(const tensor_view& table, std::int64_t i, std::int64_t column) const {
+    if (!table) return i;
+    const auto* address = table.rank() == 1 ? address_of(table, i) : address_of(table, i, column);
+    const std::int64_t index = load_index(address, table.dtype());
+    const bool live = index != args_.null_block_id && index >= 0 && index < args_.state.extent(0);
+    return live ? slot{index} : std::nullopt;
+  }
+
+  slot source(std::int64_t i) const {
+    std::int64_t column = 0;
+    if (speculative_) {
+      const tensor_view& accepted = args_.num_accepted_tokens;
+      const std::int64_t count = load_index(address_of(accepted, i), accepted.dtype());
+      column = std::clamp<std::int64_t>(count - 1, 0, most_tokens_ - 1);
+    }
+    return look_up(args_.state_batch_indices, i, column);
+  }
+
+  /** Where the state after token t goes, if anywhere. */
+  slot destination(std::int64_t i, std::int64_t t, std::int64_t length) const {
+    if (!speculative_ && t != length - 1) return std::nullopt;
+    const tensor_view& table =
+        args_.dst_state_batch_indices ? args_.dst_state_batch_indices : args_.state_batch_indices;
+    return look_up(table, i, speculative_ ? t : 0);
+  }
+
+  void run_sequence(std::int64_t i) {
+    std::int64_t first = i;
+    std::int64_t length = 1;
+    if (args_.cu_seqlens) {
+      const tensor_view& cu = args_.cu_seqlens;
+      first = load_index(address_of(cu, i), cu.dtype());
+      const std::int64_t end = load_index(address_of(cu, i + 1), cu.dtype());
+      length = std::clamp<std::int64_t>(end - first, 0, most_tokens_);
+    }
+    const slot from = source(i);
+    if (!from) return expect_zero_rows(result_, args_.out, first, first + length);
+    for (std::int64_t head = 0; head < args_.state.extent(1); ++head) {
+      for (std::int64_t d = 0; d < args_.state.extent(2); ++d) {
+        run_row(i, *from, first, length, head, d);
+      }
+    }
+  }
+
+  void run_row(std::int64_t i, std::int64_t from, std::int64_t first, std::int64_t length,
+               std::int64_t head, std::int64_t d) {
+    const std::int64_t dstate = args_.state.extent(3);
+    const std::int64_t group = head / (args_.state.extent(1) / args_.B.extent(1));
+    std::vector<double> h(static_cast<std::size_t>(dstate));
+    for (std::int64_t n = 0; n < dstate; ++n) {
+      h[static_cast<std::size_t>(n)] = at(args_.state, from, head, d, n);
+    }
+    for (std::int64_t t = 0; t < length; ++t) {
+      const std::int64_t row = first + t;
+      const double x = at(args_.x, row, head, d);
+      double dt = at(args_.dt, row, head, d);
+      if (args_.dt_bias) dt += at(args_.dt_bias, head, d);
+      if (args_.dt_softplus) dt = softplus(dt);
+      double sum = 0;
+      for (std::int64_t n = 0; n < dstate; ++n) {
+        double& element = h[static_cast<std::size_t>(n)];
+        element =
+            element * std::exp(at(args_.A, head, d, n) * dt) + dt * x * at(args_.B, row, group, n);
+        sum += element * at(args_.C, row, group, n);
+      }
+      if (args_.D) sum += at(args_.D, head, d) * x;
+      if (args_.z) {
+        const double z = at(args_.z, row, head, d);
+        sum *= z / (1 + std::exp(-z));
+      }
+      result_.out.elements.push_back({address_of(args_.out, row, head, d), sum});
+      if (const slot to = destination(i, t, length)) write_state(*to, from, t, head, d, h);
+    }
+  }
+
+  void write_state(std::int64_t to, std::int64_t from, std::int64_t t, std::int64_t head,
+                   std::int64_t d, const std::vector<double>& h) {
+    const auto dstate = static_cast<std::int64_t>(h.size());
+    const std::int64_t token = speculative_ || args_.cu_seqlens ? t : 0;
+    for (std::int64_t n = 0; n < dstate; ++n) {
+      const std::int64_t e = (head * args_.state.extent(2) + d) * dstate + n;
+      const std::uint32_t random = result_.state.stochastic ? random_of(e, token, from) : 0;
+      result_.state.elements.push_back(
+          {address_of(args_.state, to, head, d, n), h[static_cast<std::size_t>(n)], random});
+    }
+  }
+
+  std::uint32_t random_of(std::int64_t e, std::int64_t t, std::int64_t from) const {
+    const auto low = static_cast<std::uint64_t>(e >> 3) | static_cast<std::uint64_t>(t) << 32;
+    const auto words = oracle_philox(seed_, low, static_cast<std::uint64_t>(from), rounds_);
+    const std::uint32_t word = words[static_cast<std::size_t>((e & 7) / 2)];
+    return e % 2 == 0 ? word & 0xffffu : word >> 16;
+  }
+
+  ssu_args args_;
+  std::uint64_t seed_;
+  int rounds_ = 10;
+  bool speculative_ = false;
+  std::int64_t most_tokens_ = 1;
+  expected_result result_;
+};
+
+}  // namespace
+
+expected_result ssu_oracle(const ssu_args& args, const mamba_config& config, std::int64_t seed) {
+  return evaluation{args, config, seed}.run();
+}
+
+void expect_zero_rows(expected_result& result, const tensor_view& out, std::int64_t begin,
+                      std::int64_t end) {
+  const tensor_view full = with_heads(out, 3, 1);
+  for (std::int64_t row = begin; row < end; ++row) {
+    for (std::int64_t head = 0; head < full.extent(1); ++head) {
+      for (std::int64_t d = 0; d < full.extent(2); ++d) {
+        result.out.elements.push_back({address_of(full, row, head, d), 0.0, 0, true});
+      }
+    }
+  }
+}
+
+std::array<std::uint32_t, 4> oracle_philox(std::uint64_t key, std::uint64_t counter_low,
+                                           std::uint64_t counter_high, int rounds) {
+  constexpr std::uint64_t word = 0xffffffffu;
+  std::uint64_t c[4] = {counter_low & word, counter_low >> 32, counter_high & word,
+                        counter_high >> 32};
+  std::uint64_t k[2] = {key & word, key >> 32};
+  for (int round = 0; round < rounds; ++round) {
+    const std::uint64_t p0 = c[0] * 0xD2511F53u;
+    const std::uint64_t p1 = c[2] * 0xCD9E8D57u;
+    const std::uint64_t next[4] = {(p1 >> 32) ^ c[1] ^ k[0], p1 & word, (p0 >> 32) ^ c[3] ^ k[1],
+                                   p0 & word};
+    std::copy(std::begin(next), std::end(next), std::begin(c));
+    k[0] = (k[0] + 0x9E3779B9u) & word;
+    k[1] = (k[1] + 0xBB67AE85u) & word;
+  }
+  return {static_cast<std::uint32_t>(c[0]), static_cast<std::uint32_t>(c[1]),
+          static_cast<std::uint32_t>(c[2]), static_cast<std::uint32_t>(c[3])};
+}
+
+std::int64_t oracle_draw(std::uint64_t seed, std::uint64_t n) {
+  return static_cast<std::int64_t>(oracle_philox(seed, n, 0, 10)[1]);
+}
+
+}  // namespace ssugraph::test

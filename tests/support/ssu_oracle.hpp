@@ -1,0 +1,51 @@
+#pragma once
+
+#include <ssugraph/ssu.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ssugraph::test {
+
+/** One element that a call writes. */
+struct expected_element {
+  const std::byte* address;
+  double value;              ///< before it is rounded to its dtype
+  std::uint32_t random = 0;  ///< its rounding bits, of a stochastically rounded tensor
+  bool exact = false;        ///< must be `value` to the bit (zero rows)
+};
+
+struct expected_tensor {
+  std::string name;
+  ssugraph::dtype dtype = ssugraph::dtype::float32;
+  bool stochastic = false;
+  std::vector<expected_element> elements;
+};
+
+/** What a call writes. Nothing else may change. */
+struct expected_result {
+  expected_tensor state;
+  expected_tensor out;
+};
+
+/**
+ * The float64 evaluation of one SSU call on host tensors. Writes nothing: every source state is
+ * what it was before the call. `seed` serves stochastic rounding.
+ */
+[[nodiscard]] expected_result ssu_oracle(const ssu_args& args, const mamba_config& config,
+                                         std::int64_t seed);
+
+/** Rows begin..end-1 of `out` must be zero. */
+void expect_zero_rows(expected_result& result, const tensor_view& out, std::int64_t begin,
+                      std::int64_t end);
+
+/** Philox-4x32, written for the tests. */
+[[nodiscard]] std::array<std::uint32_t, 4> oracle_philox(std::uint64_t key,
+                                                         std::uint64_t counter_low,
+                                                         std::uint64_t counter_high, int rounds);
+/** Draw `n` of the seed stream of `seed`. */
+[[nodiscard]] std::int64_t oracle_draw(std::uint64_t seed, std::uint64_t n);
+
+}  // namespace ssugraph::test

@@ -1,0 +1,123 @@
+#include "tests/support/ssu_suite.hpp"
+
+#include "tests/support/compare.hpp"
+#include "tests/support/float_format.hpp"
+
+#include <tuple>
+#include <vector>
+
+namespace ssugraph::test {
+namespace {
+
+/** A random case that a seed reproduces. */
+ssu_case reproducible_case(const case_spec& spec) {
+  random_engine engine{base_seed()};
+  return make_case(spec, engine);
+}
+
+std::string reproduce(std::uint64_t seed) {
+  return "reproduce with SSUGRAPH_TEST_CASES=1 SSUGRAPH_TEST_SEED=" + std::to_string(seed);
+}
+
+case_spec spec_of(ssu_mode mode) {
+  case_spec spec;
+  spec.mode = mode;
+  spec.batch = 5;
+  spec.capacity = 7;
+  spec.max_seqlen = mode == ssu_mode::plain ? 1 : 4;
+  spec.has_cu_seqlens = mode != ssu_mode::plain;
+  spec.nheads = 4;
+  spec.ngroups = 2;
+  spec.dim = 24;
+  spec.dstate = 32;
+  return spec;
+}
+
+TEST_P(ssu_suite, random_cases_agree_with_float64) {
+  for (int i = 0; i < case_count(300); ++i) {
+    const std::uint64_t seed = base_seed() + static_cast<std::uint64_t>(i);
+    random_engine engine{seed};
+    const ssu_case test = make_case(random_spec(engine), engine);
+    SCOPED_TRACE(test.name + "; " + reproduce(seed));
+    ASSERT_TRUE(agrees_with_float64(test, GetParam()));
+  }
+}
+
+TEST_P(ssu_suite, shapes_of_models) {
+  using shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>;
+  const std::vector<shape> shapes{{16, 64, 128, 8, true}, {8, 80, 128, 8, true},
+                                  {8, 64, 64, 1, true},   {4, 64, 256, 2, true},
+                                  {4, 128, 256, 2, true}, {1, 512, 16, 1, false}};
+  for (const auto& [nheads, dim, dstate, ngroups, tied] : shapes) {
+    for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::float16}) {
+      case_spec spec = spec_of(ssu_mode::plain);
+      std::tie(spec.nheads, spec.dim, spec.dstate, spec.ngroups, spec.tied) =
+          std::tie(nheads, dim, dstate, ngroups, tied);
+      spec.state_dtype = state;
+      spec.io_dtype = dtype::bfloat16;
+      spec.has_z = !tied;
+      spec.omit_axes = true;
+      const ssu_case test = reproducible_case(spec);
+      SCOPED_TRACE(test.name);
+      ASSERT_TRUE(agrees_with_float64(test, GetParam()));
+    }
+  }
+}
+
+TEST_P(ssu_suite, null_sequences_and_destinations) {
+  for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::varlen, ssu_mode::speculative}) {
+    for (const bool has_dst : {false, true}) {
+      case_spec spec = spec_of(mode);
+      spec.has_dst = has_dst;
+      spec.null_sequences = true;
+      spec.state_dtype = dtype::bfloat16;
+      const ssu_case test = reproducible_case(spec);
+      SCOPED_TRACE(test.name);
+      ASSERT_TRUE(agrees_with_float64(test, GetParam()));
+    }
+  }
+}
+
+TEST_P(ssu_suite, nothing_happens_to_an_all_null_batch) {
+  case_spec spec = spec_of(ssu_mode::plain);
+  ssu_case test = reproducible_case(spec);
+  const tensor_view indices = test.args_at(test.memory.data()).state_batch_indices;
+  for (std::int64_t i = 0; i < test.batch; ++i) {
+    const tensor_view column =
+        indices.rank() == 2 ? without_axis(indices.with_extent(1, 1), 1) : indices;
+    store_index(address_of(column, i), indices.dtype(), spec.null_block_id);
+  }
+  const outcome result = run_and_evaluate(test, GetParam());
+  EXPECT_TRUE(result.expected.state.elements.empty());
+  EXPECT_TRUE(agrees(result.expected, {result.before.data(), result.before.size()},
+                     {result.after.data(), result.after.size()}));
+}
+
+TEST_P(ssu_suite, rounding_consumes_the_bits_of_the_contract) {
+  for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::varlen, ssu_mode::speculative}) {
+    for (const dtype state : {dtype::float16, dtype::bfloat16}) {
+      case_spec spec = spec_of(mode);
+      spec.state_dtype = state;
+      spec.stochastic_rounding = true;
+      spec.has_dst = true;
+      spec.philox_rounds = mode == ssu_mode::varlen ? 7 : 0;
+      const ssu_case test = reproducible_case(spec);
+      SCOPED_TRACE(test.name);
+      ASSERT_TRUE(agrees_with_float64(test, GetParam()));
+    }
+  }
+}
+
+TEST_P(ssu_suite, one_long_sequence_beside_short_ones) {
+  case_spec spec = spec_of(ssu_mode::varlen);
+  spec.max_seqlen = 300;
+  spec.batch = 2;
+  spec.capacity = 2;
+  spec.dim = 16;
+  spec.dstate = 16;
+  const ssu_case test = reproducible_case(spec);
+  EXPECT_TRUE(agrees_with_float64(test, GetParam()));
+}
+
+}  // namespace
+}  // namespace ssugraph::test
