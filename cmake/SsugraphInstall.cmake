@@ -18,4 +18,5 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/ssugraphConfigVersion.cma
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/ssugraphConfig.cmake
               ${PROJECT_BINARY_DIR}/ssugraphConfigVersion.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/SsugraphOldCMake.cmake
   DESTINATION ${package_dir})
