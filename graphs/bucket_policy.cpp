@@ -1,10 +1,9 @@
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/error.hpp>
 
 #include <algorithm>
 #include <string>
 #include <utility>
-
-#include <ssugraph/error.hpp>
 
 namespace ssugraph {
 namespace {

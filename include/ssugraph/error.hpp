@@ -46,14 +46,16 @@ class unsupported : public std::runtime_error {
  private:
   static std::string describe(const std::vector<refusal>& refusals) {
     std::string text = "unsupported";
-    for (const auto& [backend, reason] : refusals) text += "; " + backend + ": " + reason;
+    for (const auto& [backend, reason] : refusals)
+      text += "; " + backend + ": " + reason;
     return text;
   }
 
   std::vector<refusal> refusals_;
 };
 
-/** A call that an object's state forbids. Names the object, its state and the call that fixes it. */
+/** A call that an object's state forbids. Names the object, its state and the call that fixes it.
+ */
 class invalid_state : public std::logic_error {
  public:
   invalid_state(std::string object, std::string state, std::string remedy)

@@ -1,16 +1,16 @@
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
-
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 /**
  * Recording and replaying the SSU layers of a model: `pipeline_builder` -> `pipeline` -> `lane` ->
@@ -68,16 +68,17 @@ class lane {
   ~lane();
 
   /**
-   * Launches the smallest bucket that holds `batch` live sequences: the first `batch` of every bound
-   * tensor. At most one node update and one graph launch; no allocation, synchronisation or copy of
-   * user data. Many replays may be in flight at once. `batch` 0 does nothing and draws no seed.
+   * Launches the smallest bucket that holds `batch` live sequences: the first `batch` of every
+   * bound tensor. At most one node update and one graph launch; no allocation, synchronisation or
+   * copy of user data. Many replays may be in flight at once. `batch` 0 does nothing and draws no
+   * seed.
    *
    * Plain mode zeroes the `out` rows batch..bucket-1; otherwise rows past cu_seqlens[batch] stay
    * untouched. No index or count tensor of the user's is written.
    *
-   * Throws invalid_argument (batch negative or above the largest bucket) and invalid_state (not this
-   * lane's stream; another thread is inside the lane; moved from), before anything was enqueued.
-   * Host target: runs before it returns.
+   * Throws invalid_argument (batch negative or above the largest bucket) and invalid_state (not
+   * this lane's stream; another thread is inside the lane; moved from), before anything was
+   * enqueued. Host target: runs before it returns.
    */
   void replay(std::int32_t batch, stream_handle stream);
 
@@ -92,14 +93,15 @@ class lane {
   /** Hands the lane to another stream: work there waits, by event, for what is in flight here. */
   void move_to(stream_handle stream);
 
-  [[nodiscard]] stream_handle stream() const noexcept;
+  [[nodiscard]] stream_handle stream() const;
 
  private:
   friend class pipeline;
-  explicit lane(std::unique_ptr<detail::lane_engine> engine) noexcept;
-  detail::lane_engine& engine() const;
+  struct resident;
+  class visit;
+  explicit lane(std::unique_ptr<detail::lane_engine> engine);
 
-  std::unique_ptr<detail::lane_engine> engine_;
+  std::unique_ptr<resident> resident_;
 };
 
 /** Ordered steps, resolved for every bucket. Const, cheap to copy and shareable between threads. */
@@ -166,9 +168,12 @@ class pipeline_builder {
     ssu_problem problem;
   };
 
+  [[nodiscard]] named_step checked_step(const std::string& name, const ssu_args& args) const;
+
   mamba_config config_;
   bucket_policy buckets_;
   target where_;
+  std::shared_ptr<const mamba_ssu_backend> backend_;
   bool pdl_ = true;
   std::vector<named_step> steps_;
 };

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <ssugraph/random.hpp>
+#include <ssugraph/stream.hpp>
+#include <ssugraph/tensor_view.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,10 +12,6 @@
 #include <optional>
 #include <span>
 #include <string>
-
-#include <ssugraph/random.hpp>
-#include <ssugraph/stream.hpp>
-#include <ssugraph/tensor_view.hpp>
 
 /**
  * The selective state update (SSU): one decode step of a Mamba layer for a batch of sequences.
@@ -179,7 +179,8 @@ class mamba_ssu_backend {
  */
 class ssu_dispatch {
  public:
-  /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10. */
+  /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10.
+   */
   explicit ssu_dispatch(mamba_config config, std::uint64_t seed = 0);
 
   [[nodiscard]] const mamba_config& config() const noexcept { return config_; }
@@ -212,7 +213,8 @@ class ssu_dispatch {
   ssugraph::random_state random_;
 };
 
-/** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe. */
+/** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe.
+ */
 std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
                                                            std::uint64_t seed = 0);
 
@@ -222,7 +224,8 @@ std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
 /** `get_mamba_ssu_backend()->selective_state_update(args, stream)`. */
 void selective_state_update(const ssu_args& args, stream_handle stream);
 
-/** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big. */
+/** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big.
+ */
 [[nodiscard]] std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots);
 
 /**

@@ -5,8 +5,8 @@ struct CUstream_st;
 namespace ssugraph {
 
 /**
- * A CUDA stream: the same type as `cudaStream_t`, without a CUDA header. The caller owns it. Work on
- * host tensors ignores it; pass nullptr there.
+ * A CUDA stream: the same type as `cudaStream_t`, without a CUDA header. The caller owns it. Work
+ * on host tensors ignores it; pass nullptr there.
  */
 using stream_handle = CUstream_st*;
 

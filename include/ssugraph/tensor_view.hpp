@@ -15,10 +15,13 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
 [[nodiscard]] constexpr std::int64_t size_of(dtype type) noexcept {
   switch (type) {
     case dtype::float16:
-    case dtype::bfloat16: return 2;
+    case dtype::bfloat16:
+      return 2;
     case dtype::float32:
-    case dtype::int32: return 4;
-    case dtype::int64: return 8;
+    case dtype::int32:
+      return 4;
+    case dtype::int64:
+      return 8;
   }
   return 0;
 }
@@ -44,7 +47,8 @@ class tensor_view {
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents)
       : tensor_view{data, type, std::span{extents.begin(), extents.size()}} {}
 
-  /** Throws invalid_argument unless the rank is 1..4, strides match it and no extent is negative. */
+  /** Throws invalid_argument unless the rank is 1..4, strides match it and no extent is negative.
+   */
   tensor_view(const void* data, ssugraph::dtype type, std::span<const std::int64_t> extents,
               std::span<const std::int64_t> strides);
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents,
@@ -74,7 +78,8 @@ class tensor_view {
   [[nodiscard]] tensor_view at(const void* data) const noexcept;
   /** The same tensor with another extent on `axis`. */
   [[nodiscard]] tensor_view with_extent(int axis, std::int64_t extent) const noexcept;
-  /** The same tensor with an axis of extent 1 and stride 0 put in at `axis`. Rank must be below 4. */
+  /** The same tensor with an axis of extent 1 and stride 0 put in at `axis`. Rank must be below 4.
+   */
   [[nodiscard]] tensor_view with_unit_axis(int axis) const noexcept;
 
   /** Same address, dtype, extents and strides. */

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <cuda_runtime_api.h>
-#include <string>
-
 #include <ssugraph/error.hpp>
+
+#include <cuda_runtime_api.h>
+
+#include <string>
 
 namespace ssugraph::detail {
 

@@ -48,15 +48,23 @@ bool is_capturing(stream_handle stream) {
 
 #else
 
-bool has_cuda_device() noexcept { return false; }
+bool has_cuda_device() noexcept {
+  return false;
+}
 
 namespace detail {
 
-device device_of(const void*) { return device::host(); }
+device device_of(const void*) {
+  return device::host();
+}
 
-device current_device() { return device::host(); }
+device current_device() {
+  return device::host();
+}
 
-bool is_capturing(stream_handle) { return false; }
+bool is_capturing(stream_handle) {
+  return false;
+}
 
 }  // namespace detail
 

@@ -22,7 +22,9 @@ byte_span span_of(const tensor_view& tensor, int first_axis) {
   return {begin, end};
 }
 
-bool intersect(byte_span a, byte_span b) { return a.begin < b.end && b.begin < a.end; }
+bool intersect(byte_span a, byte_span b) {
+  return a.begin < b.end && b.begin < a.end;
+}
 
 /** Two slices of rows `pitch` bytes apart: do they meet within the row, whichever rows they are? */
 bool meet_in_row(byte_span a, byte_span b, std::int64_t pitch) {

@@ -28,11 +28,16 @@ void check_extents(std::span<const std::int64_t> extents) {
 
 std::string_view to_string(dtype type) noexcept {
   switch (type) {
-    case dtype::float32: return "float32";
-    case dtype::float16: return "float16";
-    case dtype::bfloat16: return "bfloat16";
-    case dtype::int32: return "int32";
-    case dtype::int64: return "int64";
+    case dtype::float32:
+      return "float32";
+    case dtype::float16:
+      return "float16";
+    case dtype::bfloat16:
+      return "bfloat16";
+    case dtype::int32:
+      return "int32";
+    case dtype::int64:
+      return "int64";
   }
   return "unknown";
 }
@@ -64,7 +69,8 @@ tensor_view::tensor_view(const void* data, ssugraph::dtype type,
 std::int64_t tensor_view::size() const noexcept {
   if (rank_ == 0) return 0;
   std::int64_t count = 1;
-  for (const std::int64_t extent : extents()) count *= extent;
+  for (const std::int64_t extent : extents())
+    count *= extent;
   return count;
 }
 

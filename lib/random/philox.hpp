@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-
 #include "lib/core/host_device.hpp"
+
+#include <cstdint>
 
 namespace ssugraph::detail {
 
@@ -39,8 +39,9 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t draw_seed(std::uint64_t seed, std::uint
 }
 
 /**
- * The 128 random bits of eight neighbouring state elements: elements 8 * octet .. 8 * octet + 7 of a
- * slot, in (head, dim, dstate) order, for the token at position `t` of the sequence read from `slot`.
+ * The 128 random bits of eight neighbouring state elements: elements 8 * octet .. 8 * octet + 7 of
+ * a slot, in (head, dim, dstate) order, for the token at position `t` of the sequence read from
+ * `slot`.
  */
 SSUGRAPH_HOST_DEVICE inline philox_words rounding_words(std::int64_t seed, std::uint32_t octet,
                                                         std::uint32_t t, std::int64_t slot,

@@ -1,6 +1,6 @@
-#include <ssugraph/random.hpp>
-
 #include "lib/random/philox.hpp"
+
+#include <ssugraph/random.hpp>
 
 namespace ssugraph {
 

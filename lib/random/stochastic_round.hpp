@@ -1,9 +1,9 @@
 #pragma once
 
+#include "lib/core/host_device.hpp"
+
 #include <cstdint>
 #include <cstring>
-
-#include "lib/core/host_device.hpp"
 
 /**
  * Stochastic rounding of fp32 to a 16-bit format, one source for CPU and GPU. With u the format's

@@ -1,10 +1,10 @@
 #include "lib/ssu/backends.hpp"
 
-#include <vector>
+#include "lib/backends/reference/reference.hpp"
 
 #include <ssugraph/error.hpp>
 
-#include "lib/backends/reference/reference.hpp"
+#include <vector>
 #if SSUGRAPH_CUDA
 #include "lib/backends/native/native.hpp"
 #endif
@@ -14,11 +14,11 @@ namespace ssugraph::detail {
 namespace {
 
 const std::vector<std::shared_ptr<const mamba_ssu_backend>>& all_backends() {
-  static const std::vector<std::shared_ptr<const mamba_ssu_backend>> backends{
+  static const std::vector<std::shared_ptr<const mamba_ssu_backend>> backends {
 #if SSUGRAPH_CUDA
-      std::make_shared<native_backend>(),
+    std::make_shared<native_backend>(),
 #endif
-      std::make_shared<reference_backend>(),
+        std::make_shared<reference_backend>(),
   };
   return backends;
 }

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <ssugraph/ssu.hpp>
+
 #include <memory>
 #include <string>
-
-#include <ssugraph/ssu.hpp>
 
 namespace ssugraph::detail {
 

@@ -1,13 +1,13 @@
-#include <mutex>
-#include <utility>
-
-#include <ssugraph/error.hpp>
-#include <ssugraph/ssu.hpp>
-
 #include "lib/core/device.hpp"
 #include "lib/random/philox.hpp"
 #include "lib/ssu/backends.hpp"
 #include "lib/ssu/validate.hpp"
+
+#include <ssugraph/error.hpp>
+#include <ssugraph/ssu.hpp>
+
+#include <mutex>
+#include <utility>
 
 namespace ssugraph {
 namespace {
@@ -38,8 +38,7 @@ ssu_plan ssu_dispatch::plan(const ssu_args& args) const {
 
 void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle stream) {
   detail::ssu_call call = detail::validate(args, config_);
-  const ssu_plan plan =
-      detail::resolve(*backend_, call.problem, call.sequences, config_.algorithm);
+  const ssu_plan plan = detail::resolve(*backend_, call.problem, call.sequences, config_.algorithm);
   if (call.sequences == 0) return;
   const bool draws = call.problem.stochastic_rounding && !call.args.rand_seed;
   if (draws && detail::is_capturing(stream)) {

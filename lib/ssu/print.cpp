@@ -5,15 +5,20 @@
 namespace ssugraph {
 namespace {
 
-std::string by(std::int64_t a, std::int64_t b) { return std::to_string(a) + 'x' + std::to_string(b); }
+std::string by(std::int64_t a, std::int64_t b) {
+  return std::to_string(a) + 'x' + std::to_string(b);
+}
 
 }  // namespace
 
 std::string to_string(ssu_mode mode) {
   switch (mode) {
-    case ssu_mode::plain: return "plain";
-    case ssu_mode::varlen: return "varlen";
-    case ssu_mode::speculative: return "speculative";
+    case ssu_mode::plain:
+      return "plain";
+    case ssu_mode::varlen:
+      return "varlen";
+    case ssu_mode::speculative:
+      return "speculative";
   }
   return "unknown";
 }

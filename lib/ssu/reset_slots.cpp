@@ -1,14 +1,14 @@
 #include "lib/ssu/reset_slots.hpp"
 
-#include <cstddef>
-#include <cstring>
-#include <string>
-#include <vector>
+#include "lib/core/device.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 
-#include "lib/core/device.hpp"
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
 
 namespace ssugraph {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <span>
-
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
+
+#include <span>
 
 namespace ssugraph::detail {
 

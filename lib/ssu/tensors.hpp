@@ -1,9 +1,9 @@
 #pragma once
 
+#include <ssugraph/ssu.hpp>
+
 #include <array>
 #include <string_view>
-
-#include <ssugraph/ssu.hpp>
 
 namespace ssugraph::detail {
 
@@ -13,7 +13,7 @@ enum class leading_axis { slots, rows, sequences, boundaries, none };
 /** A tensor of ssu_args by name. */
 struct tensor_field {
   std::string_view name;
-  tensor_view ssu_args::* member;
+  tensor_view ssu_args::*member;
   leading_axis leading;
 };
 

@@ -1,17 +1,17 @@
 #include "lib/ssu/validate.hpp"
 
+#include "lib/core/device.hpp"
+#include "lib/core/overlap.hpp"
+#include "lib/ssu/tensors.hpp"
+
+#include <ssugraph/error.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <tuple>
 #include <utility>
-
-#include <ssugraph/error.hpp>
-
-#include "lib/core/device.hpp"
-#include "lib/core/overlap.hpp"
-#include "lib/ssu/tensors.hpp"
 
 namespace ssugraph::detail {
 namespace {
@@ -176,8 +176,9 @@ void check_sequences(const ssu_args& args, ssu_problem& problem, std::int64_t se
   problem.has_dst_indices = static_cast<bool>(args.dst_state_batch_indices);
   problem.has_cu_seqlens = static_cast<bool>(args.cu_seqlens);
   if (!problem.has_indices && args.state.extent(0) < sequences) {
-    throw invalid_argument{"state", "a slot for each of " + std::to_string(sequences) +
-                                        " sequences, there being no state_batch_indices",
+    throw invalid_argument{"state",
+                           "a slot for each of " + std::to_string(sequences) +
+                               " sequences, there being no state_batch_indices",
                            to_string(args.state)};
   }
   if (args.cu_seqlens) {
@@ -239,7 +240,8 @@ device check_memory(const ssu_args& args) {
 
 /** `out` and `state` are written: no broadcast axis, no shared byte. */
 void check_written(const ssu_args& args) {
-  for (const auto& [name, written] : {std::pair{"out", &args.out}, std::pair{"state", &args.state}}) {
+  for (const auto& [name, written] :
+       {std::pair{"out", &args.out}, std::pair{"state", &args.state}}) {
     for (int axis = 0; axis < written->rank(); ++axis) {
       if (written->stride(axis) == 0 && written->extent(axis) > 1) {
         throw invalid_argument{name, "no broadcast axis, for it is written", to_string(*written)};
@@ -328,9 +330,9 @@ ssu_args first_sequences(const ssu_args& args, std::int64_t sequences, std::int6
     if (field.leading == leading_axis::boundaries) wanted = sequences + 1;
     if (tensor.extent(0) < wanted) {
       throw invalid_argument{std::string{field.name},
-                             "at least " + std::to_string(wanted) + " entries on its first axis for " +
-                                 std::to_string(sequences) + " sequences of up to " +
-                                 std::to_string(max_seqlen) + " tokens",
+                             "at least " + std::to_string(wanted) +
+                                 " entries on its first axis for " + std::to_string(sequences) +
+                                 " sequences of up to " + std::to_string(max_seqlen) + " tokens",
                              to_string(tensor)};
     }
     tensor = tensor.with_extent(0, wanted);

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-
 #include <ssugraph/ssu.hpp>
+
+#include <cstdint>
 
 namespace ssugraph::detail {
 

@@ -1,14 +1,14 @@
 #include "lib/backends/reference/reference.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include <ssugraph/error.hpp>
-
 #include "lib/core/float16.hpp"
 #include "lib/random/philox.hpp"
 #include "lib/random/stochastic_round.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
 
 namespace ssugraph::detail {
 namespace {
@@ -23,9 +23,12 @@ T& element(const tensor_view& tensor, std::int64_t i, std::int64_t j = 0, std::i
 template <class... Index>
 float load(const tensor_view& tensor, Index... index) {
   switch (tensor.dtype()) {
-    case dtype::float16: return to_float(element<float16>(tensor, index...));
-    case dtype::bfloat16: return to_float(element<bfloat16>(tensor, index...));
-    default: return element<float>(tensor, index...);
+    case dtype::float16:
+      return to_float(element<float16>(tensor, index...));
+    case dtype::bfloat16:
+      return to_float(element<bfloat16>(tensor, index...));
+    default:
+      return element<float>(tensor, index...);
   }
 }
 
@@ -38,7 +41,8 @@ void store(const tensor_view& tensor, float value, Index... index) {
     case dtype::bfloat16:
       element<bfloat16>(tensor, index...) = from_float<bfloat16>(value);
       break;
-    default: element<float>(tensor, index...) = value;
+    default:
+      element<float>(tensor, index...) = value;
   }
 }
 
@@ -175,9 +179,9 @@ class head_update {
       }
       const std::int64_t e = first + n;
       if (n == 0 || e % 8 == 0) {
-        words = rounding_words(seed_, static_cast<std::uint32_t>(e >> 3),
-                               static_cast<std::uint32_t>(t), sequence_.source(),
-                               problem_.philox_rounds);
+        words =
+            rounding_words(seed_, static_cast<std::uint32_t>(e >> 3), static_cast<std::uint32_t>(t),
+                           sequence_.source(), problem_.philox_rounds);
       }
       const std::uint32_t bits = rounding_bits(words, static_cast<std::uint32_t>(e));
       if (problem_.state_dtype == dtype::float16) {
@@ -198,7 +202,9 @@ class head_update {
 
 }  // namespace
 
-std::string reference_backend::name() const { return "reference"; }
+std::string reference_backend::name() const {
+  return "reference";
+}
 
 support reference_backend::supports(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {};
@@ -219,10 +225,11 @@ ssu_plan reference_backend::plan(const ssu_problem& problem, std::int64_t sequen
   return plan;
 }
 
-void reference_backend::enqueue(const ssu_plan& plan, const ssu_args& args,
-                                std::int64_t drawn_seed, stream_handle) const {
+void reference_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+                                stream_handle) const {
   std::vector<sequence> sequences;
-  for (std::int64_t i = 0; i < plan.sequences; ++i) sequences.emplace_back(plan, args, i);
+  for (std::int64_t i = 0; i < plan.sequences; ++i)
+    sequences.emplace_back(plan, args, i);
 
   // A head at a time, every source is read before any destination is written, as on a GPU.
   const auto elements = static_cast<std::size_t>(plan.problem.dim * plan.problem.dstate);

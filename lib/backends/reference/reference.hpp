@@ -1,8 +1,8 @@
 #pragma once
 
-#include <string>
-
 #include <ssugraph/ssu.hpp>
+
+#include <string>
 
 namespace ssugraph::detail {
 

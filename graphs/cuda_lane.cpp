@@ -1,0 +1,167 @@
+#include "graphs/lane_engine.hpp"
+#include "graphs/nvtx.hpp"
+#include "graphs/prologue_kernel.hpp"
+#include "lib/core/cuda_handle.hpp"
+#include "lib/core/overlap.hpp"
+#include "lib/ssu/kernel_backend.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+/** Device memory that is freed in the order of its own stream. */
+class stream_ordered_memory {
+ public:
+  stream_ordered_memory(std::size_t bytes, cudaStream_t stream) : stream_{stream} {
+    void* memory = nullptr;
+    check_cuda(cudaMallocAsync(&memory, bytes, stream), "cudaMallocAsync of a lane's memory");
+    data_ = static_cast<std::byte*>(memory);
+  }
+  stream_ordered_memory(const stream_ordered_memory&) = delete;
+  stream_ordered_memory& operator=(const stream_ordered_memory&) = delete;
+  ~stream_ordered_memory() { cudaFreeAsync(data_, stream_); }
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+
+ private:
+  cudaStream_t stream_;
+  std::byte* data_ = nullptr;
+};
+
+/** The graph of one bucket and the launches it was made of. */
+struct recorded_bucket {
+  std::int32_t bucket = 0;
+  std::vector<kernel_launch> steps;
+  cuda_graph graph;
+  cuda_graph_exec exec;
+  cudaGraphNode_t prologue = nullptr;
+  std::int32_t live = 0;  ///< what the executable's prologue counts at present
+};
+
+/** Whether a launch in front that runs on `front` leaves alone what one on `args` reads first. */
+bool may_read_ahead(const ssu_args& front, const ssu_args& args) {
+  return !may_overlap(front.state, args.state) && !may_overlap(front.out, args.state);
+}
+
+class cuda_lane final : public lane_engine {
+ public:
+  cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream,
+            std::vector<ssu_args> arguments)
+      : lane_engine{std::move(core), stream, std::move(arguments)},
+        internal_{make_stream()},
+        flown_{make_event()},
+        arena_{layout_.bytes(), internal_.get()} {
+    layout_.place(arena_.data());
+    check_cuda(cudaMemsetAsync(arena_.data(), 0, layout_.bytes(), internal_.get()),
+               "cudaMemsetAsync of a lane's memory");
+    check_cuda(cudaMemcpyAsync(layout_.table(), layout_.jobs().data(), layout_.jobs().size_bytes(),
+                               cudaMemcpyHostToDevice, internal_.get()),
+               "cudaMemcpyAsync of a lane's table");
+    for (std::size_t index = 0; index < core_->buckets.buckets().size(); ++index) {
+      buckets_.push_back(record(index));
+    }
+    check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
+  }
+
+  ~cuda_lane() override {
+    // The internal stream frees the memory, behind whatever the lane's stream still runs.
+    const bool marked = cudaEventRecord(flown_.get(), stream_) == cudaSuccess;
+    if (marked) cudaStreamWaitEvent(internal_.get(), flown_.get(), 0);
+  }
+
+  void replay(std::int32_t batch, std::size_t bucket_index) override {
+    recorded_bucket& recorded = buckets_[bucket_index];
+    if (recorded.live != batch) {
+      update_prologue(recorded.exec.get(), recorded.prologue,
+                      layout_.prologue(batch, recorded.bucket));
+      recorded.live = batch;
+    }
+    check_cuda(cudaGraphLaunch(recorded.exec.get(), stream_), "cudaGraphLaunch");
+  }
+
+  void run_eager(std::int32_t batch, std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
+    const recorded_bucket& recorded = buckets_[bucket_index];
+    lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
+    for (const kernel_launch& step : recorded.steps)
+      step.launch(stream_);
+  }
+
+  ssugraph::random_state random_state() override {
+    ssugraph::random_state state;
+    check_cuda(
+        cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
+        "cudaMemcpyAsync of the random state");
+    check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize for the random state");
+    return state;
+  }
+
+  void set_random_state(ssugraph::random_state state) override {
+    check_cuda(
+        cudaMemcpyAsync(layout_.random(), &state, sizeof state, cudaMemcpyHostToDevice, stream_),
+        "cudaMemcpyAsync of the random state");
+  }
+
+  void move_to(stream_handle stream) override {
+    check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
+    check_cuda(cudaStreamWaitEvent(stream, flown_.get(), 0), "cudaStreamWaitEvent");
+    stream_ = stream;
+  }
+
+ private:
+  [[nodiscard]] recorded_bucket record(std::size_t bucket_index) const {
+    recorded_bucket recorded;
+    recorded.bucket = core_->buckets.buckets()[bucket_index];
+    const nvtx_range range{"record", recorded.bucket};
+    recorded.live = recorded.bucket;
+    recorded.graph = make_graph();
+    recorded.prologue = lower_prologue(layout_.prologue(recorded.live, recorded.bucket))
+                            .add_to(recorded.graph.get(), nullptr);
+    recorded.steps = lower_steps(bucket_index);
+    cudaGraphNode_t last = recorded.prologue;
+    for (const kernel_launch& step : recorded.steps)
+      last = step.add_to(recorded.graph.get(), last);
+    recorded.exec = instantiate(recorded.graph.get());
+    check_cuda(cudaGraphUpload(recorded.exec.get(), internal_.get()), "cudaGraphUpload");
+    return recorded;
+  }
+
+  /** The edge behind the prologue is full; those between library kernels may be programmatic. */
+  [[nodiscard]] std::vector<kernel_launch> lower_steps(std::size_t bucket_index) const {
+    const auto& backend = dynamic_cast<const kernel_backend&>(*core_->backend);
+    const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
+    std::vector<kernel_launch> launches;
+    ssu_args front;
+    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
+      const ssu_args args = layout_.step_arguments(step, bucket);
+      const ssu_plan& plan = core_->steps[step].plans[bucket_index];
+      kernel_launch launch = backend.lower(plan, args, {});
+      const bool waits = load_kernel(launch.function());
+      if (step > 0 && waits && core_->programmatic_dependent_launch) {
+        launch = backend.lower(plan, args, {.reads_ahead = may_read_ahead(front, args)});
+        launch.set_programmatic(true);
+      }
+      launches.push_back(std::move(launch));
+      front = args;
+    }
+    return launches;
+  }
+
+  cuda_stream internal_;
+  cuda_event flown_;
+  stream_ordered_memory arena_;
+  std::vector<recorded_bucket> buckets_;
+};
+
+}  // namespace
+
+std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
+                                            stream_handle stream, std::vector<ssu_args> arguments) {
+  const device_guard guard{core->device.ordinal};
+  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(arguments));
+}
+
+}  // namespace ssugraph::detail

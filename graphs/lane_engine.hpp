@@ -1,0 +1,51 @@
+#pragma once
+
+#include "graphs/lane_layout.hpp"
+#include "graphs/pipeline_core.hpp"
+
+#include <ssugraph/pipeline.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** What a lane does on its target. `lane` has checked stream, thread and batch before it calls. */
+class lane_engine {
+ public:
+  lane_engine(std::shared_ptr<const pipeline_core> core, stream_handle stream,
+              std::vector<ssu_args> arguments)
+      : core_{std::move(core)}, stream_{stream}, layout_{*core_, std::move(arguments)} {}
+  lane_engine(const lane_engine&) = delete;
+  lane_engine& operator=(const lane_engine&) = delete;
+  virtual ~lane_engine() = default;
+
+  virtual void replay(std::int32_t batch, std::size_t bucket_index) = 0;
+  virtual void run_eager(std::int32_t batch, std::size_t bucket_index) = 0;
+  [[nodiscard]] virtual ssugraph::random_state random_state() = 0;
+  virtual void set_random_state(ssugraph::random_state state) = 0;
+  /** Makes `stream` wait for what is in flight and belongs to it from now on. */
+  virtual void move_to(stream_handle stream) = 0;
+
+  [[nodiscard]] const pipeline_core& core() const noexcept { return *core_; }
+  [[nodiscard]] stream_handle stream() const noexcept { return stream_; }
+  [[nodiscard]] const lane_layout& layout() const noexcept { return layout_; }
+
+ protected:
+  std::shared_ptr<const pipeline_core> core_;
+  stream_handle stream_;
+  lane_layout layout_;
+};
+
+[[nodiscard]] std::unique_ptr<lane_engine> make_host_lane(std::shared_ptr<const pipeline_core> core,
+                                                          stream_handle stream,
+                                                          std::vector<ssu_args> arguments);
+
+/** Only in a CUDA build. Records and instantiates every bucket. */
+[[nodiscard]] std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
+                                                          stream_handle stream,
+                                                          std::vector<ssu_args> arguments);
+
+}  // namespace ssugraph::detail

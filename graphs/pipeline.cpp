@@ -1,0 +1,61 @@
+#include "graphs/lane_engine.hpp"
+#include "graphs/pipeline_core.hpp"
+
+#include <ssugraph/error.hpp>
+#include <ssugraph/pipeline.hpp>
+
+#include <utility>
+
+namespace ssugraph {
+
+pipeline::pipeline(std::shared_ptr<const detail::pipeline_core> core) noexcept
+    : core_{std::move(core)} {}
+
+lane pipeline::make_lane(stream_handle stream, std::span<const binding> bindings) const {
+  std::vector<ssu_args> arguments = detail::bound_arguments(*core_, bindings);
+#if SSUGRAPH_CUDA
+  if (core_->where == target::cuda) {
+    return lane{detail::make_cuda_lane(core_, stream, std::move(arguments))};
+  }
+#endif
+  return lane{detail::make_host_lane(core_, stream, std::move(arguments))};
+}
+
+std::size_t pipeline::step_count() const noexcept {
+  return core_->steps.size();
+}
+
+const bucket_policy& pipeline::buckets() const noexcept {
+  return core_->buckets;
+}
+
+target pipeline::where() const noexcept {
+  return core_->where;
+}
+
+const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const {
+  const std::size_t buckets = core_->buckets.buckets().size();
+  if (step >= step_count()) {
+    throw invalid_argument{"step", "below " + std::to_string(step_count()), std::to_string(step)};
+  }
+  if (bucket_index >= buckets) {
+    throw invalid_argument{"bucket_index", "below " + std::to_string(buckets),
+                           std::to_string(bucket_index)};
+  }
+  return core_->steps[step].plans[bucket_index];
+}
+
+std::int64_t pipeline::seeds_per_replay() const noexcept {
+  return core_->seed_count;
+}
+
+std::string pipeline::describe() const {
+  std::string text;
+  for (const detail::pipeline_step& step : core_->steps) {
+    for (const ssu_plan& plan : step.plans)
+      text += step.name + ": " + to_string(plan) + '\n';
+  }
+  return text;
+}
+
+}  // namespace ssugraph

@@ -1,0 +1,109 @@
+#pragma once
+
+#include "lib/core/host_device.hpp"
+#include "lib/random/philox.hpp"
+
+#include <ssugraph/random.hpp>
+
+#include <cstdint>
+
+/**
+ * The first node of every graph: it draws the seeds of the replay, advances the random state,
+ * counts what is live and writes the lane's padded copies of the index and count tensors. One
+ * source for the kernel and the host.
+ */
+namespace ssugraph::detail {
+
+/** How a copy is padded behind the live batch. */
+enum class padding : std::uint8_t {
+  null_slots,  ///< with the null block
+  identity,    ///< no source: sequence i gets slot i, padded ones -1
+  one_token,   ///< with 1 accepted token
+  last_bound,  ///< with cu_seqlens[batch]: empty sequences
+};
+
+/** One index or count tensor and its dense, padded copy. */
+struct copy_job {
+  const void* source;
+  void* copy;
+  std::int64_t stride[2];
+  std::int64_t columns;
+  std::int64_t null_block_id;
+  padding pad;
+  bool wide;  ///< int64, else int32
+};
+
+struct live_counts {
+  std::int32_t sequences;
+  std::int32_t rows;
+};
+
+struct prologue_params {
+  random_state* random;
+  std::int64_t* seeds;
+  std::int64_t seed_count;
+  live_counts* counts;
+  const copy_job* jobs;
+  std::int32_t job_count;
+  std::int32_t
+      bounds_job;  ///< the job whose cu_seqlens count the live rows; -1: one row a sequence
+  std::int32_t live;
+  std::int32_t bucket;
+};
+
+/** This worker's place among those that share a loop. */
+struct worker {
+  std::int32_t index;
+  std::int32_t count;
+};
+
+SSUGRAPH_HOST_DEVICE inline std::int64_t read_source(const copy_job& job, std::int64_t row,
+                                                     std::int64_t column) {
+  const std::int64_t at = row * job.stride[0] + column * job.stride[1];
+  return job.wide ? static_cast<const std::int64_t*>(job.source)[at]
+                  : static_cast<const std::int32_t*>(job.source)[at];
+}
+
+SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::int64_t live,
+                                                      std::int64_t row, std::int64_t column) {
+  switch (job.pad) {
+    case padding::null_slots:
+      return row < live ? read_source(job, row, column) : job.null_block_id;
+    case padding::identity:
+      return row < live ? row : -1;
+    case padding::one_token:
+      return row < live ? read_source(job, row, column) : 1;
+    case padding::last_bound:
+      return read_source(job, row < live ? row : live, column);
+  }
+  return 0;
+}
+
+SSUGRAPH_HOST_DEVICE inline void write_copy(const prologue_params& p, const copy_job& job,
+                                            worker w) {
+  const std::int64_t rows = p.bucket + (job.pad == padding::last_bound ? 1 : 0);
+  for (std::int64_t i = w.index; i < rows * job.columns; i += w.count) {
+    const std::int64_t value = padded_value(job, p.live, i / job.columns, i % job.columns);
+    if (job.wide) {
+      static_cast<std::int64_t*>(job.copy)[i] = value;
+    } else {
+      static_cast<std::int32_t*>(job.copy)[i] = static_cast<std::int32_t>(value);
+    }
+  }
+}
+
+SSUGRAPH_HOST_DEVICE inline void draw_seeds(const prologue_params& p, worker w) {
+  for (std::int64_t c = w.index; c < p.seed_count; c += w.count) {
+    p.seeds[c] = draw_seed(p.random->seed, p.random->next_draw + static_cast<std::uint64_t>(c));
+  }
+}
+
+/** By one worker, after every seed is drawn. */
+SSUGRAPH_HOST_DEVICE inline void advance(const prologue_params& p) {
+  p.random->next_draw += static_cast<std::uint64_t>(p.seed_count);
+  const std::int64_t rows =
+      p.bounds_job < 0 ? p.live : read_source(p.jobs[p.bounds_job], p.live, 0);
+  *p.counts = {p.live, static_cast<std::int32_t>(rows)};
+}
+
+}  // namespace ssugraph::detail

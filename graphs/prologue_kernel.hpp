@@ -1,0 +1,14 @@
+#pragma once
+
+#include "graphs/prologue.hpp"
+#include "lib/core/kernel_launch.hpp"
+
+namespace ssugraph::detail {
+
+/** The prologue as a launch; the kernel's one argument is `params`. */
+[[nodiscard]] kernel_launch lower_prologue(const prologue_params& params);
+
+/** Gives the prologue `node` of `exec` these parameters for launches to come. Throws cuda_error. */
+void update_prologue(cudaGraphExec_t exec, cudaGraphNode_t node, const prologue_params& params);
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,55 @@
+#include "lib/core/kernel_launch.hpp"
+
+#include "lib/core/cuda_check.hpp"
+
+namespace ssugraph::detail {
+
+std::vector<void*> kernel_launch::argument_pointers() const {
+  std::vector<void*> pointers;
+  for (const std::size_t offset : offsets_) {
+    pointers.push_back(const_cast<std::byte*>(bytes_.data()) + offset);
+  }
+  return pointers;
+}
+
+void kernel_launch::launch(stream_handle stream) const {
+  std::vector<void*> pointers = argument_pointers();
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid_;
+  config.blockDim = block_;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = programmatic_ ? 1 : 0;
+  check_cuda(cudaLaunchKernelExC(&config, function_, pointers.data()), "cudaLaunchKernelExC");
+}
+
+cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph, cudaGraphNode_t predecessor) const {
+  std::vector<void*> pointers = argument_pointers();
+  cudaGraphNodeParams params{};
+  params.type = cudaGraphNodeTypeKernel;
+  params.kernel.func = const_cast<void*>(function_);
+  params.kernel.gridDim = grid_;
+  params.kernel.blockDim = block_;
+  params.kernel.kernelParams = pointers.data();
+  cudaGraphEdgeData edge{};
+  if (programmatic_) {
+    edge.type = cudaGraphDependencyTypeProgrammatic;
+    edge.from_port = cudaGraphKernelNodePortProgrammatic;
+  }
+  cudaGraphNode_t node = nullptr;
+  const std::size_t count = predecessor == nullptr ? 0 : 1;
+  check_cuda(cudaGraphAddNode(&node, graph, &predecessor, &edge, count, &params),
+             "cudaGraphAddNode");
+  return node;
+}
+
+bool load_kernel(const void* function) {
+  cudaFuncAttributes attributes{};
+  check_cuda(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes");
+  return attributes.ptxVersion >= 90;
+}
+
+}  // namespace ssugraph::detail

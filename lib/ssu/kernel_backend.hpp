@@ -1,0 +1,33 @@
+#pragma once
+
+#include "lib/core/kernel_launch.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <cstdint>
+
+namespace ssugraph::detail {
+
+/** What a lowering needs beyond the plan and the tensors. */
+struct launch_context {
+  /** Seed where args.rand_seed is unbound. */
+  std::int64_t drawn_seed = 0;
+  /** The launch in front does not write this one's state, indices and counts: read them while it
+   *  still runs. Only with a programmatic launch. */
+  bool reads_ahead = false;
+};
+
+/** A backend whose plans lower to one kernel launch, and so to one graph node without a capture. */
+class kernel_backend : public mamba_ssu_backend {
+ public:
+  /** `plan` on `args` (as in `enqueue`) as a value. Enqueues nothing. */
+  [[nodiscard]] virtual kernel_launch lower(const ssu_plan& plan, const ssu_args& args,
+                                            const launch_context& context) const = 0;
+
+  void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+               stream_handle stream) const final {
+    lower(plan, args, {.drawn_seed = drawn_seed}).launch(stream);
+  }
+};
+
+}  // namespace ssugraph::detail
