@@ -6,7 +6,7 @@ set(consumer_dir ${PROJECT_BINARY_DIR}/consumer)
 function(ssugraph_consumer_test name)
   add_test(NAME consumer.${name} COMMAND ${CMAKE_CTEST_COMMAND}
     --build-and-test ${PROJECT_SOURCE_DIR}/tests/consumer ${consumer_dir}/${name}
-    --build-generator ${CMAKE_GENERATOR}
+    --build-generator ${CMAKE_GENERATOR} --build-noclean
     --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCMAKE_BUILD_TYPE=$<CONFIG> ${ARGN}
     --test-command consumer)
 endfunction()
