@@ -1,0 +1,290 @@
+#include "checker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <future>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace serving_loop {
+namespace {
+
+using ssugraph::dtype;
+
+/** Sums that differ in their last bits round apart once in some thousand times; another seed makes
+ *  a third of all elements differ. */
+constexpr double most_rounded_apart = 0.05;
+
+/** Bits of a float format behind the sign. */
+struct float_format {
+  int mantissa_bits;
+  int min_exponent;  ///< of normal numbers
+};
+
+float_format format_of(dtype type) {
+  switch (type) {
+    case dtype::float16:
+      return {10, -14};
+    case dtype::bfloat16:
+      return {7, -126};
+    default:
+      return {23, -126};
+  }
+}
+
+float from_float16(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f;
+  const float mantissa = static_cast<float>(bits & 0x3ff);
+  const float sign = (bits & 0x8000) != 0 ? -1.0F : 1.0F;
+  if (exponent == 0x1f) return mantissa == 0 ? sign * INFINITY : NAN;
+  return sign *
+         (exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(mantissa + 1024, exponent - 25));
+}
+
+float read(const void* data, dtype type, std::size_t element) {
+  const auto* bytes = static_cast<const std::byte*>(data) + element * ssugraph::size_of(type);
+  float value = 0;
+  if (type == dtype::float32) {
+    std::memcpy(&value, bytes, sizeof value);
+    return value;
+  }
+  std::uint16_t bits = 0;
+  std::memcpy(&bits, bytes, sizeof bits);
+  if (type == dtype::float16) return from_float16(bits);
+  const std::uint32_t wide = std::uint32_t{bits} << 16;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+/** The distance to the next number of its dtype. */
+double unit_in_last_place(float value, dtype type) {
+  const float_format format = format_of(type);
+  return std::ldexp(1.0, std::max(std::ilogb(value), format.min_exponent) - format.mantissa_bits);
+}
+
+struct difference {
+  double error = 0;     ///< the largest, as a share of what is tolerated
+  double elements = 0;  ///< share of the elements that differ
+};
+
+/** Throws check_failure if an error is too large. */
+difference compare(std::string_view what, const void* got, const void* want, dtype type,
+                   std::size_t count) {
+  float largest = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    largest = std::max(largest, std::abs(read(want, type, i)));
+
+  double worst = 0;
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float here = read(got, type, i);
+    const float there = read(want, type, i);
+    if (here == there) continue;
+    const double last_place =
+        type == dtype::float32
+            ? 0
+            : unit_in_last_place(std::max(std::abs(here), std::abs(there)), type);
+    const double tolerance = last_place + 1e-5 * double{largest};
+    const double error = std::abs(double{here} - double{there});
+    if (!(error <= tolerance)) {  // a NaN is an error, too
+      throw check_failure{
+          fmt::format("{}, element {}: got {}, the reference has {}; error {:.3g} "
+                      "is above the tolerance {:.3g}",
+                      what, i, here, there, error, tolerance)};
+    }
+    worst = std::max(worst, error / tolerance);
+    ++differing;
+  }
+  return {worst, double(differing) / double(count)};
+}
+
+std::string place(const sequence& running, std::int64_t layer) {
+  return fmt::format("request {} at position {}, layer {}, slot {}", running.request,
+                     running.position, layer, running.first_slot);
+}
+
+check_errors larger(const check_errors& a, const check_errors& b) {
+  return {std::max(a.state, b.state), std::max(a.out, b.out), std::max(a.rounding, b.rounding)};
+}
+
+/** Runs `check(layer)` for all layers on all cores. Throws what the first one to fail threw. */
+template <class Check>
+check_errors check_layers(std::int32_t layers, Check check) {
+  const auto workers =
+      std::clamp(static_cast<std::int32_t>(std::thread::hardware_concurrency()), 1, layers);
+  std::vector<std::future<check_errors>> parts;
+  for (std::int32_t worker = 0; worker < workers; ++worker) {
+    parts.push_back(std::async(std::launch::async, [=] {
+      check_errors worst;
+      for (std::int32_t layer = worker; layer < layers; layer += workers) {
+        worst = larger(worst, check(layer));
+      }
+      return worst;
+    }));
+  }
+  check_errors worst;
+  for (auto& part : parts)
+    worst = larger(worst, part.get());
+  return worst;
+}
+
+}  // namespace
+
+checker::checker(machine& on, const workload& work, ssugraph::mamba_config config,
+                 std::uint64_t seed, std::span<const std::int32_t> requests)
+    : machine_{&on},
+      work_{&work},
+      seed_{seed},
+      reference_{{.backend = "reference",
+                  .stochastic_rounding = config.stochastic_rounding,
+                  .philox_rounds = config.philox_rounds}} {
+  const served_shape& shape = work.shape();
+  const model& model = shape.model;
+  const auto values = [&](std::int64_t width) {
+    return std::vector<std::uint16_t>(static_cast<std::size_t>(shape.tokens * width));
+  };
+  for (std::int32_t layer = 0; layer < model.layers; ++layer) {
+    layers_.push_back({.weights = make_weights(model, layer),
+                       .state = allocate_host(std::size_t(shape.slots() * model.slot_bytes())),
+                       .conv = values(model.conv_width()),
+                       .dt = values(model.dt_width()),
+                       .z = values(model.z_width()),
+                       .out = values(model.inner())});
+  }
+  const auto bytes = std::size_t(model.layers * shape.tokens * model.slot_bytes());
+  for (const std::int32_t request : requests) {
+    followed_.push_back({.request = request,
+                         .before = std::vector<std::byte>(bytes),
+                         .after = std::vector<std::byte>(bytes),
+                         .out = values(model.layers * model.inner())});
+  }
+}
+
+checker::followed* checker::find(const sequence& running) {
+  const auto found = std::ranges::find(followed_, running.request, &followed::request);
+  return found == followed_.end() ? nullptr : &*found;
+}
+
+std::int64_t checker::slot_bytes() const {
+  return work_->shape().tokens * work_->shape().model.slot_bytes();
+}
+
+void checker::copy_slots(const sequence& running, std::vector<std::byte>& to) {
+  const std::int64_t first = running.first_slot * work_->shape().model.slot_bytes();
+  for (std::int32_t layer = 0; layer < work_->shape().model.layers; ++layer) {
+    machine_->copy(to.data() + layer * slot_bytes(), work_->layer(layer).state + first,
+                   std::size_t(slot_bytes()));
+  }
+}
+
+void checker::before(std::span<const sequence> running) {
+  for (const sequence& each : running) {
+    followed* request = find(each);
+    if (request == nullptr) continue;
+    copy_slots(each, request->before);
+    machine_->synchronize();
+    const auto [changed, was] = std::ranges::mismatch(request->before, request->after);
+    if (changed != request->before.end()) {
+      const std::int64_t byte = changed - request->before.begin();
+      throw check_failure{
+          fmt::format("{}: byte {} of its state is {:#04x} before the step, but was {:#04x} after "
+                      "the step before",
+                      place(each, byte / slot_bytes()), byte % slot_bytes(),
+                      std::to_integer<int>(*changed), std::to_integer<int>(*was))};
+    }
+  }
+}
+
+void checker::after(std::span<const sequence> running, std::uint64_t first_draw) {
+  const served_shape& shape = work_->shape();
+  const auto out_values = static_cast<std::size_t>(shape.tokens * shape.model.inner());
+
+  for (std::size_t row = 0; row < running.size(); ++row) {
+    followed* request = find(running[row]);
+    if (request == nullptr) continue;
+    copy_slots(running[row], request->after);
+    for (std::int32_t layer = 0; layer < shape.model.layers; ++layer) {
+      machine_->copy(request->out.data() + layer * out_values,
+                     work_->layer(layer).out + row * out_values,
+                     out_values * sizeof(std::uint16_t));
+    }
+    machine_->synchronize();
+
+    const check_errors here = check_layers(shape.model.layers, [&](std::int32_t layer) {
+      run_reference(layer, *request, running[row], first_draw + std::uint64_t(layer));
+      return check_layer(layer, *request, running[row]);
+    });
+    worst_ = larger(worst_, here);
+    ++steps_;
+  }
+}
+
+void checker::run_reference(std::int32_t layer, const followed& request, const sequence& running,
+                            std::uint64_t draw) {
+  const served_shape& shape = work_->shape();
+  reference_layer& own = layers_[layer];
+  std::memcpy(own.state.get() + running.first_slot * shape.model.slot_bytes(),
+              request.before.data() + layer * slot_bytes(), std::size_t(slot_bytes()));
+  make_inputs({.conv = own.conv.data(),
+               .dt = own.dt.data(),
+               .z = own.z.data(),
+               .conv_width = std::int32_t(shape.model.conv_width()),
+               .dt_width = std::int32_t(shape.model.dt_width()),
+               .z_width = std::int32_t(shape.model.z_width()),
+               .first_layer = layer,
+               .layers = 1,
+               .layer_rows = shape.tokens,
+               .requests = &running.request,
+               .positions = &running.position,
+               .sequences = 1,
+               .tokens = shape.tokens});
+
+  std::vector<std::int32_t> slots(shape.tokens);
+  std::iota(slots.begin(), slots.end(), running.first_slot);
+  const std::array<std::int32_t, 2> cu_seqlens{0, shape.tokens};
+  const std::int64_t seed = ssugraph::seed_draw(seed_, draw);
+  ssugraph::ssu_args args = make_args(shape, 1,
+                                      {.state = own.state.get(),
+                                       .conv = own.conv.data(),
+                                       .dt = own.dt.data(),
+                                       .z = own.z.data(),
+                                       .out = own.out.data(),
+                                       .A = own.weights.A.data(),
+                                       .D = own.weights.D.data(),
+                                       .dt_bias = own.weights.dt_bias.data(),
+                                       .slots = slots.data(),
+                                       .accepted = &running.accepted,
+                                       .cu_seqlens = cu_seqlens.data()});
+  if (reference_.config().stochastic_rounding) args.rand_seed = {&seed, dtype::int64, {1}};
+  reference_.selective_state_update(args, nullptr);
+}
+
+check_errors checker::check_layer(std::int32_t layer, const followed& request,
+                                  const sequence& running) const {
+  const served_shape& shape = work_->shape();
+  const reference_layer& own = layers_[layer];
+  const auto states = static_cast<std::size_t>(shape.tokens * shape.model.slot_elements());
+  const std::string where = place(running, layer);
+  const difference state = compare(where + ", state", request.after.data() + layer * slot_bytes(),
+                                   own.state.get() + running.first_slot * shape.model.slot_bytes(),
+                                   shape.model.state_dtype, states);
+  const difference out = compare(where + ", out", request.out.data() + layer * own.out.size(),
+                                 own.out.data(), dtype::bfloat16, own.out.size());
+
+  const bool rounding = reference_.config().stochastic_rounding;
+  if (rounding && state.elements > most_rounded_apart) {
+    throw check_failure{
+        fmt::format("{}, state: {:.1f}% of the elements were not rounded by the "
+                    "bits of the step's seed; {:.1f}% are tolerated",
+                    where, 100 * state.elements, 100 * most_rounded_apart)};
+  }
+  return {state.error, out.error, rounding ? state.elements : 0};
+}
+
+}  // namespace serving_loop

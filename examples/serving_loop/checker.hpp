@@ -1,0 +1,89 @@
+#pragma once
+
+#include "machine.hpp"
+#include "scheduler.hpp"
+#include "workload.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+namespace serving_loop {
+
+/** A step did something else than it should. Says where, and the numbers. */
+class check_failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/** Largest errors of a step against the reference, as shares of what is tolerated. */
+struct check_errors {
+  double state = 0;
+  double out = 0;
+  /** Stochastic rounding: share of the state's elements that are not the reference's bits. */
+  double rounding = 0;
+};
+
+/**
+ * Follows some requests through every step that they are in. Around the step their slots are copied
+ * from every layer. The copy before it must equal, bit for bit, the one after the step before (at
+ * first: zeros); the one after it, and `out`, must be what the reference backend makes of the same
+ * state, slot, seed and inputs, within one unit in the last place of a 16-bit dtype and 1e-5 of the
+ * largest magnitude. With stochastic rounding the bits themselves must be the reference's, but for
+ * the few elements whose sums differ in fp32. A checked step waits for the device; the marks of the
+ * step leave that out.
+ */
+class checker {
+ public:
+  /** `config` and `seed` are those of the lane, `requests` the numbers of those to be followed. */
+  checker(machine& on, const workload& work, ssugraph::mamba_config config, std::uint64_t seed,
+          std::span<const std::int32_t> requests);
+
+  /** Behind the preparation of a step, in front of its replay. Throws check_failure. */
+  void before(std::span<const sequence> running);
+  /** Behind the replay, whose first layer has draw `first_draw`. Throws check_failure. */
+  void after(std::span<const sequence> running, std::uint64_t first_draw);
+
+  [[nodiscard]] const check_errors& worst() const { return worst_; }
+  /** Steps checked, one for each request that was followed through it. */
+  [[nodiscard]] std::int64_t steps() const { return steps_; }
+
+ private:
+  struct followed {
+    std::int32_t request;
+    std::vector<std::byte> before;   ///< its slots in every layer
+    std::vector<std::byte> after;    ///< from the step before until the replay is over
+    std::vector<std::uint16_t> out;  ///< its rows in every layer
+  };
+
+  /** What the reference computes a layer with. Its state has all slots, so that a slot keeps its
+   *  number; only the pages of slots that are followed take memory. */
+  struct reference_layer {
+    layer_weights weights;
+    memory state;
+    std::vector<std::uint16_t> conv, dt, z, out;
+  };
+
+  [[nodiscard]] followed* find(const sequence& running);
+  /** Of all slots of a sequence in a layer. */
+  [[nodiscard]] std::int64_t slot_bytes() const;
+  void copy_slots(const sequence& running, std::vector<std::byte>& to);
+  void run_reference(std::int32_t layer, const followed& request, const sequence& running,
+                     std::uint64_t draw);
+  [[nodiscard]] check_errors check_layer(std::int32_t layer, const followed& request,
+                                         const sequence& running) const;
+
+  machine* machine_;
+  const workload* work_;
+  std::uint64_t seed_;
+  ssugraph::ssu_dispatch reference_;
+  std::vector<reference_layer> layers_;
+  std::vector<followed> followed_;
+  check_errors worst_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace serving_loop

@@ -1,0 +1,150 @@
+#include "checker.hpp"
+
+#include "machine.hpp"
+#include "models.hpp"
+#include "scheduler.hpp"
+#include "workload.hpp"
+
+#include <ssugraph/pipeline.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace serving_loop {
+namespace {
+
+constexpr std::uint64_t seed = 11;
+constexpr std::array<std::int32_t, 1> followed{1};
+const trace requests{{seconds{0}, 10, 3}, {seconds{0}, 20, 3}};
+
+/** Two requests on the host, of which the second is followed, and hands that get in between. */
+class served_by_hand {
+ public:
+  explicit served_by_hand(const served_shape& shape)
+      : work_{*on_, shape},
+        lane_{make_lane(work_)},
+        schedule_{requests, {.max_batch = shape.max_batch, .tokens = shape.tokens}},
+        check_{*on_, work_, config, seed, followed} {
+    lane_.set_random_state({seed, 0}, nullptr);
+  }
+
+  void step(const std::function<void()>& before_replay = {},
+            const std::function<void()>& after_replay = {}, std::uint64_t skipped_draws = 0) {
+    const auto running = schedule_.begin_step();
+    work_.prepare(on_->begin_step(), running, schedule_.started());
+    if (before_replay) before_replay();
+    check_.before(running);
+    lane_.replay(static_cast<std::int32_t>(running.size()), nullptr);
+    if (after_replay) after_replay();
+    check_.after(running, draws_ + skipped_draws);
+    draws_ += 2;
+    schedule_.end_step();
+  }
+
+  /** Element 3 of the first slot of request 1 in layer 1. */
+  void damage_state() { state_of(1)[3] ^= 0x80; }
+  void damage_other_request() { state_of(0)[3] ^= 0x80; }
+  void damage_out() {
+    const served_shape& shape = work_.shape();
+    work_.layer(0).out[shape.tokens * shape.model.inner() + 5] ^= 0x4000;
+  }
+
+  const checker& check() const { return check_; }
+
+ private:
+  static inline const ssugraph::mamba_config config{.backend = "reference",
+                                                    .stochastic_rounding = true};
+
+  static ssugraph::lane make_lane(const workload& work) {
+    ssugraph::pipeline_builder builder{
+        config, ssugraph::bucket_policy::serving(work.shape().max_batch), ssugraph::target::host};
+    builder.ssu("layer 0", work.args(0)).ssu("layer 1", work.args(1));
+    return builder.build().make_lane(nullptr);
+  }
+
+  std::uint16_t* state_of(std::int32_t request) {
+    const served_shape& shape = work_.shape();
+    const std::int64_t slot = 1 + request * shape.tokens;
+    return reinterpret_cast<std::uint16_t*>(work_.layer(1).state + slot * shape.model.slot_bytes());
+  }
+
+  std::unique_ptr<machine> on_ = make_machine(ssugraph::target::host, 1024);
+  workload work_;
+  ssugraph::lane lane_;
+  scheduler schedule_;
+  checker check_;
+  std::uint64_t draws_ = 0;
+};
+
+class checking : public testing::TestWithParam<std::int32_t> {
+ protected:
+  /** The message of the check_failure that `action` throws. */
+  static std::string failure_of(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const check_failure& failure) {
+      return failure.what();
+    }
+    return "no failure";
+  }
+
+  served_by_hand serving_{{.model = find_model("tiny", 1),
+                           .max_batch = 4,
+                           .tokens = GetParam(),
+                           .speculative = GetParam() > 1}};
+};
+
+TEST_P(checking, passes_what_is_right) {
+  serving_.step();
+  serving_.step();
+  EXPECT_EQ(serving_.check().steps(), 2);
+  EXPECT_EQ(serving_.check().worst().state, 0);
+}
+
+TEST_P(checking, leaves_other_requests_alone) {
+  serving_.step();
+  serving_.step({}, [&] { serving_.damage_other_request(); });
+  EXPECT_EQ(serving_.check().steps(), 2);
+}
+
+TEST_P(checking, finds_a_wrong_state) {
+  serving_.step();
+  const auto damage = [&] { serving_.damage_state(); };
+  const std::string text = failure_of([&] { serving_.step({}, damage); });
+  EXPECT_NE(text.find("layer 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("state, element 3"), std::string::npos) << text;
+}
+
+TEST_P(checking, finds_a_wrong_out) {
+  const auto damage = [&] { serving_.damage_out(); };
+  const std::string text = failure_of([&] { serving_.step({}, damage); });
+  EXPECT_NE(text.find("layer 0"), std::string::npos) << text;
+  EXPECT_NE(text.find("out, element 5"), std::string::npos) << text;
+}
+
+TEST_P(checking, finds_a_state_that_changed_between_steps) {
+  serving_.step();
+  const auto damage = [&] { serving_.damage_state(); };
+  const std::string text = failure_of([&] { serving_.step(damage); });
+  EXPECT_NE(text.find("byte 6 "), std::string::npos) << text;
+}
+
+TEST_P(checking, finds_a_slot_that_was_not_reset) {
+  const auto damage = [&] { serving_.damage_state(); };
+  EXPECT_NE(failure_of([&] { serving_.step(damage); }), "no failure");
+}
+
+TEST_P(checking, finds_another_seed) {
+  const std::string text = failure_of([&] { serving_.step({}, {}, 1); });
+  EXPECT_NE(text.find("seed"), std::string::npos) << text;
+}
+
+INSTANTIATE_TEST_SUITE_P(modes, checking, testing::Values(1, 3),
+                         [](const auto& each) { return each.param > 1 ? "speculative" : "plain"; });
+
+}  // namespace
+}  // namespace serving_loop
