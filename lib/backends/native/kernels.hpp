@@ -10,6 +10,7 @@ struct kernel_key {
   int lanes;    ///< threads a row: 2, 4, 8, 16 or 32; scalar access: 32
   bool vector;  ///< 16-byte accesses
   bool tied;
+  bool one_token;  ///< a sequence, always
 };
 
 /** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */

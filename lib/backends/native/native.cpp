@@ -37,7 +37,8 @@ const void* kernel_of(const ssu_plan& plan) {
   const kernel_key key{.io = problem.io_dtype,
                        .lanes = plan.tile.lanes,
                        .vector = plan.algorithm == "vector",
-                       .tied = problem.tied};
+                       .tied = problem.tied,
+                       .one_token = !problem.has_cu_seqlens};
   switch (problem.state_dtype) {
     case dtype::float16:
       return problem.stochastic_rounding ? rounded_float16_state_kernel(key)

@@ -49,15 +49,27 @@ __device__ T* element(void* data, std::int64_t offset) {
   return static_cast<T*>(data) + offset;
 }
 
-__device__ inline float load_scalar(void* data, std::int64_t offset, dtype type) {
-  switch (type) {
-    case dtype::float16:
-      return __half2float(*element<__half>(data, offset));
-    case dtype::bfloat16:
-      return __bfloat162float(*element<__nv_bfloat16>(data, offset));
-    default:
-      return *element<float>(data, offset);
+/** A value as it lies in memory. Loads come apart from conversions, so that many are in flight. */
+struct raw_scalar {
+  std::uint32_t bits;
+  dtype type;
+
+  __device__ float value() const {
+    switch (type) {
+      case dtype::float16:
+        return __half2float(__ushort_as_half(bits));
+      case dtype::bfloat16:
+        return __uint_as_float(bits << 16);
+      default:
+        return __uint_as_float(bits);
+    }
   }
+};
+
+__device__ inline raw_scalar load_scalar(void* data, std::int64_t offset, dtype type) {
+  const std::uint32_t bits = type == dtype::float32 ? *element<std::uint32_t>(data, offset)
+                                                    : *element<std::uint16_t>(data, offset);
+  return {bits, type};
 }
 
 __device__ inline std::int64_t load_index(const index_tensor& tensor, std::int64_t offset) {
@@ -121,25 +133,39 @@ __device__ void widen(const octet<T>& from, float (&to)[octet_size]) {
     to[i] = to_float(from.value[i]);
 }
 
-template <bool Vector, class T>
-__device__ void load_floats(void* data, std::int64_t offset, std::int64_t stride, int first,
-                            int count, float (&to)[octet_size]) {
-  widen(load_octet<Vector>(element<T>(data, offset), stride, first, count), to);
-}
+/** Eight neighbouring elements of a dtype known at run time; 16-bit ones fill the first word. */
+struct raw_octet {
+  uint4 word[2];
 
-/** As load_floats, for a tensor whose dtype the kernel is not compiled for. */
-template <bool Vector>
-__device__ void load_floats(const strided<3>& tensor, std::int64_t offset, int first, int count,
-                            float (&to)[octet_size]) {
-  switch (tensor.type) {
-    case dtype::float16:
-      return load_floats<Vector, __half>(tensor.data, offset, tensor.stride[2], first, count, to);
-    case dtype::bfloat16:
-      return load_floats<Vector, __nv_bfloat16>(tensor.data, offset, tensor.stride[2], first, count,
-                                                to);
-    default:
-      return load_floats<Vector, float>(tensor.data, offset, tensor.stride[2], first, count, to);
+  __device__ void widen(dtype type, float (&to)[octet_size]) const {
+    if (type == dtype::float32) return detail::widen(as<float>(), to);
+    if (type == dtype::float16) return detail::widen(as<__half>(), to);
+    detail::widen(as<__nv_bfloat16>(), to);
   }
+
+ private:
+  template <class T>
+  __device__ octet<T> as() const {
+    octet<T> result;
+    memcpy(&result, word, sizeof result);
+    return result;
+  }
+};
+
+template <bool Vector>
+__device__ raw_octet load_raw_octet(const strided<3>& tensor, std::int64_t offset, int first,
+                                    int count) {
+  raw_octet loaded{};
+  const auto load = [&](auto* row) {
+    const auto narrow = load_octet<Vector>(row, tensor.stride[2], first, count);
+    memcpy(loaded.word, &narrow, sizeof narrow);
+  };
+  if (tensor.type == dtype::float32) {
+    load(element<float>(tensor.data, offset));
+  } else {
+    load(element<std::uint16_t>(tensor.data, offset));
+  }
+  return loaded;
 }
 
 // --- The sequence of a block -------------------------------------------------------------------
@@ -191,15 +217,8 @@ __device__ inline row_range rows_of(const ssu_params& p, std::int64_t sequence) 
 
 // --- Arithmetic --------------------------------------------------------------------------------
 
-/** dt' of a row, or of the head where tied. */
-__device__ inline float time_step(const ssu_params& p, std::int64_t row, int head, int d) {
-  float dt = load_scalar(
-      p.dt.data, row * p.dt.stride[0] + head * p.dt.stride[1] + d * p.dt.stride[2], p.dt.type);
-  if (p.dt_bias.data != nullptr) {
-    dt += load_scalar(p.dt_bias.data, head * p.dt_bias.stride[0] + d * p.dt_bias.stride[1],
-                      p.dt_bias.type);
-  }
-  return p.dt_softplus && dt <= 20.0f ? log1pf(expf(dt)) : dt;
+__device__ inline float softplus(float dt) {
+  return dt <= 20.0f ? log1pf(expf(dt)) : dt;
 }
 
 __device__ inline void round_nearest(float value, float& to) {
@@ -238,7 +257,8 @@ __device__ void round_octet(const float (&h)[octet_size], std::int64_t first, st
 
 // --- The kernel --------------------------------------------------------------------------------
 
-template <class StateType, class IoType, int Lanes, bool Vector, bool Tied, bool Rounding>
+template <class StateType, class IoType, int Lanes, bool Vector, bool Tied, bool Rounding,
+          bool OneToken>
 struct variant {
   using state = StateType;
   using io = IoType;
@@ -247,7 +267,29 @@ struct variant {
   static constexpr int tile_rows = groups * rows_per_thread;
   static constexpr bool vector = Vector;
   static constexpr bool tied = Tied;
+  /** Time steps of a thread: one a head where tied, else one a row. */
+  static constexpr int time_steps = Tied ? 1 : rows_per_thread;
   static constexpr bool rounding = Rounding;
+  static constexpr bool one_token = OneToken;
+};
+
+/** What one thread needs of one token, as it lies in memory. */
+template <class Variant>
+struct token_inputs {
+  octet<typename Variant::io> B;
+  octet<typename Variant::io> C;
+  typename Variant::io x[rows_per_thread];
+  typename Variant::io z[rows_per_thread];
+  raw_scalar dt[Variant::time_steps];
+};
+
+/** What one thread needs of its layer. */
+template <class Variant>
+struct head_parameters {
+  raw_scalar A_scalar;                               ///< tied
+  raw_octet A[Variant::tied ? 1 : rows_per_thread];  ///< untied
+  raw_scalar dt_bias[Variant::time_steps];
+  raw_scalar D[rows_per_thread];
 };
 
 /** One thread's share of a block's tile. */
@@ -256,6 +298,8 @@ struct tile {
   using state = typename Variant::state;
   using io = typename Variant::io;
   using warp_reduce = cub::WarpReduce<float, Variant::lanes>;
+  using inputs = token_inputs<Variant>;
+  using parameters = head_parameters<Variant>;
 
   const ssu_params& p;
   std::int64_t sequence;
@@ -275,6 +319,8 @@ struct tile {
         lane{static_cast<int>(threadIdx.x) % Variant::lanes} {}
 
   __device__ int row(int r) const { return first_row + r * Variant::groups; }
+  /** A row to read: past the last one, the last one again. */
+  __device__ int readable_row(int r) const { return min(row(r), p.dim - 1); }
   __device__ int first_element() const { return lane * octet_size; }
 
   __device__ state* state_row(std::int64_t slot, int d) const {
@@ -285,9 +331,8 @@ struct tile {
   __device__ void read_state(std::int64_t slot, octet<state> (&raw)[rows_per_thread]) const {
 #pragma unroll
     for (int r = 0; r < rows_per_thread; ++r) {
-      const int count = row(r) < p.dim ? p.dstate : 0;
-      raw[r] = load_octet<Variant::vector>(state_row(slot, row(r)), p.state.stride[3],
-                                           first_element(), count);
+      raw[r] = load_octet<Variant::vector>(state_row(slot, readable_row(r)), p.state.stride[3],
+                                           first_element(), p.dstate);
     }
   }
 
@@ -311,10 +356,97 @@ struct tile {
     }
   }
 
+  __device__ parameters read_parameters() const {
+    parameters read{};
+    if constexpr (Variant::tied) {
+      read.A_scalar = load_scalar(p.A.data, head * p.A.stride[0], p.A.type);
+    }
+#pragma unroll
+    for (int r = 0; r < rows_per_thread; ++r) {
+      const int d = readable_row(r);
+      if constexpr (!Variant::tied) {
+        read.A[r] = load_raw_octet<Variant::vector>(p.A, head * p.A.stride[0] + d * p.A.stride[1],
+                                                    first_element(), p.dstate);
+      }
+      if (p.dt_bias.data != nullptr && r < Variant::time_steps) {
+        read.dt_bias[r] = load_scalar(
+            p.dt_bias.data, head * p.dt_bias.stride[0] + d * p.dt_bias.stride[1], p.dt_bias.type);
+      }
+      if (p.D.data != nullptr) {
+        read.D[r] = load_scalar(p.D.data, head * p.D.stride[0] + d * p.D.stride[1], p.D.type);
+      }
+    }
+    return read;
+  }
+
+  __device__ inputs read_inputs(std::int64_t token) const {
+    inputs read;
+    read.B = load_octet<Variant::vector>(
+        element<io>(p.B.data, token * p.B.stride[0] + group * p.B.stride[1]), p.B.stride[2],
+        first_element(), p.dstate);
+    read.C = load_octet<Variant::vector>(
+        element<io>(p.C.data, token * p.C.stride[0] + group * p.C.stride[1]), p.C.stride[2],
+        first_element(), p.dstate);
+#pragma unroll
+    for (int r = 0; r < rows_per_thread; ++r) {
+      const int d = readable_row(r);
+      read.x[r] = *element<io>(p.x.data, offset_in_row(p.x, token, d));
+      if (p.z.data != nullptr) read.z[r] = *element<io>(p.z.data, offset_in_row(p.z, token, d));
+      if (r < Variant::time_steps) {
+        read.dt[r] = load_scalar(p.dt.data, offset_in_row(p.dt, token, d), p.dt.type);
+      }
+    }
+    return read;
+  }
+
+  __device__ std::int64_t offset_in_row(const strided<3>& tensor, std::int64_t token, int d) const {
+    return token * tensor.stride[0] + head * tensor.stride[1] + d * tensor.stride[2];
+  }
+
+  /** One token: h becomes h', and `out` is written. */
+  __device__ void update(std::int64_t token, const inputs& in, const parameters& layer) {
+    float B[octet_size];
+    float C[octet_size];
+    widen(in.B, B);
+    widen(in.C, C);
+    float dt = time_step(in, layer, 0);
+    float decay = 0.0f;
+    if constexpr (Variant::tied) decay = expf(layer.A_scalar.value() * dt);
+#pragma unroll
+    for (int r = 0; r < rows_per_thread; ++r) {
+      const float x = to_float(in.x[r]);
+      float A[octet_size];
+      if constexpr (!Variant::tied) {
+        dt = time_step(in, layer, r);
+        layer.A[r].widen(p.A.type, A);
+      }
+      float sum = 0.0f;
+#pragma unroll
+      for (int i = 0; i < octet_size; ++i) {
+        if constexpr (!Variant::tied) decay = expf(A[i] * dt);
+        h[r][i] = h[r][i] * decay + (dt * x) * B[i];
+        sum += h[r][i] * C[i];
+      }
+      typename warp_reduce::TempStorage storage;
+      sum = warp_reduce{storage}.Sum(sum);
+      if (p.D.data != nullptr) sum += layer.D[r].value() * x;
+      if (p.z.data != nullptr) {
+        const float z = to_float(in.z[r]);
+        sum *= z / (1.0f + expf(-z));
+      }
+      if (lane == 0 && row(r) < p.dim) store_out(token, row(r), sum);
+    }
+  }
+
+  /** dt' of row r, or of the head where tied. */
+  __device__ float time_step(const inputs& in, const parameters& layer, int r) const {
+    float dt = in.dt[r].value();
+    if (p.dt_bias.data != nullptr) dt += layer.dt_bias[r].value();
+    return p.dt_softplus ? softplus(dt) : dt;
+  }
+
   __device__ void store_out(std::int64_t token, int d, float value) const {
-    io* to = element<io>(p.out.data,
-                         token * p.out.stride[0] + head * p.out.stride[1] + d * p.out.stride[2]);
-    round_nearest(value, *to);
+    round_nearest(value, *element<io>(p.out.data, offset_in_row(p.out, token, d)));
   }
 
   __device__ void zero_out(row_range tokens) const {
@@ -325,70 +457,14 @@ struct tile {
       }
     }
   }
-
-  /** One token: h becomes h', and `out` is written. */
-  __device__ void update(std::int64_t token) {
-    float B[octet_size];
-    float C[octet_size];
-    load_floats<Variant::vector, io>(p.B.data, token * p.B.stride[0] + group * p.B.stride[1],
-                                     p.B.stride[2], first_element(), p.dstate, B);
-    load_floats<Variant::vector, io>(p.C.data, token * p.C.stride[0] + group * p.C.stride[1],
-                                     p.C.stride[2], first_element(), p.dstate, C);
-    float x[rows_per_thread];
-#pragma unroll
-    for (int r = 0; r < rows_per_thread; ++r) {
-      x[r] = row(r) < p.dim ? load_io(p.x, token, row(r)) : 0.0f;
-    }
-    float dt = 0.0f;
-    float decay = 0.0f;
-    if constexpr (Variant::tied) {
-      dt = time_step(p, token, head, 0);
-      decay = expf(load_scalar(p.A.data, head * p.A.stride[0], p.A.type) * dt);
-    }
-#pragma unroll
-    for (int r = 0; r < rows_per_thread; ++r) {
-      const int d = min(row(r), p.dim - 1);
-      float A[octet_size];
-      if constexpr (!Variant::tied) {
-        dt = time_step(p, token, head, d);
-        load_floats<Variant::vector>(p.A, head * p.A.stride[0] + d * p.A.stride[1], first_element(),
-                                     p.dstate, A);
-      }
-      float sum = 0.0f;
-#pragma unroll
-      for (int i = 0; i < octet_size; ++i) {
-        if constexpr (!Variant::tied) decay = expf(A[i] * dt);
-        h[r][i] = h[r][i] * decay + (dt * x[r]) * B[i];
-        sum += h[r][i] * C[i];
-      }
-      typename warp_reduce::TempStorage storage;
-      sum = warp_reduce{storage}.Sum(sum);
-      if (lane == 0 && row(r) < p.dim) store_out(token, row(r), gate(token, row(r), x[r], sum));
-    }
-  }
-
-  __device__ float load_io(const strided<3>& tensor, std::int64_t token, int d) const {
-    return to_float(*element<io>(
-        tensor.data, token * tensor.stride[0] + head * tensor.stride[1] + d * tensor.stride[2]));
-  }
-
-  __device__ float gate(std::int64_t token, int d, float x, float sum) const {
-    if (p.D.data != nullptr) {
-      sum += x * load_scalar(p.D.data, head * p.D.stride[0] + d * p.D.stride[1], p.D.type);
-    }
-    if (p.z.data != nullptr) {
-      const float z = load_io(p.z, token, d);
-      sum *= z / (1.0f + expf(-z));
-    }
-    return sum;
-  }
 };
 
 template <class Variant>
 __global__ void __launch_bounds__(block_threads) ssu_kernel(const __grid_constant__ ssu_params p) {
   tile<Variant> mine{p};
   if (!p.reads_ahead) wait_for_predecessor();
-  const row_range tokens = rows_of(p, mine.sequence);
+  const row_range tokens =
+      Variant::one_token ? row_range{mine.sequence, 1} : rows_of(p, mine.sequence);
   const std::int64_t source = source_slot(p, mine.sequence);
   const bool live = source >= 0 && tokens.length > 0;
   octet<typename Variant::state> raw[rows_per_thread];
@@ -399,12 +475,15 @@ __global__ void __launch_bounds__(block_threads) ssu_kernel(const __grid_constan
 
   std::int64_t seed = p.drawn_seed;
   if (Variant::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
+  const auto layer = mine.read_parameters();
+  auto in = mine.read_inputs(tokens.begin);
 #pragma unroll
   for (int r = 0; r < rows_per_thread; ++r)
     widen(raw[r], mine.h[r]);
   for (int t = 0; t < tokens.length; ++t) {
-    mine.update(tokens.begin + t);
     const std::int64_t slot = destination_slot(p, mine.sequence, source, t, tokens.length);
+    mine.update(tokens.begin + t, in, layer);
+    if (t + 1 < tokens.length) in = mine.read_inputs(tokens.begin + t + 1);
     if (slot >= 0) mine.write_state(slot, source, seed, t);
   }
 }
@@ -416,13 +495,14 @@ inline constexpr dtype dtype_of = std::is_same_v<T, float>    ? dtype::float32
                                   : std::is_same_v<T, __half> ? dtype::float16
                                                               : dtype::bfloat16;
 
-/** Kernel `I` of a state dtype: every io dtype x (five vector widths, one scalar) x tied or not. */
+/** Kernel `I` of a state dtype: every io dtype x (five vector widths, one scalar) x tied or not x
+ * one token a sequence or several. */
 template <class State, bool Rounding, std::size_t I>
 struct numbered {
   static constexpr int widths[] = {2, 4, 8, 16, 32, 32};
-  static constexpr std::size_t width = I / 2 % 6;
-  using io = std::tuple_element_t<I / 12, std::tuple<float, __half, __nv_bfloat16>>;
-  using type = variant<State, io, widths[width], width != 5, I % 2 == 1, Rounding>;
+  static constexpr std::size_t width = I / 4 % 6;
+  using io = std::tuple_element_t<I / 24, std::tuple<float, __half, __nv_bfloat16>>;
+  using type = variant<State, io, widths[width], width != 5, I / 2 % 2 == 1, Rounding, I % 2 == 1>;
 };
 
 template <class State, bool Rounding>
@@ -430,13 +510,14 @@ const void* find_kernel(const kernel_key& key) {
   const void* found = nullptr;
   const auto consider = [&]<class Variant>(std::type_identity<Variant>) {
     const bool match = dtype_of<typename Variant::io> == key.io && Variant::lanes == key.lanes &&
-                       Variant::vector == key.vector && Variant::tied == key.tied;
+                       Variant::vector == key.vector && Variant::tied == key.tied &&
+                       Variant::one_token == key.one_token;
     if (match) found = reinterpret_cast<const void*>(&ssu_kernel<Variant>);
   };
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (consider(std::type_identity<typename numbered<State, Rounding, I>::type>{}), ...);
   }
-  (std::make_index_sequence<36>{});
+  (std::make_index_sequence<72>{});
   return found;
 }
 

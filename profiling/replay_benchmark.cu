@@ -1,0 +1,105 @@
+/**
+ * What the host pays for a replay: 48 small layers, so that the launch and nothing else is
+ * measured. The batch stays or changes from replay to replay. Run it alone on an idle machine:
+ *
+ *     replay_benchmark --benchmark_repetitions=20 --benchmark_report_aggregates_only=true
+ */
+#include <ssugraph/ssugraph.hpp>
+
+#include <benchmark/benchmark.h>
+#include <cuda_runtime_api.h>
+#include <thrust/device_vector.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using ssugraph::dtype;
+using ssugraph::tensor_view;
+
+constexpr int layers = 48;
+constexpr int max_batch = 8;
+constexpr int nheads = 2;
+constexpr int dim = 16;
+constexpr int dstate = 16;
+/** Replays between two waits: the launch queue never fills, so no replay waits for the device. */
+constexpr int replays_per_wait = 32;
+
+void check(cudaError_t code) {
+  if (code != cudaSuccess) throw std::runtime_error{cudaGetErrorString(code)};
+}
+
+/** A layer's tensors; every float is zero, for time here does not depend on them. */
+struct layer {
+  thrust::device_vector<std::uint16_t> state =
+      thrust::device_vector<std::uint16_t>((max_batch + 1) * nheads * dim * dstate);
+  thrust::device_vector<std::uint16_t> row =
+      thrust::device_vector<std::uint16_t>(max_batch * (nheads * dim + 2 * dstate));
+  thrust::device_vector<std::uint16_t> out =
+      thrust::device_vector<std::uint16_t>(max_batch * nheads * dim);
+  thrust::device_vector<float> head = thrust::device_vector<float>(max_batch * nheads);
+
+  ssugraph::ssu_args args(const tensor_view& indices) {
+    const auto data = [](auto& vector) { return thrust::raw_pointer_cast(vector.data()); };
+    constexpr std::int64_t pitch = nheads * dim + 2 * dstate;
+    ssugraph::ssu_args args;
+    args.state = {data(state), dtype::bfloat16, {max_batch + 1, nheads, dim, dstate}};
+    args.x = {data(row), dtype::bfloat16, {max_batch, nheads, dim}, {pitch, dim, 1}};
+    args.B = {
+        data(row) + nheads * dim, dtype::bfloat16, {max_batch, 1, dstate}, {pitch, dstate, 1}};
+    args.C = args.B.at(data(row) + nheads * dim + dstate);
+    args.dt = {data(head), dtype::float32, {max_batch, nheads, dim}, {nheads, 1, 0}};
+    args.A = {data(head), dtype::float32, {nheads, dim, dstate}, {1, 0, 0}};
+    args.out = {data(out), dtype::bfloat16, {max_batch, nheads, dim}};
+    args.state_batch_indices = indices;
+    return args;
+  }
+};
+
+/** Time of one `replay` call, waits left out; `batch_of` gives the batch of replay i. */
+template <class BatchOf>
+void measure(benchmark::State& state, BatchOf batch_of) {
+  if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
+  std::vector<layer> model(layers);
+  thrust::device_vector<std::int32_t> slots(max_batch, 1);
+  const tensor_view indices{thrust::raw_pointer_cast(slots.data()), dtype::int32, {max_batch}};
+  ssugraph::pipeline_builder builder{{.stochastic_rounding = true},
+                                     ssugraph::bucket_policy{{max_batch}}};
+  for (int i = 0; i < layers; ++i)
+    builder.ssu("layer." + std::to_string(i), model[i].args(indices));
+
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  {
+    ssugraph::lane lane = builder.build().make_lane(stream);
+    int i = 0;
+    for (auto _ : state) {
+      const auto begin = std::chrono::steady_clock::now();
+      for (int k = 0; k < replays_per_wait; ++k)
+        lane.replay(batch_of(i++), stream);
+      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+      check(cudaStreamSynchronize(stream));
+      state.SetIterationTime(spent.count() / replays_per_wait);
+    }
+  }
+  check(cudaStreamDestroy(stream));
+  state.counters["nodes"] = layers + 1;
+}
+
+void replay_same_batch(benchmark::State& state) {
+  measure(state, [](int) { return max_batch; });
+}
+
+void replay_changed_batch(benchmark::State& state) {
+  measure(state, [](int i) { return 1 + i % max_batch; });
+}
+
+BENCHMARK(replay_same_batch)->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(200);
+BENCHMARK(replay_changed_batch)->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(200);
+
+}  // namespace
+
+BENCHMARK_MAIN();
