@@ -19,8 +19,8 @@ namespace {
 const char* const host_backend = "reference";
 
 std::shared_ptr<const mamba_ssu_backend> backend_of(const mamba_config& config, target where) {
-  auto backend = detail::find_backend(config.backend);
   if (where == target::host) return detail::find_backend(host_backend);
+  auto backend = detail::find_backend(config.backend);
   if (config.backend == host_backend) {
     throw invalid_argument{"backend", "one that runs on CUDA (or target::host)", config.backend};
   }
