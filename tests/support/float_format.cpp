@@ -54,6 +54,7 @@ std::uint32_t float_format::encode(double value) const {
   const std::uint32_t sign = std::signbit(value) ? 1u << (mantissa_bits + exponent_bits) : 0u;
   const std::uint32_t infinity = ((1u << exponent_bits) - 1) << mantissa_bits;
   if (std::isnan(value)) return sign | infinity | (1u << (mantissa_bits - 1));
+  if (std::isinf(value)) return sign | infinity;
   const double unit = spacing(value);
   const double rounded = std::nearbyint(std::abs(value) / unit) * unit;
   if (rounded > largest()) return sign | infinity;

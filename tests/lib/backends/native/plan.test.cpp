@@ -1,0 +1,97 @@
+#include <ssugraph/error.hpp>
+#include <ssugraph/ssu.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+/** What the native backend decides. Plans are made without a GPU. */
+namespace ssugraph::test {
+namespace {
+
+ssu_problem model_problem() {
+  ssu_problem problem;
+  problem.nheads = 128;
+  problem.dim = 64;
+  problem.dstate = 128;
+  problem.ngroups = 8;
+  problem.state_dtype = dtype::bfloat16;
+  problem.io_dtype = dtype::bfloat16;
+  problem.tied = true;
+  problem.device = {0};
+  return problem;
+}
+
+class native_plan : public testing::Test {
+ protected:
+  [[nodiscard]] ssu_plan plan(const ssu_problem& problem, const std::string& algorithm) const {
+    return dispatch_.backend().plan(problem, 8, algorithm);
+  }
+
+  ssu_dispatch dispatch_{{.backend = "native"}};
+};
+
+TEST_F(native_plan, takes_16_byte_accesses_where_it_can) {
+  const ssu_plan chosen = plan(model_problem(), "auto");
+  EXPECT_EQ(chosen.backend, "native");
+  EXPECT_EQ(chosen.algorithm, "vector");
+  EXPECT_EQ(chosen.sequences, 8);
+  EXPECT_EQ(chosen.grid[0], 8);
+  EXPECT_EQ(chosen.grid[1], 128);
+  EXPECT_TRUE(chosen.zeroes_null_rows);
+  EXPECT_EQ(chosen, plan(model_problem(), "vector"));
+}
+
+TEST_F(native_plan, falls_back_to_scalar_accesses_and_says_why) {
+  ssu_problem problem = model_problem();
+  problem.misalignment = "B is not 16-byte aligned";
+  const ssu_plan chosen = plan(problem, "auto");
+  EXPECT_EQ(chosen.algorithm, "scalar");
+  EXPECT_EQ(chosen.reason, problem.misalignment);
+  EXPECT_NE(to_string(chosen).find(problem.misalignment), std::string::npos);
+}
+
+TEST_F(native_plan, scalar_serves_aligned_tensors_too) {
+  EXPECT_EQ(plan(model_problem(), "scalar").algorithm, "scalar");
+}
+
+TEST_F(native_plan, refuses_what_it_cannot_do_with_the_reason) {
+  ssu_problem problem = model_problem();
+  problem.misalignment = "B is not 16-byte aligned";
+  try {
+    (void)plan(problem, "vector");
+    FAIL() << "no error";
+  } catch (const unsupported& error) {
+    ASSERT_EQ(error.refusals().size(), 1u);
+    EXPECT_EQ(error.refusals().front().backend, "native");
+    EXPECT_NE(error.refusals().front().reason.find(problem.misalignment), std::string::npos);
+  }
+  EXPECT_THROW((void)plan(model_problem(), "serial"), unsupported);
+}
+
+TEST_F(native_plan, tiles_cover_every_row_of_dim) {
+  for (const std::int64_t dim : {1, 16, 64, 80, 127, 8192}) {
+    for (const std::int64_t dstate : {8, 16, 64, 96, 128, 256}) {
+      ssu_problem problem = model_problem();
+      problem.dim = dim;
+      problem.dstate = dstate;
+      for (const char* algorithm : {"vector", "scalar"}) {
+        const ssu_plan chosen = plan(problem, algorithm);
+        EXPECT_GE(chosen.grid[2] * chosen.tile.rows, dim) << to_string(chosen);
+        EXPECT_LT((chosen.grid[2] - 1) * chosen.tile.rows, dim) << to_string(chosen);
+        EXPECT_GE(chosen.tile.lanes * 8, dstate) << to_string(chosen);
+      }
+    }
+  }
+}
+
+TEST_F(native_plan, serves_device_memory_only) {
+  ssu_problem problem = model_problem();
+  EXPECT_TRUE(dispatch_.backend().supports(problem));
+  problem.device = device::host();
+  EXPECT_FALSE(dispatch_.backend().supports(problem));
+  EXPECT_FALSE(dispatch_.backend().supports(problem).why_not.empty());
+}
+
+}  // namespace
+}  // namespace ssugraph::test

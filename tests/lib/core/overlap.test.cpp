@@ -1,0 +1,87 @@
+#include "lib/core/overlap.hpp"
+
+#include "tests/support/float_format.hpp"
+#include "tests/support/ssu_case.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <set>
+#include <vector>
+
+namespace ssugraph::test {
+namespace {
+
+const float storage[256]{};
+
+TEST(may_overlap, disjoint_and_touching_spans) {
+  const tensor_view first{storage, dtype::float32, {8}};
+  EXPECT_FALSE(detail::may_overlap(first, first.at(storage + 8)));
+  EXPECT_FALSE(detail::may_overlap(first.at(storage + 8), first));
+  EXPECT_TRUE(detail::may_overlap(first, first.at(storage + 7)));
+  EXPECT_TRUE(detail::may_overlap(first, first));
+}
+
+TEST(may_overlap, slices_of_a_row) {
+  const tensor_view left{storage, dtype::float32, {4, 3}, {10, 1}};
+  EXPECT_FALSE(detail::may_overlap(left, left.at(storage + 3)));
+  EXPECT_FALSE(detail::may_overlap(left.at(storage + 3), left));
+  EXPECT_TRUE(detail::may_overlap(left, left.at(storage + 2)));
+  // Slices that meet around the end of the row: element 9 and element 10, which is 0 of the next.
+  EXPECT_TRUE(detail::may_overlap(left, left.at(storage + 8)));
+  EXPECT_FALSE(detail::may_overlap(left, left.at(storage + 7)));
+}
+
+TEST(may_overlap, steps_backwards) {
+  const tensor_view backwards{storage + 7, dtype::float32, {8}, {-1}};
+  EXPECT_TRUE(detail::may_overlap(backwards, tensor_view{storage, dtype::float32, {1}}));
+  EXPECT_FALSE(detail::may_overlap(backwards, tensor_view{storage + 8, dtype::float32, {8}}));
+}
+
+TEST(may_overlap, an_empty_tensor_has_no_byte) {
+  const tensor_view empty{storage, dtype::float32, {0, 8}};
+  EXPECT_FALSE(detail::may_overlap(empty, tensor_view{storage, dtype::float32, {8}}));
+}
+
+std::set<std::uintptr_t> bytes_of(const tensor_view& tensor) {
+  std::set<std::uintptr_t> bytes;
+  for (std::int64_t i = 0; i < tensor.extent(0); ++i) {
+    for (std::int64_t j = 0; j < tensor.extent(1); ++j) {
+      const auto at = reinterpret_cast<std::uintptr_t>(address_of(tensor, i, j));
+      for (std::int64_t byte = 0; byte < size_of(tensor.dtype()); ++byte)
+        bytes.insert(at + byte);
+    }
+  }
+  return bytes;
+}
+
+TEST(may_overlap, never_misses_a_shared_byte) {
+  random_engine engine{base_seed()};
+  int shared = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const auto random_view = [&] {
+      const dtype type = chance(engine, 0.5) ? dtype::float16 : dtype::float32;
+      const std::int64_t pitch = chance(engine, 0.5) ? 12 : pick(engine, -9, 12);
+      return tensor_view{storage + pick(engine, 60, 120),
+                         type,
+                         {pick(engine, 1, 4), pick(engine, 1, 5)},
+                         {pitch, pick(engine, -2, 3)}};
+    };
+    const tensor_view a = random_view();
+    const tensor_view b = random_view();
+    std::vector<std::uintptr_t> common;
+    const auto bytes_of_a = bytes_of(a);
+    const auto bytes_of_b = bytes_of(b);
+    std::ranges::set_intersection(bytes_of_a, bytes_of_b, std::back_inserter(common));
+    if (common.empty()) continue;
+    ++shared;
+    ASSERT_TRUE(detail::may_overlap(a, b))
+        << to_string(a) << " at " << a.data() << ", " << to_string(b) << " at " << b.data();
+  }
+  EXPECT_GT(shared, 300);
+}
+
+}  // namespace
+}  // namespace ssugraph::test
