@@ -97,14 +97,17 @@ lane_layout::step_copies lane_layout::copies_of(const ssu_args& args) {
 }
 
 int lane_layout::copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id) {
+  const bool wide = source && source.dtype() == dtype::int64;
+  // Cut to 32 bits, a null id that does not fit could name a live slot; -1 never does.
+  const bool fits = wide || std::in_range<std::int32_t>(null_block_id);
   const copy_job job{
       .source = source.data(),
       .copy = nullptr,
       .stride = {source.stride(0), source.stride(1)},
       .columns = source.rank() == 2 ? source.extent(1) : 1,
-      .null_block_id = pad == padding::null_slots ? null_block_id : -1,
+      .null_block_id = pad == padding::null_slots && fits ? null_block_id : -1,
       .pad = pad,
-      .wide = source && source.dtype() == dtype::int64,
+      .wide = wide,
   };
   const auto found =
       std::ranges::find_if(jobs_, [&](const copy_job& other) { return same_copy(job, other); });

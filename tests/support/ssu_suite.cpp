@@ -78,6 +78,16 @@ TEST_P(ssu_suite, null_sequences_and_destinations) {
   }
 }
 
+TEST_P(ssu_suite, a_null_id_may_be_wider_than_the_indices) {
+  case_spec spec = spec_of(ssu_mode::plain);
+  const ssu_case narrow = reproducible_case(spec);
+  for (const std::int64_t id : {std::int64_t{1} << 32, (std::int64_t{1} << 40) + 3}) {
+    ssu_case test = narrow;
+    test.layout.null_block_id = id;
+    EXPECT_TRUE(agrees_with_float64(test, GetParam())) << id;
+  }
+}
+
 TEST_P(ssu_suite, nothing_happens_to_an_all_null_batch) {
   case_spec spec = spec_of(ssu_mode::plain);
   ssu_case test = reproducible_case(spec);
