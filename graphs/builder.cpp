@@ -67,11 +67,11 @@ void check_target(const ssu_problem& problem, target where) {
 
 void check_same_pipeline(const ssu_problem& first, const ssu_problem& problem) {
   const auto describe = [](const ssu_problem& p) {
-    return to_string(p.mode) + " of T = " + std::to_string(p.max_seqlen) + " in " +
-           detail::describe_memory(p.device);
+    return to_string(p.mode) + (p.has_cu_seqlens ? " by cu_seqlens" : "") +
+           " of T = " + std::to_string(p.max_seqlen) + " in " + detail::describe_memory(p.device);
   };
   if (first.mode == problem.mode && first.max_seqlen == problem.max_seqlen &&
-      first.device == problem.device) {
+      first.has_cu_seqlens == problem.has_cu_seqlens && first.device == problem.device) {
     return;
   }
   throw invalid_argument{"state", "the mode, T and device of the first step: " + describe(first),

@@ -145,6 +145,16 @@ TEST_P(building, refuses_steps_of_two_modes_or_lengths) {
   EXPECT_EQ(builder.build().step_count(), 2u);
 }
 
+TEST_P(building, refuses_steps_with_and_without_cu_seqlens) {
+  const model layers{GetParam(), make_layers(spec_of(ssu_mode::speculative), 1), false};
+  ssu_args one_row_each = layers.args(0);
+  one_row_each.cu_seqlens = {};
+  pipeline_builder builder = empty_builder();
+  builder.ssu("first", one_row_each);
+  EXPECT_THROW(builder.ssu("second", layers.args(0)), invalid_argument);
+  EXPECT_EQ(builder.build().step_count(), 1u);
+}
+
 TEST_P(building, refuses_names_that_are_empty_or_taken) {
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   pipeline_builder builder = empty_builder();
