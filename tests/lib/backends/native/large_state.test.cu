@@ -61,7 +61,7 @@ TEST(large_state, slots_past_2_31_elements_are_reached_and_the_others_left_alone
 
   thrust::device_vector<std::uint16_t> state(static_cast<std::size_t>(slots * slot_elements));
   // exp(A * dt) = 1/2 up to an error far below bf16's, and x = 0: each live state is halved.
-  const thrust::device_vector<float> zero(1, 0.0f);
+  const thrust::device_vector<float> zero(dstate, 0.0f);
   const thrust::device_vector<float> A(1, -0.69314718f);
   const thrust::device_vector<float> dt(1, 1.0f);
   thrust::device_vector<float> out(batch * nheads * dim);
@@ -77,8 +77,8 @@ TEST(large_state, slots_past_2_31_elements_are_reached_and_the_others_left_alone
   args.x = broadcast(zero, batch, nheads, dim);
   args.dt = broadcast(dt, batch, nheads, dim);
   args.A = broadcast(A, nheads, dim, dstate);
-  args.B = broadcast(zero, batch, 1, dstate);
-  args.C = broadcast(zero, batch, 1, dstate);
+  args.B = {thrust::raw_pointer_cast(zero.data()), dtype::float32, {batch, 1, dstate}, {0, 0, 1}};
+  args.C = args.B;
   args.out = {thrust::raw_pointer_cast(out.data()), dtype::float32, {batch, nheads, dim}};
   args.state_batch_indices = {thrust::raw_pointer_cast(indices.data()), dtype::int64, {batch}};
 
