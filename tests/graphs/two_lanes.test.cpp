@@ -71,7 +71,8 @@ class two_lanes : public target_suite {
     other_.emplace(GetParam());
   }
 
-  static void run(lane& lane, stream_handle stream) {
+  static void run(lane lane, std::uint64_t seed, stream_handle stream) {
+    lane.set_random_state({seed, 0}, stream);
     for (int i = 0; i < replays; ++i)
       lane.replay(1 + i % sequences, stream);
   }
@@ -105,18 +106,18 @@ TEST_P(two_lanes, in_flight_together_give_what_they_give_one_after_the_other) {
   const auto run_both = [&](bool together) {
     even_->write(before_even);
     odd_->write(before_odd);
-    lane even = built.make_lane(stream_->get());
-    lane odd = built.make_lane(other_->get(), rows_and_indices(*odd_));
-    even.set_random_state({1, 0}, stream_->get());
-    odd.set_random_state({2, 0}, other_->get());
+    const auto run_even = [&] { run(built.make_lane(stream_->get()), 1, stream_->get()); };
+    const auto run_odd = [&] {
+      run(built.make_lane(other_->get(), rows_and_indices(*odd_)), 2, other_->get());
+    };
     if (together) {
-      std::thread second{[&] { run(odd, other_->get()); }};
-      run(even, stream_->get());
+      std::thread second{run_odd};
+      run_even();
       second.join();
     } else {
-      run(even, stream_->get());
+      run_even();
       stream_->wait();
-      run(odd, other_->get());
+      run_odd();
     }
     stream_->wait();
     other_->wait();

@@ -7,14 +7,17 @@
 namespace ssugraph::test {
 namespace {
 
-execution eager(const std::string& backend, place where) {
-  const auto run = [backend](const ssu_case& test, std::byte* base, stream_handle stream) {
+execution eager(const std::string& name, const std::string& backend, const std::string& algorithm,
+                place where) {
+  const auto run = [backend, algorithm](const ssu_case& test, std::byte* base,
+                                        stream_handle stream) {
     mamba_config config = test.config;
     config.backend = backend;
+    config.algorithm = algorithm;
     ssu_dispatch dispatch{config};
     dispatch.selective_state_update(first_sequences(test.args_at(base), test.batch), stream);
   };
-  return {backend + "_eager", where, [](const ssu_case& test) { return test.batch; }, run};
+  return {name, where, [](const ssu_case& test) { return test.batch; }, run};
 }
 
 }  // namespace
@@ -24,11 +27,15 @@ std::ostream& operator<<(std::ostream& stream, const execution& how) {
 }
 
 execution reference_eager() {
-  return eager("reference", place::host);
+  return eager("reference_eager", "reference", "auto", place::host);
 }
 
 execution native_eager() {
-  return eager("native", place::device);
+  return eager("native_eager", "native", "auto", place::device);
+}
+
+execution native_scalar_eager() {
+  return eager("native_scalar_eager", "native", "scalar", place::device);
 }
 
 bool can_run(const execution& how) {

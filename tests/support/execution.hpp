@@ -26,6 +26,8 @@ std::ostream& operator<<(std::ostream& stream, const execution& how);
 /** One eager call by a backend. */
 [[nodiscard]] execution reference_eager();
 [[nodiscard]] execution native_eager();
+/** By the native algorithm that serves any alignment, aligned tensors included. */
+[[nodiscard]] execution native_scalar_eager();
 
 /** True if this process has what `how` needs. */
 [[nodiscard]] bool can_run(const execution& how);

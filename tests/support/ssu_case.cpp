@@ -259,7 +259,7 @@ class case_maker {
     fill_live_rows(args_.C, -1, 1);
     fill_live_rows(args_.z, -4, 4);
     if (spec_.dt_softplus) {
-      fill_live_rows(args_.dt, -4, chance(engine_, 0.1) ? 24 : 2);
+      fill_live_rows(args_.dt, -4, chance(engine_, 0.1) ? 120 : 2);
     } else {
       fill_live_rows(args_.dt, 0.001, 1);
     }

@@ -47,7 +47,7 @@ TEST_P(ssu_suite, shapes_of_models) {
   using shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>;
   const std::vector<shape> shapes{{16, 64, 128, 8, true}, {8, 80, 128, 8, true},
                                   {8, 64, 64, 1, true},   {4, 64, 256, 2, true},
-                                  {4, 128, 256, 2, true}, {1, 512, 16, 1, false}};
+                                  {4, 128, 256, 2, true}, {1, 2048, 16, 1, false}};
   for (const auto& [nheads, dim, dstate, ngroups, tied] : shapes) {
     for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::float16}) {
       case_spec spec = spec_of(ssu_mode::plain);
@@ -116,6 +116,17 @@ TEST_P(ssu_suite, rounding_consumes_the_bits_of_the_contract) {
       ASSERT_TRUE(agrees_with_float64(test, GetParam()));
     }
   }
+}
+
+TEST_P(ssu_suite, more_sequences_than_a_16_bit_grid_holds) {
+  case_spec spec = spec_of(ssu_mode::plain);
+  spec.batch = 70'000;
+  spec.capacity = 70'001;
+  spec.nheads = 1;
+  spec.ngroups = 1;
+  spec.dim = 1;
+  spec.dstate = 8;
+  EXPECT_TRUE(agrees_with_float64(reproducible_case(spec), GetParam()));
 }
 
 TEST_P(ssu_suite, one_long_sequence_beside_short_ones) {

@@ -6,6 +6,8 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 /** Eager calls inside a caller's own stream capture. */
 namespace ssugraph::test {
 namespace {
@@ -39,6 +41,33 @@ TEST_F(capturing, a_call_that_binds_its_seed_is_captured) {
   ASSERT_EQ(cudaGraphLaunch(executable, stream.get()), cudaSuccess);
   stream.wait();
   EXPECT_EQ(memory.read_all(), run_on_copy(test_, native_eager()));
+  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
+TEST_F(capturing, reset_slots_is_captured) {
+  const placed_memory memory{place::device, test_.memory};
+  const placed_stream stream{place::device};
+  const ssu_args args = test_.args_at(memory.data());
+  // Of the first sequence alone; the indices may have a second column.
+  const tensor_view slots{args.state_batch_indices.data(), dtype::int32, {1}};
+  const std::vector<tensor_view> states{args.state};
+  ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  reset_slots(states, slots, stream.get());
+  cudaGraph_t graph = nullptr;
+  ASSERT_EQ(cudaStreamEndCapture(stream.get(), &graph), cudaSuccess);
+  EXPECT_EQ(memory.read_all(), test_.memory) << "capturing ran something";
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+  ASSERT_EQ(cudaGraphLaunch(executable, stream.get()), cudaSuccess);
+  stream.wait();
+  const arena replayed = memory.read_all();
+  EXPECT_NE(replayed, test_.memory);
+  const placed_memory called{place::device, test_.memory};
+  const ssu_args same = test_.args_at(called.data());
+  reset_slots(std::vector{same.state}, slots.at(same.state_batch_indices.data()), stream.get());
+  stream.wait();
+  EXPECT_EQ(replayed, called.read_all());
   EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
   EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
 }

@@ -180,7 +180,8 @@ TEST_P(exact_rounding, of_the_nearest_kind_keeps_infinities_and_nan) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(eager, exact_rounding, testing::Values(reference_eager(), native_eager()),
+INSTANTIATE_TEST_SUITE_P(eager, exact_rounding,
+                         testing::Values(reference_eager(), native_eager(), native_scalar_eager()),
                          execution_name);
 
 }  // namespace

@@ -78,6 +78,22 @@ TEST(ssu_problem, tied_minds_A_dt_and_dt_bias_but_not_D) {
   EXPECT_TRUE(problem_of(mixed).tied);
 }
 
+TEST(ssu_problem, random_cases_cover_both_kinds_of_alignment) {
+  random_engine engine{base_seed()};
+  int aligned = 0;
+  int misaligned = 0;
+  for (int i = 0; i < 300; ++i) {
+    const case_spec spec = random_spec(engine);
+    const std::string reason = problem_of(make_case(spec, engine)).misalignment;
+    if (spec.aligned) {
+      ASSERT_EQ(reason, "") << to_string(spec);
+    }
+    (reason.empty() ? aligned : misaligned)++;
+  }
+  EXPECT_GT(aligned, 60);
+  EXPECT_GT(misaligned, 60);
+}
+
 TEST(ssu_problem, names_the_first_tensor_that_is_not_aligned) {
   case_spec spec;
   spec.tied = false;
