@@ -189,16 +189,19 @@ void checker::before(std::span<const sequence> running) {
     if (request == nullptr) continue;
     copy_slots(each, request->before);
     machine_->synchronize();
-    const auto [changed, was] = std::ranges::mismatch(request->before, request->after);
-    if (changed != request->before.end()) {
-      const std::int64_t byte = changed - request->before.begin();
-      throw check_failure{
-          fmt::format("{}: byte {} of its state is {:#04x} before the step, but was {:#04x} after "
-                      "the step before",
-                      place(each, byte / slot_bytes()), byte % slot_bytes(),
-                      std::to_integer<int>(*changed), std::to_integer<int>(*was))};
+    if (std::memcmp(request->before.data(), request->after.data(), request->after.size()) != 0) {
+      fail_untouched(*request, each);
     }
   }
+}
+
+void checker::fail_untouched(const followed& request, const sequence& running) const {
+  const auto [now, was] = std::ranges::mismatch(request.before, request.after);
+  const std::int64_t byte = now - request.before.begin();
+  throw check_failure{fmt::format(
+      "{}: byte {} of its state is {:#04x} before the step, but was {:#04x} after the step before",
+      place(running, byte / slot_bytes()), byte % slot_bytes(), std::to_integer<int>(*now),
+      std::to_integer<int>(*was))};
 }
 
 void checker::after(std::span<const sequence> running, std::uint64_t first_draw) {

@@ -71,6 +71,7 @@ class checker {
   /** Of all slots of a sequence in a layer. */
   [[nodiscard]] std::int64_t slot_bytes() const;
   void copy_slots(const sequence& running, std::vector<std::byte>& to);
+  [[noreturn]] void fail_untouched(const followed& request, const sequence& running) const;
   void run_reference(std::int32_t layer, const followed& request, const sequence& running,
                      std::uint64_t draw);
   [[nodiscard]] check_errors check_layer(std::int32_t layer, const followed& request,

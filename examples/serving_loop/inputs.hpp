@@ -61,15 +61,15 @@ struct input_job {
   std::int32_t sequences;
   std::int32_t tokens;  ///< of each sequence
 
-  SSUGRAPH_HOST_DEVICE std::int64_t rows() const { return std::int64_t{sequences} * tokens; }
+  SSUGRAPH_HOST_DEVICE std::int32_t rows() const { return sequences * tokens; }
   SSUGRAPH_HOST_DEVICE std::int32_t width() const { return conv_width + dt_width + z_width; }
 };
 
 /** Makes element `element` of the concatenation of the conv row, dt and z. */
 SSUGRAPH_HOST_DEVICE inline void make_input(const input_job& job, std::int32_t layer,
-                                            std::int64_t row, std::int32_t element) {
-  const auto sequence = row / job.tokens;
-  const auto token = static_cast<std::int32_t>(row % job.tokens);
+                                            std::int32_t row, std::int32_t element) {
+  const std::int32_t sequence = row / job.tokens;
+  const std::int32_t token = row % job.tokens;
   const float value = input_value(job.requests[sequence], job.positions[sequence] + token,
                                   job.first_layer + layer, element);
   std::uint32_t bits = 0;
@@ -92,7 +92,7 @@ SSUGRAPH_HOST_DEVICE inline void make_input(const input_job& job, std::int32_t l
 /** On the host, before it returns. */
 inline void make_inputs(const input_job& job) {
   for (std::int32_t layer = 0; layer < job.layers; ++layer) {
-    for (std::int64_t row = 0; row < job.rows(); ++row) {
+    for (std::int32_t row = 0; row < job.rows(); ++row) {
       for (std::int32_t element = 0; element < job.width(); ++element) {
         make_input(job, layer, row, element);
       }

@@ -42,7 +42,7 @@ class machine {
 
   [[nodiscard]] virtual std::size_t free_bytes() const = 0;
   [[nodiscard]] virtual memory allocate(std::size_t bytes) = 0;
-  /** From here to here or to the host, or back. */
+  /** From here to here or to the host, or back. Host memory must stay until `synchronize`. */
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual void make_inputs(const input_job& job) = 0;
   virtual void synchronize() = 0;

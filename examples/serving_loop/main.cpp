@@ -1,7 +1,6 @@
 /**
- * Continuous batching over a trace of requests, with the SSU layers of a whole model replayed as
- * one CUDA graph a step. Read loop.cpp first: it is the serving loop. The rest is what it stands
- * on:
+ * Continuous batching over a trace of requests: the SSU layers of a whole model, one CUDA graph
+ * replay a step. Read loop.cpp first: it is the serving loop. The rest is what it stands on:
  *
  *   trace      requests from a file or a Poisson process
  *   scheduler  who runs in a step, on virtual time
@@ -75,7 +74,7 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--json", args.json, "Write the report to this file, too");
 }
 
-/** Throws invalid_argument unless `least <= value <= most`; false for NaN, too. */
+/** Throws invalid_argument unless `least <= value <= most`, so for NaN. */
 template <class Number>
 void require_range(std::string_view option, Number value, Number least, Number most) {
   if (!(least <= value && value <= most)) {
@@ -97,6 +96,15 @@ ssugraph::dtype parse_state_dtype(const std::string& name) {
   throw invalid_argument{"--state-dtype", "fp32, fp16 or bf16", name};
 }
 
+/** On CUDA any name: the library knows which are valid. */
+std::string parse_backend(const std::string& name, bool on_host) {
+  if (!on_host) return name.empty() ? "native" : name;
+  if (!name.empty() && name != "reference") {
+    throw invalid_argument{"--backend", "reference, the one that runs with --target host", name};
+  }
+  return "reference";
+}
+
 serving_loop::serving_options to_options(const arguments& args) {
   require_range("--max-batch", args.max_batch, 1, 1 << 16);
   require_range("--speculative", args.speculative, 0, 64);
@@ -110,9 +118,6 @@ serving_loop::serving_options to_options(const arguments& args) {
       serving_loop::find_model(args.model.empty() ? standard : args.model, args.tp);
   if (!args.state_dtype.empty()) model.state_dtype = parse_state_dtype(args.state_dtype);
 
-  std::string backend = args.backend;
-  if (backend.empty()) backend = on_host ? "reference" : "native";
-
   const std::int32_t tokens = std::max(args.speculative, 1);
   return {.shape = {.model = model,
                     .max_batch = args.max_batch,
@@ -122,7 +127,8 @@ serving_loop::serving_options to_options(const arguments& args) {
                        .tokens = tokens,
                        .step_time = serving_loop::seconds{args.step_time_ms * 1e-3},
                        .speedup = args.speedup},
-          .config = {.backend = backend, .stochastic_rounding = args.stochastic_rounding},
+          .config = {.backend = parse_backend(args.backend, on_host),
+                     .stochastic_rounding = args.stochastic_rounding},
           .where = where,
           .seed = args.seed,
           .followed_requests = args.check};

@@ -148,6 +148,7 @@ T* workload::allocate(std::int64_t count) {
 const float* workload::upload(const std::vector<float>& values) {
   auto* data = allocate<float>(std::ssize(values));
   machine_->copy(data, values.data(), values.size() * sizeof(float));
+  machine_->synchronize();
   return data;
 }
 

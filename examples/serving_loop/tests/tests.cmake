@@ -59,7 +59,7 @@ serving_loop_error(trace_absent "--trace: expected a file" --target host --trace
 serving_loop_error(model "tiny, nemotron-h-8b," --target host --model nemotron)
 serving_loop_error(tp "--tp: expected a divisor of the 4 heads" --target host --tp 3)
 serving_loop_error(target "--target: expected cuda or host" --target gpu)
-serving_loop_error(backend "backend: expected one of" --target host --backend fast)
+serving_loop_error(backend "--backend: expected reference" --target host --backend native)
 serving_loop_error(state_dtype "--state-dtype: expected" --target host --state-dtype fp8)
 serving_loop_error(rounding "rounding" --target host --state-dtype fp32 --stochastic-rounding)
 serving_loop_error(json "--json: expected a file" --target host --json absent/report.json)
