@@ -64,8 +64,6 @@ class cuda_machine final : public machine {
 
   ~cuda_machine() override { (void)cudaStreamSynchronize(stream_.get()); }
 
-  ssugraph::target where() const override { return ssugraph::target::cuda; }
-
   std::string name() const override {
     int device = 0;
     cudaDeviceProp properties{};

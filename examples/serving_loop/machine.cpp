@@ -19,7 +19,6 @@ class host_machine final : public machine {
  public:
   explicit host_machine(std::size_t table_size) : table_(table_size) {}
 
-  ssugraph::target where() const override { return ssugraph::target::host; }
   std::string name() const override { return "the host"; }
   ssugraph::stream_handle stream() const override { return nullptr; }
   std::size_t free_bytes() const override { return std::numeric_limits<std::size_t>::max(); }

@@ -36,7 +36,6 @@ class machine {
  public:
   virtual ~machine() = default;
 
-  [[nodiscard]] virtual ssugraph::target where() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;
   [[nodiscard]] virtual ssugraph::stream_handle stream() const = 0;
 
