@@ -75,6 +75,7 @@ class cuda_lane final : public lane_engine {
   void replay(std::int32_t batch, std::size_t bucket_index) override {
     recorded_bucket& recorded = buckets_[bucket_index];
     if (recorded.live != batch) {
+      const device_guard guard{core_->device.ordinal};
       update_prologue(recorded.exec.get(), recorded.prologue,
                       layout_.prologue(batch, recorded.bucket));
       recorded.live = batch;

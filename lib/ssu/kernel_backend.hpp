@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/cuda_handle.hpp"
 #include "lib/core/kernel_launch.hpp"
 
 #include <ssugraph/ssu.hpp>
@@ -26,6 +27,7 @@ class kernel_backend : public mamba_ssu_backend {
 
   void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                stream_handle stream) const final {
+    const device_guard guard{plan.problem.device.ordinal};
     lower(plan, args, {.drawn_seed = drawn_seed}).launch(stream);
   }
 };

@@ -1,6 +1,9 @@
 #include "lib/ssu/reset_slots.hpp"
 
 #include "lib/core/device.hpp"
+#if SSUGRAPH_CUDA
+#include "lib/core/cuda_handle.hpp"
+#endif
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
@@ -75,6 +78,7 @@ void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
   if (canonical.empty() || slots.size() == 0) return;
   if (home.is_host()) return zero_slots_on_host(canonical, slots);
 #if SSUGRAPH_CUDA
+  const detail::device_guard guard{home.ordinal};
   detail::launch_reset_slots(canonical, slots, stream);
 #else
   (void)stream;
