@@ -73,8 +73,8 @@ class lane {
    * copy of user data. Many replays may be in flight at once. `batch` 0 does nothing and draws no
    * seed.
    *
-   * Plain mode zeroes the `out` rows batch..bucket-1; otherwise rows past cu_seqlens[batch] stay
-   * untouched. No index or count tensor of the user's is written.
+   * Without cu_seqlens the `out` rows batch..bucket-1 become zero; with it, rows past
+   * cu_seqlens[batch] stay untouched. No index or count tensor of the user's is written.
    *
    * Throws invalid_argument (batch negative or above the largest bucket) and invalid_state (not
    * this lane's stream; another thread is inside the lane; moved from), before anything was
