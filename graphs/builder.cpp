@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 #if SSUGRAPH_CUDA
+#include "graphs/prologue_kernel.hpp"
 #include "lib/ssu/kernel_backend.hpp"
 #endif
 
@@ -78,6 +79,25 @@ void check_same_pipeline(const ssu_problem& first, const ssu_problem& problem) {
                          describe(problem)};
 }
 
+/** Loads every plan's kernel without running it, and says which may overlap with the one in front.
+ */
+std::vector<bool> load_kernels(const mamba_ssu_backend& backend, const std::vector<ssu_plan>& plans,
+                               target where) {
+  std::vector<bool> overlaps(plans.size(), false);
+#if SSUGRAPH_CUDA
+  if (where == target::host) return overlaps;
+  const auto& kernels = dynamic_cast<const detail::kernel_backend&>(backend);
+  const detail::device_guard guard{plans.front().problem.device.ordinal};
+  detail::load_prologue();
+  std::transform(plans.begin(), plans.end(), overlaps.begin(),
+                 [&](const ssu_plan& plan) { return detail::load_kernel(kernels.kernel(plan)); });
+#else
+  static_cast<void>(backend);
+  static_cast<void>(where);
+#endif
+  return overlaps;
+}
+
 }  // namespace
 
 pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where)
@@ -107,9 +127,9 @@ pipeline_builder::named_step pipeline_builder::checked_step(const std::string& n
   detail::ssu_call call = detail::validate(cut, config_);
   check_target(call.problem, where_);
   if (!steps_.empty()) check_same_pipeline(steps_.front().problem, call.problem);
-  const ssu_plan largest =
-      detail::resolve(*backend_, call.problem, buckets_.max_batch(), algorithm_of(config_, where_));
-  return {name, std::move(call.args), largest.problem};
+  static_cast<void>(detail::resolve(*backend_, call.problem, buckets_.max_batch(),
+                                    algorithm_of(config_, where_)));
+  return {name, std::move(call.args), std::move(call.problem)};
 }
 
 pipeline_builder& pipeline_builder::programmatic_dependent_launch(bool enabled) noexcept {
@@ -129,11 +149,12 @@ pipeline pipeline_builder::build() const {
   core->programmatic_dependent_launch = pdl_;
   core->rows_per_sequence = steps_.front().args.cu_seqlens ? steps_.front().problem.max_seqlen : 1;
   for (const named_step& step : steps_) {
-    detail::pipeline_step resolved{step.name, step.args, step.problem, {}, -1};
+    detail::pipeline_step resolved{step.name, step.args, step.problem, {}, {}, -1};
     for (const std::int32_t bucket : buckets_.buckets()) {
       resolved.plans.push_back(
           detail::resolve(*backend_, step.problem, bucket, algorithm_of(config_, where_)));
     }
+    resolved.overlaps = load_kernels(*backend_, resolved.plans, where_);
     if (step.problem.stochastic_rounding) resolved.seed = core->seed_count++;
     core->steps.push_back(std::move(resolved));
   }

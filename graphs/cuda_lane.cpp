@@ -2,10 +2,10 @@
 #include "graphs/nvtx.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/ssu/kernel_backend.hpp"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -22,9 +22,12 @@ class stream_ordered_memory {
   }
   stream_ordered_memory(const stream_ordered_memory&) = delete;
   stream_ordered_memory& operator=(const stream_ordered_memory&) = delete;
-  ~stream_ordered_memory() { cudaFreeAsync(data_, stream_); }
+  ~stream_ordered_memory() {
+    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
+  }
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  void leak() noexcept { data_ = nullptr; }
 
  private:
   cudaStream_t stream_;
@@ -44,6 +47,16 @@ struct recorded_bucket {
 /** Whether a launch in front that runs on `front` leaves alone what one on `args` reads first. */
 bool may_read_ahead(const ssu_args& front, const ssu_args& args) {
   return !may_overlap(front.state, args.state) && !may_overlap(front.out, args.state);
+}
+
+/** Throws invalid_argument unless `stream` belongs to `home`; the null stream belongs to any. */
+void check_device(device home, stream_handle stream) {
+  if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) return;
+  device where;
+  check_cuda(cudaStreamGetDevice(stream, &where.ordinal), "cudaStreamGetDevice");
+  if (where == home) return;
+  throw invalid_argument{"stream", "one of CUDA device " + std::to_string(home.ordinal),
+                         "one of CUDA device " + std::to_string(where.ordinal)};
 }
 
 class cuda_lane final : public lane_engine {
@@ -67,12 +80,13 @@ class cuda_lane final : public lane_engine {
   }
 
   ~cuda_lane() override {
-    // The internal stream frees the memory, behind whatever the lane's stream still runs.
-    const bool marked = cudaEventRecord(flown_.get(), stream_) == cudaSuccess;
-    if (marked) cudaStreamWaitEvent(internal_.get(), flown_.get(), 0);
+    // The internal stream frees the memory, behind whatever the lane's stream still runs. A stream
+    // that is being captured cannot be followed: then leaking beats freeing under a replay.
+    if (!follow_stream()) arena_.leak();
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
+    check_not_capturing();
     recorded_bucket& recorded = buckets_[bucket_index];
     if (recorded.live != batch) {
       const device_guard guard{core_->device.ordinal};
@@ -84,14 +98,15 @@ class cuda_lane final : public lane_engine {
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
+    check_not_capturing();
     const device_guard guard{core_->device.ordinal};
     const recorded_bucket& recorded = buckets_[bucket_index];
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
-    for (const kernel_launch& step : recorded.steps)
-      step.launch(stream_);
+    each_step(recorded.bucket, [&](std::size_t step) { recorded.steps[step].launch(stream_); });
   }
 
   ssugraph::random_state random_state() override {
+    check_not_capturing();
     ssugraph::random_state state;
     check_cuda(
         cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
@@ -101,18 +116,52 @@ class cuda_lane final : public lane_engine {
   }
 
   void set_random_state(ssugraph::random_state state) override {
+    check_not_capturing();
     check_cuda(
         cudaMemcpyAsync(layout_.random(), &state, sizeof state, cudaMemcpyHostToDevice, stream_),
         "cudaMemcpyAsync of the random state");
   }
 
   void move_to(stream_handle stream) override {
+    check_not_capturing();
+    check_device(core_->device, stream);
     check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
     check_cuda(cudaStreamWaitEvent(stream, flown_.get(), 0), "cudaStreamWaitEvent");
     stream_ = stream;
   }
 
  private:
+  void check_not_capturing() const {
+    if (!is_capturing(stream_)) return;
+    throw invalid_state{"the lane's stream", "is being captured",
+                        "use the lane before or after the capture"};
+  }
+
+  /** Orders the internal stream behind the lane's; false where that cannot be. */
+  [[nodiscard]] bool follow_stream() noexcept {
+    try {
+      const device_guard guard{core_->device.ordinal};
+      if (is_capturing(stream_)) return false;
+      check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
+      check_cuda(cudaStreamWaitEvent(internal_.get(), flown_.get(), 0), "cudaStreamWaitEvent");
+      return true;
+    } catch (const cuda_error&) {
+      return false;
+    }
+  }
+
+  /** Runs `apply(step)` for every step; a cuda_error there gets the step's name and the bucket. */
+  template <class Apply>
+  void each_step(std::int32_t bucket, Apply apply) const {
+    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
+      try {
+        apply(step);
+      } catch (const cuda_error& error) {
+        throw cuda_error{error, core_->steps[step].name, bucket};
+      }
+    }
+  }
+
   [[nodiscard]] recorded_bucket record(std::size_t bucket_index) const {
     recorded_bucket recorded;
     recorded.bucket = core_->buckets.buckets()[bucket_index];
@@ -123,8 +172,9 @@ class cuda_lane final : public lane_engine {
                             .add_to(recorded.graph.get(), nullptr);
     recorded.steps = lower_steps(bucket_index);
     cudaGraphNode_t last = recorded.prologue;
-    for (const kernel_launch& step : recorded.steps)
-      last = step.add_to(recorded.graph.get(), last);
+    each_step(recorded.bucket, [&](std::size_t step) {
+      last = recorded.steps[step].add_to(recorded.graph.get(), last);
+    });
     recorded.exec = instantiate(recorded.graph.get());
     check_cuda(cudaGraphUpload(recorded.exec.get(), internal_.get()), "cudaGraphUpload");
     return recorded;
@@ -138,14 +188,12 @@ class cuda_lane final : public lane_engine {
     ssu_args front;
     for (std::size_t step = 0; step < core_->steps.size(); ++step) {
       const ssu_args args = layout_.step_arguments(step, bucket);
-      const ssu_plan& plan = core_->steps[step].plans[bucket_index];
-      kernel_launch launch = backend.lower(plan, args, {});
-      const bool waits = load_kernel(launch.function());
-      if (step > 0 && waits && core_->programmatic_dependent_launch) {
-        launch = backend.lower(plan, args, {.reads_ahead = may_read_ahead(front, args)});
-        launch.set_programmatic(true);
-      }
-      launches.push_back(std::move(launch));
+      const pipeline_step& resolved = core_->steps[step];
+      const bool overlaps =
+          step > 0 && resolved.overlaps[bucket_index] && core_->programmatic_dependent_launch;
+      launches.push_back(backend.lower(resolved.plans[bucket_index], args,
+                                       {.reads_ahead = overlaps && may_read_ahead(front, args)}));
+      launches.back().set_programmatic(overlaps);
       front = args;
     }
     return launches;
@@ -162,6 +210,7 @@ class cuda_lane final : public lane_engine {
 std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
                                             stream_handle stream, std::vector<ssu_args> arguments) {
   const device_guard guard{core->device.ordinal};
+  check_device(core->device, stream);
   return std::make_unique<cuda_lane>(std::move(core), stream, std::move(arguments));
 }
 

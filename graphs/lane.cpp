@@ -56,30 +56,22 @@ lane::lane(lane&&) noexcept = default;
 lane& lane::operator=(lane&&) noexcept = default;
 lane::~lane() = default;
 
-namespace {
-
-void check_not_negative(std::int32_t batch) {
+void lane::run(const char* range_name, run_function function, std::int32_t batch,
+               stream_handle stream) {
+  const visit visit{resident_, stream};
   if (batch < 0) throw invalid_argument{"batch", "0 or more", std::to_string(batch)};
+  if (batch == 0) return;
+  const detail::nvtx_range range{range_name, batch};
+  const auto bucket = static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch));
+  (visit.engine().*function)(batch, bucket);
 }
 
-}  // namespace
-
 void lane::replay(std::int32_t batch, stream_handle stream) {
-  const visit visit{resident_, stream};
-  check_not_negative(batch);
-  if (batch == 0) return;
-  const detail::nvtx_range range{"replay", batch};
-  const auto bucket = static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch));
-  visit.engine().replay(batch, bucket);
+  run("replay", &detail::lane_engine::replay, batch, stream);
 }
 
 void lane::run_eager(std::int32_t batch, stream_handle stream) {
-  const visit visit{resident_, stream};
-  check_not_negative(batch);
-  if (batch == 0) return;
-  const detail::nvtx_range range{"run_eager", batch};
-  const auto bucket = static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch));
-  visit.engine().run_eager(batch, bucket);
+  run("run_eager", &detail::lane_engine::run_eager, batch, stream);
 }
 
 random_state lane::random_state() {
@@ -93,8 +85,8 @@ void lane::set_random_state(ssugraph::random_state state, stream_handle stream) 
 void lane::move_to(stream_handle stream) {
   const visit visit{resident_};
   detail::lane_engine& engine = visit.engine();
-  engine.core().lanes.enter(resident_.get(), stream, engine.layout().row_tensors());
-  engine.move_to(stream);
+  engine.core().lanes.enter(resident_.get(), stream, engine.layout().row_tensors(),
+                            [&] { engine.move_to(stream); });
 }
 
 stream_handle lane::stream() const {

@@ -20,9 +20,24 @@ std::size_t find_step(const pipeline_core& core, const std::string& name) {
   return static_cast<std::size_t>(found - core.steps.begin());
 }
 
+ssu_problem validated(const pipeline_core& core, const pipeline_step& step, const ssu_args& args) {
+  try {
+    return validate(args, core.config).problem;
+  } catch (const invalid_argument& error) {
+    throw invalid_argument{step.name + "." + error.argument(), error.expected(), error.came()};
+  }
+}
+
+/** The field that `bound` names. rand_seed, the last one, is not the user's to bind. */
+const tensor_field& find_field(const binding& bound) {
+  const auto place = static_cast<std::size_t>(bound.tensor);
+  if (place + 1 < tensor_fields.size()) return tensor_fields[place];
+  throw invalid_argument{"bindings", "a tensor of ssu_tensor", std::to_string(place)};
+}
+
 /** The step must still run by the plan that was resolved for it. */
 void check_rebound(const pipeline_core& core, const pipeline_step& step, const ssu_args& args) {
-  const ssu_problem rebound = validate(args, core.config).problem;
+  const ssu_problem rebound = validated(core, step, args);
   if (rebound.device != step.problem.device) {
     throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
                            "tensors elsewhere"};
@@ -57,7 +72,7 @@ std::vector<ssu_args> bound_arguments(const pipeline_core& core,
   std::vector<bool> rebound(arguments.size(), false);
   for (const binding& bound : bindings) {
     const std::size_t step = find_step(core, bound.step);
-    const tensor_field& field = tensor_fields.at(static_cast<std::size_t>(bound.tensor));
+    const tensor_field& field = find_field(bound);
     tensor_view& tensor = arguments[step].*field.member;
     if (!tensor) {
       throw invalid_argument{bound.step + "." + std::string{field.name},

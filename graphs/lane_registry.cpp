@@ -20,7 +20,8 @@ void check_disjoint(const std::vector<lane_tensor>& mine, const std::vector<lane
 }  // namespace
 
 void lane_registry::enter(const void* lane, stream_handle stream,
-                          const std::vector<lane_tensor>& tensors) {
+                          const std::vector<lane_tensor>& tensors,
+                          const std::function<void()>& before_entry) {
   const std::lock_guard lock{mutex_};
   entry* mine = nullptr;
   for (entry& other : entries_) {
@@ -30,6 +31,7 @@ void lane_registry::enter(const void* lane, stream_handle stream,
       check_disjoint(tensors, other.tensors);
     }
   }
+  before_entry();
   if (mine == nullptr) {
     entries_.push_back({lane, stream, tensors});
   } else {

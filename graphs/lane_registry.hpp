@@ -3,6 +3,7 @@
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -21,10 +22,13 @@ struct lane_tensor {
 class lane_registry {
  public:
   /**
-   * Enters `lane`, or moves it to `stream`. Throws invalid_argument, changing nothing, if a lane on
-   * another stream reads what this one writes, or the other way round.
+   * Enters `lane`, or moves it to `stream` once `before_entry` has run. Throws invalid_argument if
+   * a lane on another stream reads what this one writes, or the other way round; then, and where
+   * `before_entry` throws, nothing changed.
    */
-  void enter(const void* lane, stream_handle stream, const std::vector<lane_tensor>& tensors);
+  void enter(
+      const void* lane, stream_handle stream, const std::vector<lane_tensor>& tensors,
+      const std::function<void()>& before_entry = [] {});
   void leave(const void* lane) noexcept;
 
  private:

@@ -18,6 +18,7 @@ struct pipeline_step {
   ssu_args args;  ///< canonical, cut to the largest bucket
   ssu_problem problem;
   std::vector<ssu_plan> plans;  ///< one a bucket
+  std::vector<bool> overlaps;   ///< one a bucket: its kernel may start under the one in front
   std::int64_t seed = -1;       ///< which of the replay's seeds; -1: none
 };
 

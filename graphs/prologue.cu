@@ -27,6 +27,10 @@ dim3 grid_of(const prologue_params& params) {
 
 }  // namespace
 
+void load_prologue() {
+  load_kernel(kernel);
+}
+
 kernel_launch lower_prologue(const prologue_params& params) {
   return {kernel, grid_of(params), dim3{block_threads}, params};
 }

@@ -5,6 +5,9 @@
 
 namespace ssugraph::detail {
 
+/** Loads the prologue's kernel without running it. Throws cuda_error. */
+void load_prologue();
+
 /** The prologue as a launch; the kernel's one argument is `params`. */
 [[nodiscard]] kernel_launch lower_prologue(const prologue_params& params);
 

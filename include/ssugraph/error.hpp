@@ -6,8 +6,8 @@
 #include <vector>
 
 /**
- * The four exceptions of the library. Their types are contract, their texts are not. All are thrown
- * before anything was enqueued or changed, unless a declaration says otherwise.
+ * The four exceptions of the library. Their types are contract, their texts are not. All but
+ * cuda_error are thrown before anything was enqueued or changed.
  */
 namespace ssugraph {
 
@@ -74,18 +74,36 @@ class invalid_state : public std::logic_error {
   std::string remedy_;
 };
 
-/** A CUDA call failed. `code` is the `cudaError_t`; the text has the call and what it was for. */
+/**
+ * A CUDA call failed. `code` is the `cudaError_t`; `step` and `bucket` say where in a pipeline, if
+ * it was there. The only one that may come with part of the work enqueued.
+ */
 class cuda_error : public std::runtime_error {
  public:
   cuda_error(int code, std::string call, const std::string& text)
       : std::runtime_error{call + ": " + text}, code_{code}, call_{std::move(call)} {}
 
+  /** `error`, in step `step` of the graph of bucket `bucket`. */
+  cuda_error(const cuda_error& error, const std::string& step, int bucket)
+      : std::runtime_error{error.what() + (" in step '" + step + "' of bucket ") +
+                           std::to_string(bucket)},
+        code_{error.code_},
+        call_{error.call_},
+        step_{step},
+        bucket_{bucket} {}
+
   [[nodiscard]] int code() const noexcept { return code_; }
   [[nodiscard]] const std::string& call() const noexcept { return call_; }
+  /** Empty outside of a pipeline. */
+  [[nodiscard]] const std::string& step() const noexcept { return step_; }
+  /** 0 outside of a pipeline. */
+  [[nodiscard]] int bucket() const noexcept { return bucket_; }
 
  private:
   int code_;
   std::string call_;
+  std::string step_;
+  int bucket_ = 0;
 };
 
 }  // namespace ssugraph

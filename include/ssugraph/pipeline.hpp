@@ -59,7 +59,8 @@ struct binding {
  * What one stream replays a pipeline with: an executable graph a bucket, its own random state,
  * scratch and padded index copies. One user at a time; a second thread gets invalid_state. Lanes in
  * flight together must touch disjoint slots. Outlives its pipeline safely. Move-only; the stream
- * must outlive it. Destroying it frees its memory after its last replay, without waiting.
+ * must outlive it. Destroying it frees its memory after its last replay, without waiting; while
+ * the stream is captured, the memory is leaked instead.
  */
 class lane {
  public:
@@ -76,21 +77,26 @@ class lane {
    * Without cu_seqlens the `out` rows batch..bucket-1 become zero; with it, rows past
    * cu_seqlens[batch] stay untouched. No index or count tensor of the user's is written.
    *
-   * Throws invalid_argument (batch negative or above the largest bucket) and invalid_state (not
-   * this lane's stream; another thread is inside the lane; moved from), before anything was
-   * enqueued. Host target: runs before it returns.
+   * Not to be called while the stream is captured. Throws invalid_argument (batch negative or above
+   * the largest bucket) and invalid_state (not this lane's stream; it is being captured; another
+   * thread is inside the lane; moved from), before anything was enqueued; cuda_error. Host target:
+   * runs before it returns.
    */
   void replay(std::int32_t batch, stream_handle stream);
 
-  /** The oracle of `replay`: same prologue, plans, padding and launches, without a graph. */
+  /** The oracle of `replay`: same prologue, plans, padding, launches, errors, but no graph. */
   void run_eager(std::int32_t batch, stream_handle stream);
 
-  /** Waits for the stream, then reads the seed and the index of the next draw. */
+  /** Waits for the stream, then reads the random state. Throws as `replay`. */
   [[nodiscard]] ssugraph::random_state random_state();
   /** Sets the random state for replays enqueued later, in stream order. Throws as `replay`. */
   void set_random_state(ssugraph::random_state state, stream_handle stream);
 
-  /** Hands the lane to another stream: work there waits, by event, for what is in flight here. */
+  /**
+   * Hands the lane to another stream of its device: work there waits, by event, for what is in
+   * flight here. Throws as `replay`, and invalid_argument if a lane on a third stream reads or
+   * writes what this one writes; the lane then stays where it was.
+   */
   void move_to(stream_handle stream);
 
   [[nodiscard]] stream_handle stream() const;
@@ -99,7 +105,9 @@ class lane {
   friend class pipeline;
   struct resident;
   class visit;
+  using run_function = void (detail::lane_engine::*)(std::int32_t batch, std::size_t bucket_index);
   explicit lane(std::unique_ptr<detail::lane_engine> engine);
+  void run(const char* range_name, run_function function, std::int32_t batch, stream_handle stream);
 
   std::unique_ptr<resident> resident_;
 };
@@ -109,11 +117,12 @@ class pipeline {
  public:
   /**
    * Records and instantiates one graph a bucket for `stream`. Each binding replaces an address.
-   * Allocates and waits for internal streams only; nothing runs on bound tensors.
+   * Allocates and waits for internal streams only; nothing runs on bound tensors. The lane starts
+   * at random state {seed 0, draw 0}: `set_random_state` sets lanes apart.
    *
    * Throws invalid_argument: an unknown step, a tensor that the step does not bind, an address that
-   * breaks the plan's alignment or lives elsewhere, or an `out` that another live lane on another
-   * stream reads or writes. Throws cuda_error.
+   * breaks the plan's alignment or lives elsewhere, a stream of another device, or an `out` that
+   * another live lane on another stream reads or writes. Throws cuda_error.
    */
   [[nodiscard]] lane make_lane(stream_handle stream, std::span<const binding> bindings = {}) const;
 
@@ -139,7 +148,8 @@ class pipeline_builder {
  public:
   /**
    * Throws invalid_argument as `ssu_dispatch` does, and for `target::cuda` with the CPU backend
-   * `reference`. `target::host` resolves every step to `reference`, whatever `config.backend` says.
+   * `reference`; unsupported for `target::cuda` without a CUDA device. `target::host` resolves
+   * every step to `reference`, whatever `config.backend` says.
    */
   pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
 

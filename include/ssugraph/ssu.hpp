@@ -44,8 +44,10 @@ struct mamba_config {
 /**
  * The tensors and scalars of one SSU call. Nothing is owned. `rows` are tokens; without cu_seqlens
  * a sequence has one row. Each tensor may omit its nheads or ngroups axis (extent 1). Any stride is
- * legal on any axis of an input. `state` and `out` are written: none of their axes may broadcast,
- * and neither may overlap another tensor.
+ * legal on any axis of an input. `state` and `out` are written: no two of their elements may lie in
+ * one place, and neither may share a byte with another tensor. What is known to be disjoint is:
+ * spans apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint
+ * within the row). Any other interleaving is refused.
  */
 struct ssu_args {
   tensor_view state;                    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
@@ -194,7 +196,7 @@ class ssu_dispatch {
 
   /**
    * Enqueues one SSU on `stream` (reference: runs it before it returns). Throws as `plan`. Ordered
-   * by the stream; no allocation and no synchronisation of the stream. Capture-safe, except that a
+   * by the stream; no device allocation and no synchronisation. Capture-safe, except that a
    * call that would draw its own seed inside a capture throws invalid_state, for every replay would
    * see the same seed: pass `rand_seed` there.
    */
@@ -230,7 +232,8 @@ void selective_state_update(const ssu_args& args, stream_handle stream);
 
 /**
  * Zeroes slots of the states of all layers, as a sequence that starts anew needs: one kernel for up
- * to 400 layers, stream-ordered, capture-safe, without allocation. On the host: before it returns.
+ * to 400 layers, stream-ordered, capture-safe, no device allocation. On the host: before it
+ * returns.
  *
  * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each; shapes may differ
  * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped

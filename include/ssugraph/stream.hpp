@@ -6,11 +6,12 @@ namespace ssugraph {
 
 /**
  * A CUDA stream: the same type as `cudaStream_t`, without a CUDA header. The caller owns it. Work
- * on host tensors ignores it; pass nullptr there.
+ * on host tensors ignores it; pass nullptr there. Lanes on
+ * one handle are taken to run one after another, on the host too.
  */
 using stream_handle = CUstream_st*;
 
-/** True if this build has CUDA and the process sees a CUDA device. Never throws, never blocks. */
+/** True if this build has CUDA and a device is there. The first call may initialise the driver. */
 [[nodiscard]] bool has_cuda_device() noexcept;
 
 }  // namespace ssugraph

@@ -13,7 +13,7 @@ template <auto Destroy>
 struct cuda_destroy {
   template <class Handle>
   void operator()(Handle* handle) const noexcept {
-    Destroy(handle);
+    if (Destroy(handle) != cudaSuccess) cudaGetLastError();
   }
 };
 

@@ -31,12 +31,6 @@ device device_of(const void* address) {
   return on_device ? device{attributes.device} : device::host();
 }
 
-device current_device() {
-  device current;
-  check_cuda(cudaGetDevice(&current.ordinal), "cudaGetDevice");
-  return current;
-}
-
 bool is_capturing(stream_handle stream) {
   if (!has_cuda_device()) return false;
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
@@ -55,10 +49,6 @@ bool has_cuda_device() noexcept {
 namespace detail {
 
 device device_of(const void*) {
-  return device::host();
-}
-
-device current_device() {
   return device::host();
 }
 

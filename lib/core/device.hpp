@@ -9,10 +9,6 @@ namespace ssugraph::detail {
 /** Where the memory behind an address lives; a foreign address counts as the host's. */
 [[nodiscard]] device device_of(const void* address);
 
-/** The device that the calling thread launches on. Throws cuda_error; only after has_cuda_device.
- */
-[[nodiscard]] device current_device();
-
 /** For messages: `host memory`, `memory of CUDA device 1`. */
 [[nodiscard]] std::string describe_memory(device where);
 

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -26,8 +25,6 @@ class kernel_launch {
 
   /** Start while the launch in front still runs (programmatic dependent launch). */
   void set_programmatic(bool programmatic) noexcept { programmatic_ = programmatic; }
-  [[nodiscard]] bool programmatic() const noexcept { return programmatic_; }
-  [[nodiscard]] const void* function() const noexcept { return function_; }
 
   /** Enqueues on `stream`. Throws cuda_error. */
   void launch(stream_handle stream) const;
@@ -64,6 +61,6 @@ class kernel_launch {
  * Loads a kernel without running it and says whether programmatic dependent launch is safe: its
  * loaded image was compiled for 9.0 or later, and so holds the waits. Throws cuda_error.
  */
-[[nodiscard]] bool load_kernel(const void* function);
+bool load_kernel(const void* function);
 
 }  // namespace ssugraph::detail

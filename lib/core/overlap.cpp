@@ -1,6 +1,10 @@
 #include "lib/core/overlap.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <span>
 
 namespace ssugraph::detail {
 namespace {
@@ -41,6 +45,26 @@ bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
   const std::int64_t pitch = a.stride(0) * size_of(a.dtype());
   const bool same_rows = pitch > 0 && pitch == b.stride(0) * size_of(b.dtype());
   return !same_rows || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
+}
+
+bool overlaps_itself(const tensor_view& tensor) noexcept {
+  struct axis {
+    std::int64_t stride;
+    std::int64_t extent;
+  };
+  std::array<axis, tensor_view::max_rank> axes{};
+  std::size_t count = 0;
+  for (int i = 0; i < tensor.rank(); ++i) {
+    if (tensor.extent(i) > 1) axes[count++] = {std::abs(tensor.stride(i)), tensor.extent(i)};
+  }
+  const auto used = std::span{axes}.first(count);
+  std::ranges::sort(used, {}, &axis::stride);
+  std::int64_t reach = 0;
+  for (const auto& [stride, extent] : used) {
+    if (stride <= reach) return true;
+    reach += (extent - 1) * stride;
+  }
+  return false;
 }
 
 }  // namespace ssugraph::detail

@@ -11,4 +11,10 @@ namespace ssugraph::detail {
  */
 [[nodiscard]] bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept;
 
+/**
+ * Whether two elements of one tensor may lie on each other: false if, by ascending stride, each
+ * axis steps over all that the ones before it span.
+ */
+[[nodiscard]] bool overlaps_itself(const tensor_view& tensor) noexcept;
+
 }  // namespace ssugraph::detail

@@ -22,6 +22,12 @@ void check_extents(std::span<const std::int64_t> extents) {
   if (std::ranges::any_of(extents, [](std::int64_t extent) { return extent < 0; })) {
     throw invalid_argument{"extents", "no negative extent", tuple(extents)};
   }
+  std::int64_t count = 1;
+  for (const std::int64_t extent : extents) {
+    if (__builtin_mul_overflow(count, std::max<std::int64_t>(extent, 1), &count)) {
+      throw invalid_argument{"extents", "fewer than 2^63 elements", tuple(extents)};
+    }
+  }
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
  *     stored magnitude = floor(|v| / u + r / 2^k) * u, at most the largest finite value
  *
  * The sign stays, NaN stays NaN, a representable finite value never moves. The mean of the stored
- * value over r is v, up to u / 2^(k+1).
+ * magnitude over r is |v|, or below it by less than u / 2^k where v has finer bits than that.
  */
 namespace ssugraph::detail {
 

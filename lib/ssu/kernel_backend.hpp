@@ -21,6 +21,9 @@ struct launch_context {
 /** A backend whose plans lower to one kernel launch, and so to one graph node without a capture. */
 class kernel_backend : public mamba_ssu_backend {
  public:
+  /** The kernel that `plan` launches. */
+  [[nodiscard]] virtual const void* kernel(const ssu_plan& plan) const = 0;
+
   /** `plan` on `args` (as in `enqueue`) as a value. Enqueues nothing. */
   [[nodiscard]] virtual kernel_launch lower(const ssu_plan& plan, const ssu_args& args,
                                             const launch_context& context) const = 0;

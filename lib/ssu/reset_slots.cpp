@@ -9,6 +9,7 @@
 #include <ssugraph/ssu.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -16,15 +17,20 @@
 namespace ssugraph {
 namespace {
 
-device check_slots(const tensor_view& slots) {
+void check_address(const std::string& name, const tensor_view& tensor) {
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
+  if (address == 0) throw invalid_argument{name, "an address", "null"};
+  if (address % static_cast<std::uintptr_t>(size_of(tensor.dtype())) != 0) {
+    throw invalid_argument{name, "an address aligned to its dtype", std::to_string(address)};
+  }
+}
+
+void check_slots(const tensor_view& slots) {
   const bool integral = slots.dtype() == dtype::int32 || slots.dtype() == dtype::int64;
   if (slots.rank() != 1 || !integral) {
     throw invalid_argument{"slots", "int32 or int64 of shape (n)", to_string(slots)};
   }
-  if (slots.size() > 0 && slots.data() == nullptr) {
-    throw invalid_argument{"slots", "an address", "null"};
-  }
-  return detail::device_of(slots.data());
+  if (slots.size() > 0) check_address("slots", slots);
 }
 
 tensor_view canonical_state(const tensor_view& state, std::size_t layer, device home) {
@@ -32,8 +38,9 @@ tensor_view canonical_state(const tensor_view& state, std::size_t layer, device 
   if ((state.rank() != 3 && state.rank() != 4) || !is_floating(state.dtype())) {
     throw invalid_argument{name, "a floating state of rank 3 or 4", to_string(state)};
   }
-  if (state.data() == nullptr) throw invalid_argument{name, "an address", "null"};
-  if (const device where = detail::device_of(state.data()); where != home) {
+  if (state.size() > 0) check_address(name, state);
+  const device where = state.size() > 0 ? detail::device_of(state.data()) : home;
+  if (where != home) {
     throw invalid_argument{name, detail::describe_memory(home) + " as slots",
                            detail::describe_memory(where)};
   }
@@ -70,12 +77,14 @@ void zero_slots_on_host(std::span<const tensor_view> states, const tensor_view& 
 
 void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
                  stream_handle stream) {
-  const device home = check_slots(slots);
+  check_slots(slots);
+  if (slots.size() == 0) return;
+  const device home = detail::device_of(slots.data());
   std::vector<tensor_view> canonical;
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
     canonical.push_back(canonical_state(states[layer], layer, home));
   }
-  if (canonical.empty() || slots.size() == 0) return;
+  if (canonical.empty()) return;
   if (home.is_host()) return zero_slots_on_host(canonical, slots);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};

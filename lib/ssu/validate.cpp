@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -148,6 +149,11 @@ std::int64_t count_sequences(const ssu_args& args) {
   return args.x.extent(0);
 }
 
+void check_max_seqlen(std::int64_t max_seqlen) {
+  if (max_seqlen >= 0 && max_seqlen <= std::numeric_limits<std::int32_t>::max()) return;
+  throw invalid_argument{"max_seqlen", "0 to 2^31 - 1", std::to_string(max_seqlen)};
+}
+
 void check_indices(const ssu_args& args) {
   const tensor_view& indices = args.state_batch_indices;
   const tensor_view& destinations = args.dst_state_batch_indices;
@@ -189,9 +195,7 @@ void check_sequences(const ssu_args& args, ssu_problem& problem, std::int64_t se
                            "one sequence a row of x, " + std::to_string(rows),
                            to_string(args.state_batch_indices)};
   }
-  if (args.max_seqlen < 0) {
-    throw invalid_argument{"max_seqlen", "0 or more", std::to_string(args.max_seqlen)};
-  }
+  check_max_seqlen(args.max_seqlen);
   if (problem.mode == ssu_mode::varlen) {
     problem.max_seqlen = args.max_seqlen > 0 ? args.max_seqlen : std::max<std::int64_t>(rows, 1);
   }
@@ -203,6 +207,7 @@ void check_sequences(const ssu_args& args, ssu_problem& problem, std::int64_t se
   }
   check_shape("num_accepted_tokens", args.num_accepted_tokens, {sequences});
   problem.max_seqlen = args.state_batch_indices.extent(1);
+  check_max_seqlen(problem.max_seqlen);
 }
 
 void check_rounding(const ssu_args& args, const mamba_config& config, ssu_problem& problem) {
@@ -238,14 +243,13 @@ device check_memory(const ssu_args& args) {
   return home;
 }
 
-/** `out` and `state` are written: no broadcast axis, no shared byte. */
+/** `out` and `state` are written: no two elements in one place, no byte shared. */
 void check_written(const ssu_args& args) {
   for (const auto& [name, written] :
        {std::pair{"out", &args.out}, std::pair{"state", &args.state}}) {
-    for (int axis = 0; axis < written->rank(); ++axis) {
-      if (written->stride(axis) == 0 && written->extent(axis) > 1) {
-        throw invalid_argument{name, "no broadcast axis, for it is written", to_string(*written)};
-      }
+    if (overlaps_itself(*written)) {
+      throw invalid_argument{name, "no element on top of another, for it is written",
+                             to_string(*written)};
     }
     for (const tensor_field& field : tensor_fields) {
       const tensor_view& other = args.*field.member;
@@ -320,6 +324,7 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
 }
 
 ssu_args first_sequences(const ssu_args& args, std::int64_t sequences, std::int64_t max_seqlen) {
+  check_max_seqlen(max_seqlen);
   ssu_args cut = args;
   for (const tensor_field& field : tensor_fields) {
     tensor_view& tensor = cut.*field.member;

@@ -32,25 +32,6 @@ std::int64_t tiles_of(std::int64_t dim, int rows) {
   return (dim + rows - 1) / rows;
 }
 
-const void* kernel_of(const ssu_plan& plan) {
-  const ssu_problem& problem = plan.problem;
-  const kernel_key key{.io = problem.io_dtype,
-                       .lanes = plan.tile.lanes,
-                       .vector = plan.algorithm == "vector",
-                       .tied = problem.tied,
-                       .one_token = !problem.has_cu_seqlens};
-  switch (problem.state_dtype) {
-    case dtype::float16:
-      return problem.stochastic_rounding ? rounded_float16_state_kernel(key)
-                                         : float16_state_kernel(key);
-    case dtype::bfloat16:
-      return problem.stochastic_rounding ? rounded_bfloat16_state_kernel(key)
-                                         : bfloat16_state_kernel(key);
-    default:
-      return float32_state_kernel(key);
-  }
-}
-
 template <int Rank>
 strided<Rank> lowered(const tensor_view& tensor) {
   strided<Rank> result{.data = tensor.data(), .stride = {}, .type = tensor.dtype()};
@@ -76,7 +57,6 @@ support native_backend::supports(const ssu_problem& problem) const {
   if (tiles_of(problem.dim, tile_rows(max_lanes)) > max_grid_yz) {
     return {"dim above " + std::to_string(max_grid_yz * tile_rows(max_lanes))};
   }
-  if (problem.max_seqlen > max_grid_x) return {"sequences of more than 2^31 - 1 tokens"};
   return {};
 }
 
@@ -106,6 +86,25 @@ ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
   return plan;
+}
+
+const void* native_backend::kernel(const ssu_plan& plan) const {
+  const ssu_problem& problem = plan.problem;
+  const kernel_key key{.io = problem.io_dtype,
+                       .lanes = plan.tile.lanes,
+                       .vector = plan.algorithm == "vector",
+                       .tied = problem.tied,
+                       .one_token = !problem.has_cu_seqlens};
+  switch (problem.state_dtype) {
+    case dtype::float16:
+      return problem.stochastic_rounding ? rounded_float16_state_kernel(key)
+                                         : float16_state_kernel(key);
+    case dtype::bfloat16:
+      return problem.stochastic_rounding ? rounded_bfloat16_state_kernel(key)
+                                         : bfloat16_state_kernel(key);
+    default:
+      return float32_state_kernel(key);
+  }
 }
 
 kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
@@ -141,7 +140,7 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
   };
   const dim3 grid{static_cast<unsigned>(plan.grid[0]), static_cast<unsigned>(plan.grid[1]),
                   static_cast<unsigned>(plan.grid[2])};
-  return {kernel_of(plan), grid, dim3{static_cast<unsigned>(plan.tile.threads)}, params};
+  return {kernel(plan), grid, dim3{static_cast<unsigned>(plan.tile.threads)}, params};
 }
 
 }  // namespace ssugraph::detail

@@ -15,6 +15,7 @@ class native_backend final : public kernel_backend {
    *  the layout allows. */
   [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                               const std::string& algorithm) const override;
+  [[nodiscard]] const void* kernel(const ssu_plan& plan) const override;
   [[nodiscard]] kernel_launch lower(const ssu_plan& plan, const ssu_args& args,
                                     const launch_context& context) const override;
 };

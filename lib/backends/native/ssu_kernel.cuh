@@ -322,6 +322,9 @@ struct tile {
   /** A row to read: past the last one, the last one again. */
   __device__ int readable_row(int r) const { return min(row(r), p.dim - 1); }
   __device__ int first_element() const { return lane * octet_size; }
+  __device__ bool in_row(int i) const {
+    return first_element() + (Variant::vector ? 0 : i) < p.dstate;
+  }
 
   __device__ state* state_row(std::int64_t slot, int d) const {
     return element<state>(
@@ -425,9 +428,11 @@ struct tile {
       for (int i = 0; i < octet_size; ++i) {
         if constexpr (!Variant::tied) decay = expf(A[i] * dt);
         h[r][i] = h[r][i] * decay + (dt * x) * B[i];
-        sum += h[r][i] * C[i];
+        // Past the row's end everything is zero, and infinity times zero is not.
+        if (in_row(i)) sum += h[r][i] * C[i];
       }
       typename warp_reduce::TempStorage storage;
+      static_assert(sizeof storage == 1, "shuffles need none; else it belongs in shared memory");
       sum = warp_reduce{storage}.Sum(sum);
       if (p.D.data != nullptr) sum += layer.D[r].value() * x;
       if (p.z.data != nullptr) {

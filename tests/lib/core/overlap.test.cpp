@@ -83,5 +83,19 @@ TEST(may_overlap, never_misses_a_shared_byte) {
   EXPECT_GT(shared, 300);
 }
 
+TEST(overlaps_itself, tells_layouts_from_collisions) {
+  const auto collides = [](std::initializer_list<std::int64_t> extents,
+                           std::initializer_list<std::int64_t> strides) {
+    return detail::overlaps_itself({nullptr, dtype::float32, extents, strides});
+  };
+  EXPECT_FALSE(collides({3, 4, 5}, {20, 5, 1}));
+  EXPECT_FALSE(collides({3, 4, 5}, {1, 3, 12})) << "any order of axes";
+  EXPECT_FALSE(collides({3, 4, 5}, {-100, 5, -1})) << "slack and negative strides";
+  EXPECT_FALSE(collides({3, 1, 5}, {5, 0, 1})) << "an extent of 1 steps nowhere";
+  EXPECT_TRUE(collides({3, 4}, {0, 1}));
+  EXPECT_TRUE(collides({8, 4}, {1, 1}));
+  EXPECT_TRUE(collides({8, 4, 8}, {8, 8, 1})) << "a stride in the wrong unit";
+}
+
 }  // namespace
 }  // namespace ssugraph::test

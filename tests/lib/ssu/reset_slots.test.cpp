@@ -121,6 +121,11 @@ TEST_P(resetting, serves_more_layers_than_one_kernel_does) {
 TEST_P(resetting, of_no_slot_or_no_state_does_nothing) {
   const reset_case test = make_reset_case(4, dtype::int32, {});
   EXPECT_EQ(run(test), test.memory);
+  // An empty device vector has no address.
+  const placed_memory memory{GetParam(), test.memory};
+  const std::vector<tensor_view> states{{memory.data(), dtype::float32, {1, 2, 2}}};
+  reset_slots(states, tensor_view{nullptr, dtype::int32, {0}}, nullptr);
+  EXPECT_EQ(memory.read_all(), test.memory);
   const reset_case stateless = make_reset_case(0, dtype::int32, {1, 2});
   EXPECT_EQ(run(stateless), stateless.memory);
 }

@@ -138,6 +138,9 @@ std::vector<bad_input> bad_sequences() {
          args.state_batch_indices = args.state_batch_indices.with_unit_axis(2);
          args.dst_state_batch_indices = {};
        }},
+      {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},
+      {"above 2^31 - 1", "max_seqlen",
+       [](ssu_args& args) { args.max_seqlen = std::int64_t{1} << 31; }},
       {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 3)},
       {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 0)},
       {"rank", "cu_seqlens",
@@ -180,6 +183,11 @@ std::vector<bad_input> bad_memory() {
        [](ssu_args& args) {
          args.out = tensor_view{args.out.data(), dtype::float32, args.out.extents(),
                                 std::vector<std::int64_t>{0, 16, 1}};
+       }},
+      {"rows on top of each other", "out",
+       [](ssu_args& args) {
+         args.out = tensor_view{args.out.data(), dtype::float32, args.out.extents(),
+                                std::vector<std::int64_t>{1, 16, 1}};
        }},
       {"broadcast", "state",
        [](ssu_args& args) {

@@ -1,0 +1,63 @@
+#include "tests/support/execution.hpp"
+#include "tests/support/float_format.hpp"
+#include "tests/support/ssu_suite.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+/** Infinite inputs give infinite outputs, not NaN, whatever lanes lie behind the end of a row. */
+namespace ssugraph::test {
+namespace {
+
+class infinity : public ssu_suite {};
+
+ssu_case infinite_case(std::int64_t dstate, bool aligned) {
+  case_spec spec;
+  spec.dstate = dstate;
+  spec.has_D = false;
+  spec.aligned = aligned;
+  random_engine engine{base_seed()};
+  ssu_case test = make_case(spec, engine);
+  const ssu_args args = test.args_at(test.memory.data());
+  const auto fill = [&](const tensor_view& tensor, double value) {
+    for (std::int64_t i = 0; i < test.batch; ++i) {
+      for (std::int64_t j = 0; j < tensor.extent(1); ++j) {
+        for (std::int64_t k = 0; k < tensor.extent(2); ++k) {
+          store(address_of(tensor, i, j, k), tensor.dtype(), value);
+        }
+      }
+    }
+  };
+  fill(args.x, std::numeric_limits<double>::infinity());
+  fill(args.B, 1.0);
+  fill(args.C, 1.0);
+  return test;
+}
+
+TEST_P(infinity, passes_through) {
+  for (const std::int64_t dstate : {8, 16, 20, 24, 40}) {
+    for (const bool aligned : {true, false}) {
+      const ssu_case test = infinite_case(dstate, aligned);
+      arena after = run_on_copy(test, GetParam());
+      const tensor_view out = test.args_at(after.data()).out;
+      for (std::int64_t i = 0; i < test.batch; ++i) {
+        for (std::int64_t j = 0; j < out.extent(1); ++j) {
+          for (std::int64_t k = 0; k < out.extent(2); ++k) {
+            const double value = load(address_of(out, i, j, k), out.dtype());
+            ASSERT_TRUE(std::isinf(value)) << value << " at dstate " << dstate;
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(eager, infinity, testing::Values(reference_eager(), native_eager()),
+                         execution_name);
+
+}  // namespace
+}  // namespace ssugraph::test
