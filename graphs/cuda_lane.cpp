@@ -22,12 +22,14 @@ class stream_ordered_memory {
   }
   stream_ordered_memory(const stream_ordered_memory&) = delete;
   stream_ordered_memory& operator=(const stream_ordered_memory&) = delete;
-  ~stream_ordered_memory() {
-    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
-  }
+  ~stream_ordered_memory() { free(); }
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   void leak() noexcept { data_ = nullptr; }
+  void free() noexcept {
+    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
+    data_ = nullptr;
+  }
 
  private:
   cudaStream_t stream_;
@@ -82,7 +84,12 @@ class cuda_lane final : public lane_engine {
   ~cuda_lane() override {
     // The internal stream frees the memory, behind whatever the lane's stream still runs. A stream
     // that is being captured cannot be followed: then leaking beats freeing under a replay.
+    const relaxed_capture relaxed;
     if (!follow_stream()) arena_.leak();
+    buckets_.clear();
+    arena_.free();
+    flown_.reset();
+    internal_.reset();
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {

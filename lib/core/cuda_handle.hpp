@@ -47,6 +47,25 @@ using cuda_graph_exec = std::unique_ptr<CUgraphExec_st, cuda_destroy<cudaGraphEx
   return cuda_graph_exec{exec};
 }
 
+/**
+ * For a scope, lets the calling thread make calls that a capture going on would forbid and be
+ * invalidated by, such as freeing what the capture knows nothing of.
+ */
+class relaxed_capture {
+ public:
+  relaxed_capture() noexcept { exchange(); }
+  relaxed_capture(const relaxed_capture&) = delete;
+  relaxed_capture& operator=(const relaxed_capture&) = delete;
+  ~relaxed_capture() { exchange(); }
+
+ private:
+  void exchange() noexcept {
+    if (cudaThreadExchangeStreamCaptureMode(&mode_) != cudaSuccess) cudaGetLastError();
+  }
+
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
 /** Makes a device current for a scope. */
 class device_guard {
  public:
