@@ -1,10 +1,9 @@
 #include "lib/core/overlap.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <span>
+#include <vector>
 
 namespace ssugraph::detail {
 namespace {
@@ -47,20 +46,18 @@ bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
   return !same_rows || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
 }
 
-bool overlaps_itself(const tensor_view& tensor) noexcept {
+bool overlaps_itself(const tensor_view& tensor) {
   struct axis {
     std::int64_t stride;
     std::int64_t extent;
   };
-  std::array<axis, tensor_view::max_rank> axes{};
-  std::size_t count = 0;
+  std::vector<axis> axes;
   for (int i = 0; i < tensor.rank(); ++i) {
-    if (tensor.extent(i) > 1) axes[count++] = {std::abs(tensor.stride(i)), tensor.extent(i)};
+    if (tensor.extent(i) > 1) axes.push_back({std::abs(tensor.stride(i)), tensor.extent(i)});
   }
-  const auto used = std::span{axes}.first(count);
-  std::ranges::sort(used, {}, &axis::stride);
+  std::ranges::sort(axes, {}, &axis::stride);
   std::int64_t reach = 0;
-  for (const auto& [stride, extent] : used) {
+  for (const auto& [stride, extent] : axes) {
     if (stride <= reach) return true;
     reach += (extent - 1) * stride;
   }

@@ -15,6 +15,6 @@ namespace ssugraph::detail {
  * Whether two elements of one tensor may lie on each other: false if, by ascending stride, each
  * axis steps over all that the ones before it span.
  */
-[[nodiscard]] bool overlaps_itself(const tensor_view& tensor) noexcept;
+[[nodiscard]] bool overlaps_itself(const tensor_view& tensor);
 
 }  // namespace ssugraph::detail
