@@ -25,6 +25,7 @@ std::byte* allocate_device(std::size_t bytes) {
   void* data = nullptr;
   check(cudaMalloc(&data, bytes), "cudaMalloc");
   check(cudaMemset(data, 0, bytes), "cudaMemset");
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   return static_cast<std::byte*>(data);
 }
 
@@ -32,9 +33,14 @@ void free_device(std::byte* data) noexcept {
   cudaFree(data);
 }
 
+/**
+ * Waits before and behind. A copy from pageable memory may return with its transfer still under
+ * way, and a non-blocking stream would overtake it.
+ */
 void copy_device(void* to, const void* from, std::size_t bytes) {
   check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
   check(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy");
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 
 #else
