@@ -1,0 +1,185 @@
+#include "lib/backends/flashinfer/flashinfer.hpp"
+
+#include "lib/backends/flashinfer/limits.hpp"
+#include "lib/backends/flashinfer/null_rows.hpp"
+#include "lib/backends/flashinfer/plan.hpp"
+#include "lib/core/cuda_handle.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+/** No valid slot. */
+constexpr std::int32_t no_slot = -1;
+
+const flashinfer_specialization* find_specialization(const flashinfer_shape& shape) {
+  const auto all = flashinfer_specializations();
+  const auto found = std::ranges::find(all, shape, &flashinfer_specialization::shape);
+  return found == all.end() ? nullptr : &*found;
+}
+
+flashinfer_device ask(device where) {
+  flashinfer_device answer;
+  check_cuda(cudaDeviceGetAttribute(&answer.multiprocessors, cudaDevAttrMultiProcessorCount,
+                                    where.ordinal),
+             "cudaDeviceGetAttribute");
+  check_cuda(
+      cudaDeviceGetAttribute(&answer.major, cudaDevAttrComputeCapabilityMajor, where.ordinal),
+      "cudaDeviceGetAttribute");
+  return answer;
+}
+
+/** The stride of an axis of one element may be anything; FlashInfer's checks want none. */
+flashinfer_rows rows_of(const tensor_view& tensor) {
+  if (!tensor) return {};
+  return {.data = tensor.data(), .stride = tensor.extent(0) > 1 ? tensor.stride(0) : 0};
+}
+
+/** A tensor map wants a stride for the slots even if there is but one. */
+flashinfer_rows slots_of(const tensor_view& state) {
+  const std::int64_t dense = state.extent(1) * state.extent(2) * state.extent(3);
+  return {.data = state.data(), .stride = state.extent(0) > 1 ? state.stride(0) : dense};
+}
+
+/** Only speculative calls read and write by token; the others take column 0. */
+flashinfer_slots indices_of(const tensor_view& indices, ssu_mode mode) {
+  if (!indices) return {};
+  const bool by_token = mode == ssu_mode::speculative;
+  return {.data = indices.data(),
+          .sequence_stride = indices.stride(0),
+          .token_stride = by_token ? indices.stride(1) : 0};
+}
+
+/** Without destinations FlashInfer keeps the last state only, where speculation wants all. */
+flashinfer_slots destinations_of(const ssu_args& args, ssu_mode mode) {
+  const bool in_place = mode == ssu_mode::speculative && !args.dst_state_batch_indices;
+  return indices_of(in_place ? args.state_batch_indices : args.dst_state_batch_indices, mode);
+}
+
+std::int32_t pad_slot_of(const ssu_args& args) {
+  const bool bound = static_cast<bool>(args.state_batch_indices);
+  return bound && std::in_range<std::int32_t>(args.null_block_id)
+             ? static_cast<std::int32_t>(args.null_block_id)
+             : no_slot;
+}
+
+std::int64_t sequences_of(const ssu_args& args) {
+  if (args.state_batch_indices) return args.state_batch_indices.extent(0);
+  return args.cu_seqlens ? args.cu_seqlens.extent(0) - 1 : args.x.extent(0);
+}
+
+flashinfer_algorithm algorithm_of(const ssu_plan& plan) {
+  return *std::ranges::find(flashinfer_algorithms, plan.algorithm, name_of);
+}
+
+/** FlashInfer takes no strides of these, and a problem cannot tell 1 from what it ignores. */
+void check_contiguous(const char* name, const tensor_view& counts) {
+  if (!counts || counts.extent(0) < 2 || counts.stride(0) == 1) return;
+  throw unsupported{{{flashinfer_name, std::string{name} + " is not contiguous"}}};
+}
+
+flashinfer_call lowered(const ssu_plan& plan, const ssu_args& args) {
+  const ssu_problem& problem = plan.problem;
+  return {
+      .algorithm = algorithm_of(plan),
+      .many_tokens = takes_many_tokens(problem),
+      .sequences = static_cast<std::uint32_t>(sequences_of(args)),
+      .nheads = static_cast<std::uint32_t>(problem.nheads),
+      .ngroups = static_cast<std::uint32_t>(problem.ngroups),
+      .slots = static_cast<std::uint32_t>(args.state.extent(0)),
+      .pad_slot_id = pad_slot_of(args),
+      .dt_softplus = args.dt_softplus,
+      .state = slots_of(args.state),
+      .x = rows_of(args.x),
+      .dt = rows_of(args.dt),
+      .z = rows_of(args.z),
+      .B = rows_of(args.B),
+      .C = rows_of(args.C),
+      .out = rows_of(args.out),
+      .A = args.A.data(),
+      .D = args.D.data(),
+      .dt_bias = args.dt_bias.data(),
+      .indices = indices_of(args.state_batch_indices, problem.mode),
+      .dst_indices = destinations_of(args, problem.mode),
+      .accepted = args.num_accepted_tokens.data(),
+      .cu_seqlens = args.cu_seqlens.data(),
+      .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
+  };
+}
+
+/** A seed in device memory, freed in stream order. */
+class device_seed {
+ public:
+  device_seed(std::int64_t seed, stream_handle stream) : stream_{stream} {
+    void* memory = nullptr;
+    check_cuda(cudaMallocAsync(&memory, sizeof seed, stream), "cudaMallocAsync of a seed");
+    address_ = static_cast<std::int64_t*>(memory);
+    enqueue_seed(address_, seed, stream);
+  }
+  device_seed(const device_seed&) = delete;
+  device_seed& operator=(const device_seed&) = delete;
+  ~device_seed() {
+    if (cudaFreeAsync(address_, stream_) != cudaSuccess) cudaGetLastError();
+  }
+
+  [[nodiscard]] const std::int64_t* address() const noexcept { return address_; }
+
+ private:
+  stream_handle stream_;
+  std::int64_t* address_ = nullptr;
+};
+
+}  // namespace
+
+std::string flashinfer_backend::name() const {
+  return flashinfer_name;
+}
+
+support flashinfer_backend::supports(const ssu_problem& problem) const {
+  if (std::string reason = why_not(problem); !reason.empty()) return {std::move(reason)};
+  const flashinfer_shape shape = shape_of(problem);
+  if (find_specialization(shape) == nullptr) {
+    return {"this shape was not compiled; add the line '" + to_string(shape) +
+            "' to the list that SSUGRAPH_FLASHINFER_SHAPES names, and build again"};
+  }
+  const device_guard guard{problem.device.ordinal};
+  return {why_no_image()};
+}
+
+ssu_plan flashinfer_backend::plan(const ssu_problem& problem, std::int64_t sequences,
+                                  const std::string& algorithm) const {
+  return flashinfer_plan(problem, sequences, algorithm, ask(problem.device));
+}
+
+std::vector<ssu_plan> flashinfer_backend::candidates(const ssu_problem& problem,
+                                                     std::int64_t sequences) const {
+  std::vector<ssu_plan> plans;
+  for (const flashinfer_algorithm algorithm : flashinfer_algorithms) {
+    if (!why_not(problem, algorithm).empty()) continue;
+    plans.push_back(plan(problem, sequences, std::string{name_of(algorithm)}));
+  }
+  return plans;
+}
+
+void flashinfer_backend::enqueue(const ssu_plan& plan, const ssu_args& args,
+                                 std::int64_t drawn_seed, stream_handle stream) const {
+  check_contiguous("cu_seqlens", args.cu_seqlens);
+  check_contiguous("num_accepted_tokens", args.num_accepted_tokens);
+  const device_guard guard{plan.problem.device.ordinal};
+  // A first launch loads its kernel, which a capture going on must not forbid.
+  const relaxed_capture relaxed;
+  flashinfer_call call = lowered(plan, args);
+  std::optional<device_seed> seed;
+  if (plan.problem.stochastic_rounding && !args.rand_seed) {
+    call.rand_seed = seed.emplace(drawn_seed, stream).address();
+  }
+  find_specialization(shape_of(plan.problem))->launch(call, stream);
+  enqueue_null_rows(plan.problem, args, stream);
+}
+
+}  // namespace ssugraph::detail
