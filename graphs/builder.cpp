@@ -1,6 +1,8 @@
+#include "graphs/bucket_planner.hpp"
 #include "graphs/nvtx.hpp"
 #include "graphs/pipeline_core.hpp"
 #include "lib/core/device.hpp"
+#include "lib/core/log.hpp"
 #include "lib/ssu/backends.hpp"
 #include "lib/ssu/validate.hpp"
 
@@ -11,7 +13,7 @@
 #include <utility>
 #if SSUGRAPH_CUDA
 #include "graphs/prologue_kernel.hpp"
-#include "lib/ssu/kernel_backend.hpp"
+#include "lib/core/cuda_handle.hpp"
 #endif
 
 namespace ssugraph {
@@ -79,25 +81,6 @@ void check_same_pipeline(const ssu_problem& first, const ssu_problem& problem) {
                          describe(problem)};
 }
 
-/** Loads every plan's kernel without running it, and says which may overlap with the one in front.
- */
-std::vector<bool> load_kernels(const mamba_ssu_backend& backend, const std::vector<ssu_plan>& plans,
-                               target where) {
-  std::vector<bool> overlaps(plans.size(), false);
-#if SSUGRAPH_CUDA
-  if (where == target::host) return overlaps;
-  const auto& kernels = dynamic_cast<const detail::kernel_backend&>(backend);
-  const detail::device_guard guard{plans.front().problem.device.ordinal};
-  detail::load_prologue();
-  std::transform(plans.begin(), plans.end(), overlaps.begin(),
-                 [&](const ssu_plan& plan) { return detail::load_kernel(kernels.kernel(plan)); });
-#else
-  static_cast<void>(backend);
-  static_cast<void>(where);
-#endif
-  return overlaps;
-}
-
 }  // namespace
 
 pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where)
@@ -137,6 +120,15 @@ pipeline_builder& pipeline_builder::programmatic_dependent_launch(bool enabled) 
   return *this;
 }
 
+pipeline_builder& pipeline_builder::tuning(tuning_options options) {
+  if (!(options.scratch_fraction > 0.0 && options.scratch_fraction <= 1.0)) {
+    throw invalid_argument{"scratch_fraction", "above 0, at most 1",
+                           std::to_string(options.scratch_fraction)};
+  }
+  tuning_ = std::move(options);
+  return *this;
+}
+
 pipeline pipeline_builder::build() const {
   if (steps_.empty()) {
     throw invalid_state{"the pipeline builder", "has no step", "call ssu(name, args)"};
@@ -145,19 +137,26 @@ pipeline pipeline_builder::build() const {
   auto core = std::make_shared<detail::pipeline_core>(config_, buckets_);
   core->where = where_;
   core->device = steps_.front().problem.device;
-  core->backend = backend_;
   core->programmatic_dependent_launch = pdl_;
   core->rows_per_sequence = steps_.front().args.cu_seqlens ? steps_.front().problem.max_seqlen : 1;
+#if SSUGRAPH_CUDA
+  if (where_ == target::cuda) {
+    const detail::device_guard guard{core->device.ordinal};
+    detail::load_prologue();
+  }
+#endif
+  detail::bucket_planner planner{*backend_, algorithm_of(config_, where_), buckets_, tuning_};
   for (const named_step& step : steps_) {
-    detail::pipeline_step resolved{step.name, step.args, step.problem, {}, {}, -1};
-    for (const std::int32_t bucket : buckets_.buckets()) {
-      resolved.plans.push_back(
-          detail::resolve(*backend_, step.problem, bucket, algorithm_of(config_, where_)));
+    detail::pipeline_step resolved{step.name, step.args, step.problem, {}, -1};
+    for (ssu_plan& plan : planner.plans(step.args, step.problem)) {
+      resolved.plans.push_back(detail::executable(std::move(plan)));
     }
-    resolved.overlaps = load_kernels(*backend_, resolved.plans, where_);
     if (step.problem.stochastic_rounding) resolved.seed = core->seed_count++;
     core->steps.push_back(std::move(resolved));
   }
+  detail::log_line("pipeline of " + std::to_string(steps_.size()) + " steps, " +
+                   std::to_string(buckets_.buckets().size()) + " buckets on " +
+                   detail::describe(config_) + planner.summary());
   return pipeline{std::move(core)};
 }
 

@@ -1,10 +1,9 @@
 #include "graphs/lane_engine.hpp"
 #include "graphs/nvtx.hpp"
 #include "graphs/prologue_kernel.hpp"
+#include "graphs/step_chain.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/device.hpp"
-#include "lib/core/overlap.hpp"
-#include "lib/ssu/kernel_backend.hpp"
 
 #include <string>
 #include <utility>
@@ -39,17 +38,12 @@ class stream_ordered_memory {
 /** The graph of one bucket and the launches it was made of. */
 struct recorded_bucket {
   std::int32_t bucket = 0;
-  std::vector<kernel_launch> steps;
+  std::vector<step_launch> steps;
   cuda_graph graph;
   cuda_graph_exec exec;
   cudaGraphNode_t prologue = nullptr;
   std::int32_t live = 0;  ///< what the executable's prologue counts at present
 };
-
-/** Whether a launch in front that runs on `front` leaves alone what one on `args` reads first. */
-bool may_read_ahead(const ssu_args& front, const ssu_args& args) {
-  return !may_overlap(front.state, args.state) && !may_overlap(front.out, args.state);
-}
 
 /** Throws invalid_argument unless `stream` belongs to `home`; the null stream belongs to any. */
 void check_device(device home, stream_handle stream) {
@@ -109,7 +103,7 @@ class cuda_lane final : public lane_engine {
     const device_guard guard{core_->device.ordinal};
     const recorded_bucket& recorded = buckets_[bucket_index];
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
-    each_step(recorded.bucket, [&](std::size_t step) { recorded.steps[step].launch(stream_); });
+    each_step(recorded.bucket, [&](std::size_t step) { launch(recorded.steps[step], stream_); });
   }
 
   ssugraph::random_state random_state() override {
@@ -176,34 +170,25 @@ class cuda_lane final : public lane_engine {
     recorded.live = recorded.bucket;
     recorded.graph = make_graph();
     recorded.prologue = lower_prologue(layout_.prologue(recorded.live, recorded.bucket))
-                            .add_to(recorded.graph.get(), nullptr);
+                            .add_to(recorded.graph.get(), {});
     recorded.steps = lower_steps(bucket_index);
-    cudaGraphNode_t last = recorded.prologue;
+    std::vector<cudaGraphNode_t> frontier{recorded.prologue};
     each_step(recorded.bucket, [&](std::size_t step) {
-      last = recorded.steps[step].add_to(recorded.graph.get(), last);
+      add_to(recorded.graph.get(), frontier, recorded.steps[step], internal_.get());
     });
     recorded.exec = instantiate(recorded.graph.get());
     check_cuda(cudaGraphUpload(recorded.exec.get(), internal_.get()), "cudaGraphUpload");
     return recorded;
   }
 
-  /** The edge behind the prologue is full; those between library kernels may be programmatic. */
-  [[nodiscard]] std::vector<kernel_launch> lower_steps(std::size_t bucket_index) const {
-    const auto& backend = dynamic_cast<const kernel_backend&>(*core_->backend);
+  [[nodiscard]] std::vector<step_launch> lower_steps(std::size_t bucket_index) const {
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
-    std::vector<kernel_launch> launches;
-    ssu_args front;
+    std::vector<chain_link> links;
     for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      const ssu_args args = layout_.step_arguments(step, bucket);
-      const pipeline_step& resolved = core_->steps[step];
-      const bool overlaps =
-          step > 0 && resolved.overlaps[bucket_index] && core_->programmatic_dependent_launch;
-      launches.push_back(backend.lower(resolved.plans[bucket_index], args,
-                                       {.reads_ahead = overlaps && may_read_ahead(front, args)}));
-      launches.back().set_programmatic(overlaps);
-      front = args;
+      links.push_back(
+          {&core_->steps[step].plans[bucket_index], layout_.step_arguments(step, bucket)});
     }
-    return launches;
+    return lower_chain(links, core_->programmatic_dependent_launch);
   }
 
   cuda_stream internal_;

@@ -37,8 +37,8 @@ class host_lane final : public lane_engine {
     draw_seeds(prologue, alone);
     advance(prologue);
     for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      core_->backend->enqueue(core_->steps[step].plans[bucket_index],
-                              layout_.step_arguments(step, bucket), 0, stream_);
+      const step_plan& resolved = core_->steps[step].plans[bucket_index];
+      resolved.backend->enqueue(resolved.plan, layout_.step_arguments(step, bucket), 0, stream_);
     }
   }
 

@@ -35,16 +35,23 @@ const tensor_field& find_field(const binding& bound) {
   throw invalid_argument{"bindings", "a tensor of ssu_tensor", std::to_string(place)};
 }
 
-/** The step must still run by the plan that was resolved for it. */
+/** The step must still run by the plans that were resolved for it. */
 void check_rebound(const pipeline_core& core, const pipeline_step& step, const ssu_args& args) {
   const ssu_problem rebound = validated(core, step, args);
   if (rebound.device != step.problem.device) {
     throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
                            "tensors elsewhere"};
   }
-  if (step.problem.misalignment.empty() && !rebound.misalignment.empty()) {
-    throw invalid_argument{step.name, "the alignment that the step was planned for",
-                           rebound.misalignment};
+  for (const step_plan& planned : step.plans) {
+    try {
+      static_cast<void>(
+          resolve(*planned.backend, rebound, planned.plan.sequences, planned.plan.algorithm));
+    } catch (const unsupported& error) {
+      throw invalid_argument{step.name,
+                             "tensors that algorithm " + planned.plan.algorithm + " of " +
+                                 planned.plan.backend + " can take",
+                             error.refusals().front().reason};
+    }
   }
 }
 

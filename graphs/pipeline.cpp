@@ -42,7 +42,7 @@ const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const
     throw invalid_argument{"bucket_index", "below " + std::to_string(buckets),
                            std::to_string(bucket_index)};
   }
-  return core_->steps[step].plans[bucket_index];
+  return core_->steps[step].plans[bucket_index].plan;
 }
 
 std::int64_t pipeline::seeds_per_replay() const noexcept {
@@ -52,8 +52,8 @@ std::int64_t pipeline::seeds_per_replay() const noexcept {
 std::string pipeline::describe() const {
   std::string text;
   for (const detail::pipeline_step& step : core_->steps) {
-    for (const ssu_plan& plan : step.plans)
-      text += step.name + ": " + to_string(plan) + '\n';
+    for (const detail::step_plan& resolved : step.plans)
+      text += step.name + ": " + to_string(resolved.plan) + '\n';
   }
   return text;
 }

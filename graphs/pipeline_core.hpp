@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graphs/lane_registry.hpp"
+#include "graphs/step_plan.hpp"
 
 #include <ssugraph/pipeline.hpp>
 
@@ -17,9 +18,8 @@ struct pipeline_step {
   std::string name;
   ssu_args args;  ///< canonical, cut to the largest bucket
   ssu_problem problem;
-  std::vector<ssu_plan> plans;  ///< one a bucket
-  std::vector<bool> overlaps;   ///< one a bucket: its kernel may start under the one in front
-  std::int64_t seed = -1;       ///< which of the replay's seeds; -1: none
+  std::vector<step_plan> plans;  ///< one a bucket
+  std::int64_t seed = -1;        ///< which of the replay's seeds; -1: none
 };
 
 /** What a pipeline and its lanes share. Const but for the registry, which locks itself. */
@@ -31,7 +31,6 @@ struct pipeline_core {
   bucket_policy buckets;
   target where = target::cuda;
   ssugraph::device device;
-  std::shared_ptr<const mamba_ssu_backend> backend;
   bool programmatic_dependent_launch = true;
   std::int64_t rows_per_sequence = 1;  ///< of the row tensors of a recorded step
   std::int64_t seed_count = 0;

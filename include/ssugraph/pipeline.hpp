@@ -30,24 +30,6 @@ class lane_engine;
  *  them by the reference backend. It is only ever chosen by name. */
 enum class target : std::uint8_t { cuda, host };
 
-/** The tensors of `ssu_args`, as names for bindings. */
-enum class ssu_tensor : std::uint8_t {
-  state,
-  x,
-  dt,
-  A,
-  B,
-  C,
-  D,
-  z,
-  dt_bias,
-  out,
-  state_batch_indices,
-  dst_state_batch_indices,
-  num_accepted_tokens,
-  cu_seqlens,
-};
-
 /** Another address for one bound tensor of one step; its layout stays. */
 struct binding {
   std::string step;
@@ -143,6 +125,24 @@ class pipeline {
   std::shared_ptr<const detail::pipeline_core> core_;
 };
 
+/** How backend `automatic` chooses, and whether buckets may differ. */
+struct tuning_options {
+  /** Measure the candidates of every bucket when the pipeline is built; else go by a fixed table.
+   *  Only backend `automatic` measures. */
+  bool measure = true;
+  /** One backend, algorithm and tile for all buckets of a problem, so that a sequence's results do
+   *  not depend on how many others there are. Any backend. */
+  bool batch_invariant = false;
+  /** Of the free device memory, what scratch may take. A bucket that does not fit takes the plan of
+   *  the largest that did. */
+  double scratch_fraction = 0.25;
+  /** JSON file that keeps measurements, by GPU, driver, library version and problem. Empty: none.
+   *  What does not fit or cannot be read is measured anew, with one warning to the log. */
+  std::string cache_file;
+
+  bool operator==(const tuning_options&) const = default;
+};
+
 /** Collects steps, then resolves them for every bucket. Not shared between threads. */
 class pipeline_builder {
  public:
@@ -165,9 +165,14 @@ class pipeline_builder {
   /** Whether library kernels overlap by programmatic dependent launch (default: where they can). */
   pipeline_builder& programmatic_dependent_launch(bool enabled) noexcept;
 
+  /** Throws invalid_argument unless scratch_fraction is in (0, 1]. */
+  pipeline_builder& tuning(tuning_options options);
+
   /**
-   * Resolves every step for every bucket and loads the kernels without running them. Throws
-   * invalid_state without a step, cuda_error. The builder stays as it was and may build again.
+   * Resolves every step for every bucket and loads the kernels without running them. With backend
+   * `automatic`, measures candidates on scratch memory and streams of its own first, and waits for
+   * those; never on bound tensors. Throws invalid_state without a step, cuda_error. The builder
+   * stays as it was and may build again.
    */
   [[nodiscard]] pipeline build() const;
 
@@ -185,6 +190,7 @@ class pipeline_builder {
   target where_;
   std::shared_ptr<const mamba_ssu_backend> backend_;
   bool pdl_ = true;
+  tuning_options tuning_;
   std::vector<named_step> steps_;
 };
 

@@ -7,11 +7,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
 
 /**
  * The selective state update (SSU): one decode step of a Mamba layer for a batch of sequences.
@@ -29,13 +33,15 @@ namespace ssugraph {
 
 /** Which implementation runs, and how it stores 16-bit state. */
 struct mamba_config {
-  /** Name of a backend: `native` (CUDA) or `reference` (CPU). */
+  /** Name of a backend: `native`, `triton` or `flashinfer` (CUDA), `reference` (CPU), one that
+   *  register_mamba_ssu_backend added, or `automatic`: the fastest that serves the problem. */
   std::string backend = "native";
   /** Store fp16 and bf16 state with stochastic rounding; an error for fp32 state. */
   bool stochastic_rounding = false;
   /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
   int philox_rounds = 0;
-  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar`. */
+  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar`; triton: a tile,
+   *  rows x warps, as `16x4`; flashinfer: `simple`, `vertical`, `horizontal`. */
   std::string algorithm = "auto";
 
   bool operator==(const mamba_config&) const = default;
@@ -72,8 +78,29 @@ struct ssu_args {
   std::int64_t null_block_id = 0;
   /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
   std::int64_t max_seqlen = 0;
+  /** Which of Triton's tile tables serves: the one for Blackwell or the other (default: the
+   *  device's own). */
+  std::optional<bool> is_blackwell;
 
   bool operator==(const ssu_args&) const = default;
+};
+
+/** The tensors of `ssu_args` by name, but for rand_seed. */
+enum class ssu_tensor : std::uint8_t {
+  state,
+  x,
+  dt,
+  A,
+  B,
+  C,
+  D,
+  z,
+  dt_bias,
+  out,
+  state_batch_indices,
+  dst_state_batch_indices,
+  num_accepted_tokens,
+  cu_seqlens,
 };
 
 enum class ssu_mode : std::uint8_t { plain, varlen, speculative };
@@ -87,6 +114,17 @@ struct device {
   [[nodiscard]] bool is_host() const noexcept { return ordinal == host_ordinal; }
 
   bool operator==(const device&) const = default;
+};
+
+/** How a tensor lies in memory, every axis present. */
+struct tensor_layout {
+  /** The largest alignment that is told apart, bytes. */
+  static constexpr std::int64_t max_alignment = 128;
+
+  std::array<std::int64_t, tensor_view::max_rank> strides{};  ///< elements; 0 where extent is 1
+  std::int64_t alignment = 0;  ///< of the address: a power of two up to 128; 0: nothing is bound
+
+  bool operator==(const tensor_layout&) const = default;
 };
 
 /** What `ssu_args` boil down to for dispatch. Holds no address and no batch. */
@@ -108,6 +146,12 @@ struct ssu_problem {
   bool has_indices = false;
   bool has_dst_indices = false;
   bool has_cu_seqlens = false;
+  std::optional<dtype> index_dtype;  ///< of state_batch_indices
+  std::optional<dtype> dst_index_dtype;
+  std::optional<dtype> accepted_dtype;
+  std::optional<dtype> cu_seqlens_dtype;
+  std::int64_t slots = 0;
+  std::int64_t null_block_id = 0;
   bool dt_softplus = false;
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;
@@ -117,11 +161,28 @@ struct ssu_problem {
   /** Empty if state, B, C and (untied) A allow 16-byte accesses of 8 elements along dstate; else
    *  the first tensor that does not, with the reason. */
   std::string misalignment;
+  /** Of each ssu_tensor; see layout(). */
+  std::array<tensor_layout, 14> layouts{};
+  bool is_blackwell = false;
+
+  [[nodiscard]] const tensor_layout& layout(ssu_tensor tensor) const noexcept {
+    return layouts[static_cast<std::size_t>(tensor)];
+  }
 
   bool operator==(const ssu_problem&) const = default;
 };
 
-/** How one SSU of one bucket runs. Resolved once; printable and comparable. */
+/** What the measured choice made of one candidate for a bucket. */
+struct candidate_timing {
+  std::string backend;
+  std::string algorithm;
+  double median_us = 0.0;    ///< a launch, under graph replay, state out of L2
+  double limit_share = 0.0;  ///< bytes that must move over the copy rate, over that time
+  std::string verdict;       ///< `chosen`, or why not
+};
+
+/** How one SSU of one bucket runs. Resolved once; printable and comparable: equal plans launch the
+ *  same, whatever was measured. */
 struct ssu_plan {
   struct tile {
     int rows = 0;     ///< rows of (dim) that one block owns
@@ -138,13 +199,24 @@ struct ssu_plan {
   std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
   bool zeroes_null_rows = true;        ///< keeps the promise that null sequences get zero `out`
   ssu_problem problem;
+  std::vector<std::string> notes;  ///< what a user must know, such as which random bits it takes
+  /** By time, if backend `automatic` measured; see to_table. */
+  std::vector<candidate_timing> timings;
 
-  bool operator==(const ssu_plan&) const = default;
+  friend bool operator==(const ssu_plan& a, const ssu_plan& b) {
+    const auto launch = [](const ssu_plan& plan) {
+      return std::tie(plan.backend, plan.algorithm, plan.reason, plan.sequences, plan.tile,
+                      plan.grid, plan.zeroes_null_rows, plan.problem, plan.notes);
+    };
+    return launch(a) == launch(b);
+  }
 };
 
 [[nodiscard]] std::string to_string(ssu_mode mode);
 [[nodiscard]] std::string to_string(const ssu_problem& problem);
 [[nodiscard]] std::string to_string(const ssu_plan& plan);
+/** The timings of a plan, a line each; empty if nothing was measured. */
+[[nodiscard]] std::string to_table(const ssu_plan& plan);
 
 /** Whether a backend serves a problem: yes, or the reason why not, in words. */
 struct support {
@@ -152,7 +224,10 @@ struct support {
   explicit operator bool() const noexcept { return why_not.empty(); }
 };
 
-/** An implementation of SSU. Stateless and safe to share between threads. */
+/**
+ * An implementation of SSU. Safe to share between threads. A user's own derives from this, too; a
+ * pipeline records what its `enqueue` puts on the stream by stream capture.
+ */
 class mamba_ssu_backend {
  public:
   virtual ~mamba_ssu_backend() = default;
@@ -166,9 +241,15 @@ class mamba_ssu_backend {
   [[nodiscard]] virtual ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                                       const std::string& algorithm) const = 0;
   /**
+   * The plans of `problem` worth measuring, at least one. Asking `plan` for the algorithm of one of
+   * them, for any number of sequences, gives the same kernel. Throws as `plan`.
+   */
+  [[nodiscard]] virtual std::vector<ssu_plan> candidates(const ssu_problem& problem,
+                                                         std::int64_t sequences) const;
+  /**
    * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present) and
    * match the plan. Stochastic rounding takes its seed from `args.rand_seed` or, where that is
-   * unbound, from `drawn_seed`.
+   * unbound, from `drawn_seed`. Must be capture-safe wherever `args.rand_seed` is bound.
    */
   virtual void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                        stream_handle stream) const = 0;
@@ -225,6 +306,30 @@ std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
 
 /** `get_mamba_ssu_backend()->selective_state_update(args, stream)`. */
 void selective_state_update(const ssu_args& args, stream_handle stream);
+
+/**
+ * Adds a backend that configs can name from now on. Thread-safe. Throws invalid_argument if it is
+ * null or its name is empty, taken, or `automatic`.
+ */
+void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend);
+
+/** One backend's answer to a problem. */
+struct backend_support {
+  std::string backend;
+  support answer;
+};
+
+/** What every backend says to the problem of `args` under `config`; its backend plays no part.
+ *  Throws invalid_argument. */
+[[nodiscard]] std::vector<backend_support> backends_for(const ssu_args& args,
+                                                        const mamba_config& config);
+
+/** Takes the library's messages, one line each without its end. Called from any thread, one at a
+ *  time; must not throw. */
+using log_sink = std::function<void(std::string_view line)>;
+
+/** Replaces where messages go (default, and for an empty sink: stderr). Thread-safe. */
+void set_log_sink(log_sink sink);
 
 /** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big.
  */

@@ -35,6 +35,13 @@ using cuda_graph_exec = std::unique_ptr<CUgraphExec_st, cuda_destroy<cudaGraphEx
   return cuda_event{event};
 }
 
+/** An event that records when it was reached. */
+[[nodiscard]] inline cuda_event make_timing_event() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreate(&event), "cudaEventCreate");
+  return cuda_event{event};
+}
+
 [[nodiscard]] inline cuda_graph make_graph() {
   cudaGraph_t graph = nullptr;
   check_cuda(cudaGraphCreate(&graph, 0), "cudaGraphCreate");

@@ -31,6 +31,17 @@ device device_of(const void* address) {
   return on_device ? device{attributes.device} : device::host();
 }
 
+int compute_capability(device where) {
+  if (where.is_host()) return 0;
+  int major = 0;
+  int minor = 0;
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, where.ordinal),
+             "cudaDeviceGetAttribute");
+  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, where.ordinal),
+             "cudaDeviceGetAttribute");
+  return 10 * major + minor;
+}
+
 bool is_capturing(stream_handle stream) {
   if (!has_cuda_device()) return false;
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
@@ -50,6 +61,10 @@ namespace detail {
 
 device device_of(const void*) {
   return device::host();
+}
+
+int compute_capability(device) {
+  return 0;
 }
 
 bool is_capturing(stream_handle) {

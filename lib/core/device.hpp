@@ -12,6 +12,12 @@ namespace ssugraph::detail {
 /** For messages: `host memory`, `memory of CUDA device 1`. */
 [[nodiscard]] std::string describe_memory(device where);
 
+/** Compute capability, major times ten plus minor; 0 for the host. Throws cuda_error. */
+[[nodiscard]] int compute_capability(device where);
+[[nodiscard]] inline bool is_blackwell(device where) {
+  return compute_capability(where) >= 100;
+}
+
 /** True if `stream` is being captured. Throws cuda_error. Host builds: false. */
 [[nodiscard]] bool is_capturing(stream_handle stream);
 

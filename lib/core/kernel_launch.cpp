@@ -20,28 +20,32 @@ void kernel_launch::launch(stream_handle stream) const {
   cudaLaunchConfig_t config{};
   config.gridDim = grid_;
   config.blockDim = block_;
+  config.dynamicSmemBytes = shared_bytes_;
   config.stream = stream;
   config.attrs = &overlap;
   config.numAttrs = programmatic_ ? 1 : 0;
   check_cuda(cudaLaunchKernelExC(&config, function_, pointers.data()), "cudaLaunchKernelExC");
 }
 
-cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph, cudaGraphNode_t predecessor) const {
+cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
+                                      std::span<const cudaGraphNode_t> predecessors) const {
   std::vector<void*> pointers = argument_pointers();
   cudaGraphNodeParams params{};
   params.type = cudaGraphNodeTypeKernel;
   params.kernel.func = const_cast<void*>(function_);
   params.kernel.gridDim = grid_;
   params.kernel.blockDim = block_;
+  params.kernel.sharedMemBytes = shared_bytes_;
   params.kernel.kernelParams = pointers.data();
   cudaGraphEdgeData edge{};
   if (programmatic_) {
     edge.type = cudaGraphDependencyTypeProgrammatic;
     edge.from_port = cudaGraphKernelNodePortProgrammatic;
   }
+  const std::vector<cudaGraphEdgeData> edges(predecessors.size(), edge);
   cudaGraphNode_t node = nullptr;
-  const std::size_t count = predecessor == nullptr ? 0 : 1;
-  check_cuda(cudaGraphAddNode(&node, graph, &predecessor, &edge, count, &params),
+  check_cuda(cudaGraphAddNode(&node, graph, predecessors.data(), edges.data(), predecessors.size(),
+                              &params),
              "cudaGraphAddNode");
   return node;
 }

@@ -6,14 +6,15 @@
 
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 namespace ssugraph::detail {
 
 /**
- * One kernel launch as a value: what a stream takes, and what a graph node takes. Arguments are
- * held by value, in the order of the kernel's parameters.
+ * One kernel launch as a value: what a stream takes, and what a graph node takes. The function is a
+ * kernel's address or a cudaKernel_t. Arguments are held by value, in the order of its parameters.
  */
 class kernel_launch {
  public:
@@ -23,6 +24,8 @@ class kernel_launch {
     (append(arguments), ...);
   }
 
+  /** Dynamic shared memory of a block. */
+  void set_shared_bytes(unsigned bytes) noexcept { shared_bytes_ = bytes; }
   /** Start while the launch in front still runs (programmatic dependent launch). */
   void set_programmatic(bool programmatic) noexcept { programmatic_ = programmatic; }
 
@@ -30,10 +33,10 @@ class kernel_launch {
   void launch(stream_handle stream) const;
 
   /**
-   * Adds the launch to `graph` behind `predecessor` (null: none), by a programmatic edge if it is
-   * set so. Throws cuda_error.
+   * Adds the launch to `graph` behind `predecessors`, by programmatic edges if it is set so. Throws
+   * cuda_error.
    */
-  cudaGraphNode_t add_to(cudaGraph_t graph, cudaGraphNode_t predecessor) const;
+  cudaGraphNode_t add_to(cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors) const;
 
  private:
   static constexpr std::size_t alignment = 16;
@@ -52,6 +55,7 @@ class kernel_launch {
   const void* function_;
   dim3 grid_;
   dim3 block_;
+  unsigned shared_bytes_ = 0;
   bool programmatic_ = false;
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> offsets_;

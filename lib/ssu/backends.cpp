@@ -1,45 +1,160 @@
 #include "lib/ssu/backends.hpp"
 
 #include "lib/backends/reference/reference.hpp"
+#include "lib/ssu/automatic.hpp"
+#include "lib/ssu/validate.hpp"
 
 #include <ssugraph/error.hpp>
 
-#include <vector>
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <utility>
 #if SSUGRAPH_CUDA
 #include "lib/backends/native/native.hpp"
 #endif
+#if SSUGRAPH_HAS_FLASHINFER
+#include "lib/backends/flashinfer/flashinfer.hpp"
+#endif
+#if SSUGRAPH_HAS_TRITON
+#include "lib/backends/triton/triton.hpp"
+#endif
 
 /** The one file that knows every backend. */
-namespace ssugraph::detail {
+namespace ssugraph {
+namespace detail {
 namespace {
 
-const std::vector<std::shared_ptr<const mamba_ssu_backend>>& all_backends() {
-  static const std::vector<std::shared_ptr<const mamba_ssu_backend>> backends {
+/** A backend that a build may lack, and what brings it. */
+struct optional_backend {
+  const char* name;
+  const char* remedy;
+};
+
+constexpr std::array optional_backends{
+    optional_backend{"native", "the CUDA Toolkit 13.0 or later: cmake -DSSUGRAPH_CUDA=ON"},
+    optional_backend{"triton",
+                     "the PyPI package triton, which the build installs for itself where python3 "
+                     "and pip are there: cmake -DSSUGRAPH_CUDA=ON -DSSUGRAPH_TRITON=ON"},
+    optional_backend{
+        "flashinfer",
+        "the PyPI package flashinfer-python, which the build fetches for itself where "
+        "python3 and pip are there: cmake -DSSUGRAPH_CUDA=ON -DSSUGRAPH_FLASHINFER=ON"},
+};
+
+struct registry {
+  std::mutex mutex;
+  std::vector<backend_pointer> backends {
 #if SSUGRAPH_CUDA
     std::make_shared<native_backend>(),
 #endif
+#if SSUGRAPH_HAS_TRITON
+        std::make_shared<triton_backend>(),
+#endif
+#if SSUGRAPH_HAS_FLASHINFER
+        std::make_shared<flashinfer_backend>(),
+#endif
         std::make_shared<reference_backend>(),
   };
-  return backends;
+};
+
+registry& the_registry() {
+  static registry instance;
+  return instance;
+}
+
+const optional_backend* find_optional(const std::string& name) {
+  const auto found = std::ranges::find(optional_backends, name, &optional_backend::name);
+  return found == optional_backends.end() ? nullptr : &*found;
+}
+
+std::string missing(const optional_backend& absent) {
+  return std::string{"not in this build; it needs "} + absent.remedy;
+}
+
+/** Every backend's answer to `problem`, those that this build lacks included. */
+std::vector<backend_support> answers(const ssu_problem& problem) {
+  std::vector<backend_support> all;
+  for (const backend_pointer& backend : all_backends()) {
+    all.push_back({backend->name(), backend->supports(problem)});
+  }
+  for (const optional_backend& candidate : optional_backends) {
+    if (std::ranges::find(all, candidate.name, &backend_support::backend) == all.end()) {
+      all.push_back({candidate.name, {missing(candidate)}});
+    }
+  }
+  return all;
+}
+
+/** `refused` first, then what the others say. */
+unsupported refusal_of(const std::string& backend, const std::string& reason,
+                       const ssu_problem& problem) {
+  std::vector<unsupported::refusal> refusals{{backend, reason}};
+  for (const backend_support& other : answers(problem)) {
+    if (other.backend == backend) continue;
+    refusals.push_back({other.backend, other.answer ? "serves this" : other.answer.why_not});
+  }
+  return unsupported{std::move(refusals)};
 }
 
 }  // namespace
 
-std::shared_ptr<const mamba_ssu_backend> find_backend(const std::string& name) {
+std::vector<backend_pointer> all_backends() {
+  registry& known = the_registry();
+  const std::lock_guard lock{known.mutex};
+  return known.backends;
+}
+
+backend_pointer find_backend(const std::string& name) {
+  static const auto chooser = std::make_shared<automatic_backend>();
+  if (name == automatic) return chooser;
   std::string names;
-  for (const auto& backend : all_backends()) {
+  for (const backend_pointer& backend : all_backends()) {
     if (backend->name() == name) return backend;
-    names += (names.empty() ? "" : ", ") + backend->name();
+    names += backend->name() + ", ";
   }
-  throw invalid_argument{"backend", "one of " + names, "'" + name + "'"};
+  if (const optional_backend* absent = find_optional(name)) {
+    throw unsupported{{{name, missing(*absent)}}};
+  }
+  throw invalid_argument{"backend", "one of " + names + automatic, "'" + name + "'"};
 }
 
 ssu_plan resolve(const mamba_ssu_backend& backend, const ssu_problem& problem,
                  std::int64_t sequences, const std::string& algorithm) {
   if (const support answer = backend.supports(problem); !answer) {
-    throw unsupported{{{backend.name(), answer.why_not}}};
+    throw refusal_of(backend.name(), answer.why_not, problem);
   }
-  return backend.plan(problem, sequences, algorithm);
+  try {
+    return backend.plan(problem, sequences, algorithm);
+  } catch (const unsupported& error) {
+    if (error.refusals().size() != 1) throw;
+    throw refusal_of(backend.name(), error.refusals().front().reason, problem);
+  }
 }
 
-}  // namespace ssugraph::detail
+}  // namespace detail
+
+std::vector<ssu_plan> mamba_ssu_backend::candidates(const ssu_problem& problem,
+                                                    std::int64_t sequences) const {
+  return {plan(problem, sequences, "auto")};
+}
+
+void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend) {
+  if (!backend) throw invalid_argument{"backend", "a backend", "null"};
+  const std::string name = backend->name();
+  detail::registry& known = detail::the_registry();
+  const std::lock_guard lock{known.mutex};
+  const bool taken =
+      name == detail::automatic || detail::find_optional(name) != nullptr ||
+      std::ranges::any_of(known.backends, [&](const auto& other) { return other->name() == name; });
+  if (name.empty() || taken) {
+    throw invalid_argument{"backend", "a name that no backend has yet", "'" + name + "'"};
+  }
+  known.backends.push_back(std::move(backend));
+}
+
+std::vector<backend_support> backends_for(const ssu_args& args, const mamba_config& config) {
+  return detail::answers(detail::validate(args, config).problem);
+}
+
+}  // namespace ssugraph

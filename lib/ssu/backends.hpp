@@ -4,15 +4,27 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ssugraph::detail {
 
-/** The backend called `name`. Throws invalid_argument with the valid names. */
-[[nodiscard]] std::shared_ptr<const mamba_ssu_backend> find_backend(const std::string& name);
+using backend_pointer = std::shared_ptr<const mamba_ssu_backend>;
+
+/** Name of the config that leaves the choice to us. */
+inline constexpr const char* automatic = "automatic";
 
 /**
- * The plan of `problem` by `backend`. Throws unsupported where it does not serve the problem or
- * cannot do `algorithm`.
+ * The backend called `name`. Throws invalid_argument with the valid names, or unsupported for one
+ * that this build lacks, with what brings it.
+ */
+[[nodiscard]] backend_pointer find_backend(const std::string& name);
+
+/** Every backend of this process: built in, then registered ones, in order. */
+[[nodiscard]] std::vector<backend_pointer> all_backends();
+
+/**
+ * The plan of `problem` by `backend`. Throws unsupported, with every backend's answer, where it
+ * does not serve the problem or cannot do `algorithm`.
  */
 [[nodiscard]] ssu_plan resolve(const mamba_ssu_backend& backend, const ssu_problem& problem,
                                std::int64_t sequences, const std::string& algorithm);

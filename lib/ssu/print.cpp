@@ -1,5 +1,8 @@
+#include "lib/ssu/validate.hpp"
+
 #include <ssugraph/ssu.hpp>
 
+#include <cstdio>
 #include <utility>
 
 namespace ssugraph {
@@ -52,7 +55,27 @@ std::string to_string(const ssu_plan& plan) {
   }
   if (!plan.reason.empty()) text += " (" + plan.reason + ")";
   if (!plan.zeroes_null_rows) text += ", does not zero null rows";
+  for (const std::string& note : plan.notes)
+    text += "; " + note;
   return text;
+}
+
+std::string to_table(const ssu_plan& plan) {
+  std::string text;
+  for (const candidate_timing& timing : plan.timings) {
+    char line[96];
+    std::snprintf(line, sizeof line, "%-12s %-12s %10.2f us %5.1f%%  ", timing.backend.c_str(),
+                  timing.algorithm.c_str(), timing.median_us, 100.0 * timing.limit_share);
+    text += line + timing.verdict + '\n';
+  }
+  return text;
+}
+
+std::string detail::describe(const mamba_config& config) {
+  const int rounds = config.philox_rounds == 0 ? 10 : config.philox_rounds;
+  return "backend " + config.backend + ", algorithm " + config.algorithm + ", " +
+         (config.stochastic_rounding ? "philox-" + std::to_string(rounds) + " rounding"
+                                     : "nearest rounding");
 }
 
 }  // namespace ssugraph

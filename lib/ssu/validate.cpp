@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -60,6 +62,10 @@ void check_dtype(const char* name, const tensor_view& tensor, dtype type) {
 void check_index_dtype(const char* name, const tensor_view& tensor) {
   if (tensor.dtype() == dtype::int32 || tensor.dtype() == dtype::int64) return;
   throw invalid_argument{name, "int32 or int64", to_string(tensor)};
+}
+
+std::optional<dtype> dtype_of(const tensor_view& tensor) {
+  return tensor ? std::optional{tensor.dtype()} : std::nullopt;
 }
 
 /** Presence, ranks and floating dtypes; gives every tensor all of its axes. */
@@ -132,8 +138,8 @@ ssu_problem check_floats(const ssu_args& args) {
   problem.io_dtype = args.x.dtype();
   problem.dt_dtype = args.dt.dtype();
   problem.A_dtype = args.A.dtype();
-  if (args.D) problem.D_dtype = args.D.dtype();
-  if (args.dt_bias) problem.dt_bias_dtype = args.dt_bias.dtype();
+  problem.D_dtype = dtype_of(args.D);
+  problem.dt_bias_dtype = dtype_of(args.dt_bias);
   problem.has_z = static_cast<bool>(args.z);
   check_dtype("B", args.B, problem.io_dtype);
   check_dtype("C", args.C, problem.io_dtype);
@@ -181,6 +187,12 @@ void check_sequences(const ssu_args& args, ssu_problem& problem, std::int64_t se
   problem.has_indices = static_cast<bool>(args.state_batch_indices);
   problem.has_dst_indices = static_cast<bool>(args.dst_state_batch_indices);
   problem.has_cu_seqlens = static_cast<bool>(args.cu_seqlens);
+  problem.index_dtype = dtype_of(args.state_batch_indices);
+  problem.dst_index_dtype = dtype_of(args.dst_state_batch_indices);
+  problem.accepted_dtype = dtype_of(args.num_accepted_tokens);
+  problem.cu_seqlens_dtype = dtype_of(args.cu_seqlens);
+  problem.slots = args.state.extent(0);
+  problem.null_block_id = args.null_block_id;
   if (!problem.has_indices && args.state.extent(0) < sequences) {
     throw invalid_argument{"state",
                            "a slot for each of " + std::to_string(sequences) +
@@ -294,6 +306,18 @@ std::string find_misalignment(const ssu_args& args, bool tied) {
   return reason;
 }
 
+tensor_layout layout_of(const tensor_view& tensor) {
+  tensor_layout layout;
+  if (!tensor) return layout;
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    if (tensor.extent(axis) > 1) layout.strides[axis] = tensor.stride(axis);
+  }
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
+  constexpr auto most = static_cast<std::uintptr_t>(tensor_layout::max_alignment);
+  layout.alignment = static_cast<std::int64_t>(std::gcd(address | most, most));
+  return layout;
+}
+
 }  // namespace
 
 ssu_mode mode_of(const ssu_args& args) noexcept {
@@ -320,6 +344,10 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
   check_written(call.args);
   call.problem.tied = is_tied(call.args);
   call.problem.misalignment = find_misalignment(call.args, call.problem.tied);
+  for (std::size_t i = 0; i < call.problem.layouts.size(); ++i) {
+    call.problem.layouts[i] = layout_of(call.args.*tensor_fields[i].member);
+  }
+  call.problem.is_blackwell = given.is_blackwell.value_or(is_blackwell(call.problem.device));
   return call;
 }
 

@@ -3,6 +3,7 @@
 #include <ssugraph/ssu.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace ssugraph::detail {
 
@@ -17,6 +18,9 @@ struct ssu_call {
  * Checks `config` alone. Throws invalid_argument. Its backend's name is the registry's to check.
  */
 void validate(const mamba_config& config);
+
+/** For messages: `backend native, algorithm auto, philox-10 rounding`. */
+[[nodiscard]] std::string describe(const mamba_config& config);
 
 /**
  * Checks every promise of `args` that the host can see, without reading a tensor. Throws

@@ -1,0 +1,37 @@
+#include "lib/core/log.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <iostream>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace ssugraph {
+namespace {
+
+struct log_state {
+  std::mutex mutex;
+  log_sink sink;
+};
+
+log_state& the_log() {
+  static log_state instance;
+  return instance;
+}
+
+}  // namespace
+
+void set_log_sink(log_sink sink) {
+  const std::lock_guard lock{the_log().mutex};
+  the_log().sink = std::move(sink);
+}
+
+void detail::log_line(std::string_view line) {
+  const std::lock_guard lock{the_log().mutex};
+  if (the_log().sink) return the_log().sink(line);
+  // One insertion, so that lines of several processes do not mingle.
+  std::cerr << "ssugraph: " + std::string{line} + '\n';
+}
+
+}  // namespace ssugraph

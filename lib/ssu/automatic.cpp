@@ -1,0 +1,65 @@
+#include "lib/ssu/automatic.hpp"
+
+#include "lib/ssu/automatic_policy.hpp"
+#include "lib/ssu/traffic.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+/** The backends that serve `problem` and keep every promise. */
+std::vector<backend_pointer> serving(const ssu_problem& problem) {
+  std::vector<backend_pointer> backends = all_backends();
+  std::erase_if(backends, [&](const backend_pointer& backend) {
+    return !backend->supports(problem) || !backend->plan(problem, 1, "auto").zeroes_null_rows;
+  });
+  return backends;
+}
+
+void check_algorithm(const std::string& algorithm) {
+  if (algorithm == "auto") return;
+  throw unsupported{{{automatic, "algorithm '" + algorithm +
+                                     "' of no backend in particular; name the backend, too"}}};
+}
+
+}  // namespace
+
+std::string automatic_backend::name() const {
+  return automatic;
+}
+
+support automatic_backend::supports(const ssu_problem& problem) const {
+  if (!serving(problem).empty()) return {};
+  return {"no backend serves this"};
+}
+
+ssu_plan automatic_backend::plan(const ssu_problem& problem, std::int64_t sequences,
+                                 const std::string& algorithm) const {
+  check_algorithm(algorithm);
+  const std::vector<backend_pointer> backends = serving(problem);
+  for (const std::string_view name : preferred(problem, state_traffic(problem, sequences))) {
+    const auto found = std::ranges::find(backends, name, &mamba_ssu_backend::name);
+    if (found != backends.end()) return (*found)->plan(problem, sequences, algorithm);
+  }
+  return backends.front()->plan(problem, sequences, algorithm);
+}
+
+std::vector<ssu_plan> automatic_backend::candidates(const ssu_problem& problem,
+                                                    std::int64_t sequences) const {
+  std::vector<ssu_plan> all;
+  for (const backend_pointer& backend : serving(problem)) {
+    std::ranges::move(backend->candidates(problem, sequences), std::back_inserter(all));
+  }
+  return all;
+}
+
+void automatic_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+                                stream_handle stream) const {
+  find_backend(plan.backend)->enqueue(plan, args, drawn_seed, stream);
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "lib/ssu/backends.hpp"
+
+namespace ssugraph::detail {
+
+/**
+ * Chooses among the backends that serve a problem. `plan` goes by a fixed table
+ * (automatic_policy.hpp), so its plans name another backend; `candidates` are what a pipeline
+ * measures. Backends whose `out` of null sequences is not zero are left out: nobody asked for that.
+ */
+class automatic_backend final : public mamba_ssu_backend {
+ public:
+  [[nodiscard]] std::string name() const override;
+  [[nodiscard]] support supports(const ssu_problem& problem) const override;
+  [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
+                              const std::string& algorithm) const override;
+  [[nodiscard]] std::vector<ssu_plan> candidates(const ssu_problem& problem,
+                                                 std::int64_t sequences) const override;
+  void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+               stream_handle stream) const override;
+};
+
+}  // namespace ssugraph::detail
