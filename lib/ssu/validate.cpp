@@ -306,11 +306,13 @@ std::string find_misalignment(const ssu_args& args, bool tied) {
   return reason;
 }
 
-tensor_layout layout_of(const tensor_view& tensor) {
+/** The first axis of all but the parameters counts the batch, which a layout must not tell. */
+tensor_layout layout_of(const tensor_field& field, const tensor_view& tensor) {
   tensor_layout layout;
   if (!tensor) return layout;
   for (int axis = 0; axis < tensor.rank(); ++axis) {
-    if (tensor.extent(axis) > 1) layout.strides[axis] = tensor.stride(axis);
+    const bool counts_batch = axis == 0 && field.leading != leading_axis::none;
+    if (counts_batch || tensor.extent(axis) > 1) layout.strides[axis] = tensor.stride(axis);
   }
   const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
   constexpr auto most = static_cast<std::uintptr_t>(tensor_layout::max_alignment);
@@ -345,7 +347,7 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
   call.problem.tied = is_tied(call.args);
   call.problem.misalignment = find_misalignment(call.args, call.problem.tied);
   for (std::size_t i = 0; i < call.problem.layouts.size(); ++i) {
-    call.problem.layouts[i] = layout_of(call.args.*tensor_fields[i].member);
+    call.problem.layouts[i] = layout_of(tensor_fields[i], call.args.*tensor_fields[i].member);
   }
   call.problem.is_blackwell = given.is_blackwell.value_or(is_blackwell(call.problem.device));
   return call;

@@ -84,8 +84,10 @@ TEST_P(lane_bindings, refuse_what_does_not_fit) {
   EXPECT_EQ(refused_argument(built, stream.get(),
                              {"layer0", ssu_tensor::num_accepted_tokens, args.x.data()}),
             "layer0.num_accepted_tokens");
+  // A plan of 16-byte accesses cannot take this; the host's can.
   const auto* shifted = static_cast<const std::byte*>(args.B.data()) + 4;
-  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::B, shifted}), "no error");
+  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", ssu_tensor::B, shifted}),
+            on_gpu() ? "layer0" : "no error");
   const auto* between = static_cast<const std::byte*>(args.dt.data()) + 1;
   EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::dt, between}), "no error");
   EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::x, nullptr}), "no error");

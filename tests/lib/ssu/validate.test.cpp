@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <string>
@@ -310,9 +311,13 @@ TEST(validate, refuses_an_unknown_algorithm) {
     dispatch.selective_state_update(test.args_at(test.memory.data()), nullptr);
     FAIL() << "no error";
   } catch (const unsupported& error) {
-    ASSERT_EQ(error.refusals().size(), 1u);
     EXPECT_EQ(error.refusals().front().backend, "reference");
     EXPECT_NE(error.refusals().front().reason.find("fastest"), std::string::npos);
+    for (const char* name : {"native", "triton", "flashinfer"}) {
+      const auto about = std::ranges::find(error.refusals(), name, &unsupported::refusal::backend);
+      ASSERT_NE(about, error.refusals().end()) << name;
+      EXPECT_FALSE(about->reason.empty()) << name;
+    }
   }
   EXPECT_EQ(test.memory, before);
 }
