@@ -45,6 +45,13 @@ untyped_pointers = [
 wide_scalars = ["drawn_seed", "slots", "rows", "max_seqlen", "null_block_id"]
 
 
+def write(path, content):
+    """All or nothing, should the build be stopped."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
 class image(NamedTuple):
     """One specialisation of the kernel for one architecture."""
     architecture: int
@@ -198,8 +205,8 @@ def compile_into_cache(wanted, path):
         cubin, shared_bytes = compile_image(wanted)
     except Exception as error:
         return f"{wanted}: {error}"
-    write_if_changed(path.with_suffix(".json"), json.dumps({"shared_bytes": shared_bytes}).encode())
-    write_if_changed(path, cubin)
+    write(path.with_suffix(".json"), json.dumps({"shared_bytes": shared_bytes}).encode())
+    write(path, cubin)
     return None
 
 
@@ -232,15 +239,6 @@ def key_of(wanted):
 # --- What the library embeds ---------------------------------------------------------------------
 
 
-def write_if_changed(path, content):
-    """Leaves the time of an equal file alone; another process never sees half of one."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
-
-
 def table_row(wanted, offset, size, shared_bytes):
     io = "std::nullopt" if wanted.io == "any" else f"dtype::{wanted.io}"
     flag = lambda value: "true" if value else "false"
@@ -261,9 +259,9 @@ def write_images(paths, output):
         shared_bytes = json.loads(path.with_suffix(".json").read_text())["shared_bytes"]
         rows.append(table_row(wanted, len(blob), len(cubin), shared_bytes))
         blob += cubin + bytes(-len(cubin) % 64)
-    write_if_changed(output / "cubins.bin", bytes(blob))
+    write(output / "cubins.bin", bytes(blob))
     # The hash makes this file change with the blob.
-    write_if_changed(output / "images.cpp", f"""// Written by generate.py. Cubins: {hashlib.sha256(blob).hexdigest()}
+    write(output / "images.cpp", f"""// Written by generate.py. Cubins: {hashlib.sha256(blob).hexdigest()}
 #include "lib/backends/triton/image.hpp"
 
 #include <array>
@@ -309,7 +307,7 @@ def write_arguments(names, output):
                        "std::int64_t" if name in wide else "std::int32_t")
     members = "".join(f"  {of(name)} {name};\n" for name in names)
     values = "".join(f",\n          of.{name}" for name in names)
-    write_if_changed(output / "arguments.hpp", f"""// Written by generate.py from the parameters of ssu_kernel.py.
+    write(output / "arguments.hpp", f"""// Written by generate.py from the parameters of ssu_kernel.py.
 #pragma once
 
 #include "lib/core/kernel_launch.hpp"
