@@ -43,7 +43,8 @@ function(ssugraph_fetch_flashinfer)
   message(STATUS "ssugraph: pip download ${flashinfer_package}==${flashinfer_version}")
   execute_process(
     COMMAND ${python} -m pip download --quiet --disable-pip-version-check --no-deps
-            --only-binary :all: --dest ${work} ${flashinfer_package}==${flashinfer_version}
+            --retries 1 --timeout 20 --only-binary :all: --dest ${work}
+            ${flashinfer_package}==${flashinfer_version}
     RESULT_VARIABLE failed ERROR_VARIABLE error OUTPUT_QUIET)
   file(GLOB wheel ${work}/*.whl)
   if(failed OR NOT wheel)
@@ -127,6 +128,15 @@ function(ssugraph_flashinfer_sources out path)
         message(FATAL_ERROR "${where}: ${size} is a number, not '${${size}}'")
       endif()
     endforeach()
+    math(EXPR dim_rest "${dim} % 16")
+    math(EXPR dstate_rest "${dstate} % 32")
+    if(dim_rest OR dstate_rest OR dim LESS 32 OR dstate LESS 32 OR dstate GREATER 256)
+      message(FATAL_ERROR
+        "${where}: dim is a multiple of 16, 32 or more; dstate one of 32, up to 256")
+    endif()
+    if(tokens LESS 1 OR tokens GREATER 128)
+      message(FATAL_ERROR "${where}: tokens are 1 to 128")
+    endif()
     if(philox_rounds GREATER 10 OR (philox_rounds GREATER 0 AND NOT state STREQUAL float16))
       message(FATAL_ERROR "${where}: Philox rounds are 0 to 10, and 0 unless state is float16")
     endif()

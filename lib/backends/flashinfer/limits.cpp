@@ -18,7 +18,7 @@ constexpr std::int64_t vector_bytes = 16;
 /** Of addresses that a bulk copy or a tensor map takes. */
 constexpr std::int64_t bulk_alignment = 128;
 constexpr std::int64_t max_grid_y = 65535;
-/** The kernel of many tokens counts elements of a slot in 32 bits. */
+/** The kernels count the elements of a slot in 32 bits. */
 constexpr std::int64_t max_slot_elements = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t max_ratio = 64;
 /** A thread of the block loads dt of each token. */
@@ -146,9 +146,6 @@ std::string why_not_many_tokens(const ssu_problem& problem) {
     return kernel + "would need " + in_bytes(shared_bytes(problem, tokens)) +
            " of shared memory for " + std::to_string(tokens) + " tokens";
   }
-  if (problem.nheads * problem.dim * problem.dstate > max_slot_elements) {
-    return kernel + "takes slots of fewer than 2^31 elements";
-  }
   return {};
 }
 
@@ -163,7 +160,11 @@ std::string ratio_reason() {
 
 std::string why_not_sizes(const ssu_problem& problem) {
   if (problem.nheads > max_grid_y) return "more than 65535 heads";
+  if (problem.nheads * problem.dim * problem.dstate > max_slot_elements) {
+    return "slots of 2^31 elements or more";
+  }
   if (problem.dim % 16 != 0) return a_multiple("dim", 16);
+  if (problem.dim < 32) return "dim is below 32";
   if (problem.dstate % 32 != 0) return a_multiple("dstate", 32);
   if (!takes_many_tokens(problem)) return {};
   if (!has_compiled_ratio(problem)) return ratio_reason();

@@ -126,7 +126,10 @@ TEST(flashinfer_limits, are_reasons) {
        [](ssu_problem& p) { layout(p, ssu_tensor::state).strides[2] = 136; }},
       {"stride 1 of x is 72", [](ssu_problem& p) { layout(p, ssu_tensor::x).strides[1] = 72; }},
       {"stride 1 of dt is 64", [](ssu_problem& p) { layout(p, ssu_tensor::dt).strides[1] = 64; }},
-      {"stride 1 of D is 1", [](ssu_problem& p) { layout(p, ssu_tensor::D).strides = {64, 1}; }},
+      {"stride 1 of D is 1",
+       [](ssu_problem& p) {
+         layout(p, ssu_tensor::D).strides = {64, 1};
+       }},
       {"stride 0 of cu_seqlens is 2",
        [](ssu_problem& p) {
          make_varlen(p, 4);
@@ -149,7 +152,9 @@ TEST(flashinfer_limits, do_not_bind_where_they_do_not_apply) {
       [](ssu_problem& p) { p.null_block_id = std::int64_t{1} << 40; },
       [](ssu_problem& p) { p.nheads = 6; },
       [](ssu_problem& p) { p.D_dtype.reset(); },
-      [](ssu_problem& p) { layout(p, ssu_tensor::state_batch_indices).strides = {-3, 7}; },
+      [](ssu_problem& p) {
+        layout(p, ssu_tensor::state_batch_indices).strides = {-3, 7};
+      },
       [](ssu_problem& p) { layout(p, ssu_tensor::dt).strides[0] = 33; },
       [](ssu_problem& p) {
         p.nheads = 1;
@@ -185,7 +190,8 @@ TEST(flashinfer_limits, of_the_pipelined_kernels_are_reasons) {
       {vertical, {"beyond dim 128", [](ssu_problem& p) { p.dim = 192; }}},
       {vertical, {"64 or more", [](ssu_problem& p) { p.dim = 32; }}},
       {vertical,
-       {"z is not aligned to 128", [](ssu_problem& p) { layout(p, ssu_tensor::z).alignment = 64; }}},
+       {"z is not aligned to 128",
+        [](ssu_problem& p) { layout(p, ssu_tensor::z).alignment = 64; }}},
       {horizontal, {"dim is none of", [](ssu_problem& p) { p.dim = 80; }}},
       {horizontal, {"nheads / ngroups", [](ssu_problem& p) { p.nheads = 6; }}},
   };

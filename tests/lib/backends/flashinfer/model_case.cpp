@@ -41,7 +41,7 @@ class model_case_maker {
   }
 
   void place() {
-    const std::int64_t rows = spec_.batch * spec_.max_seqlen;
+    const std::int64_t rows = spec_.batch * (spec_.has_cu_seqlens ? spec_.max_seqlen : 1);
     const auto [nheads, dim, dstate] = std::array{spec_.nheads, spec_.dim, spec_.dstate};
     ssu_args& args = case_.layout;
     args.dt_softplus = spec_.dt_softplus;
@@ -74,8 +74,8 @@ class model_case_maker {
   void place_counts() {
     ssu_args& args = case_.layout;
     if (spec_.mode == ssu_mode::varlen) args.max_seqlen = spec_.max_seqlen;
-    const sizes table = spec_.mode == ssu_mode::speculative ? sizes{spec_.batch, columns()}
-                                                            : sizes{spec_.batch};
+    const sizes table =
+        spec_.mode == ssu_mode::speculative ? sizes{spec_.batch, columns()} : sizes{spec_.batch};
     if (spec_.has_indices) args.state_batch_indices = layout_.add(spec_.index_dtype, table);
     if (spec_.has_dst) args.dst_state_batch_indices = layout_.add(spec_.index_dtype, table);
     if (spec_.mode == ssu_mode::speculative) {
