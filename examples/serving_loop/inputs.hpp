@@ -36,6 +36,13 @@ SSUGRAPH_HOST_DEVICE inline float input_value(std::int32_t request, std::int32_t
   return static_cast<float>(static_cast<std::int32_t>(bits >> 56) - 128) / 128;
 }
 
+/** The upper half of `value`: bf16, cut off. */
+SSUGRAPH_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  return static_cast<std::uint16_t>(bits >> 16);
+}
+
 /** How many of `drafted` tokens the verification at `position` accepts: 1..drafted. */
 inline std::int32_t accepted_tokens(std::int32_t request, std::int32_t position,
                                     std::int32_t drafted) {
@@ -72,9 +79,7 @@ SSUGRAPH_HOST_DEVICE inline void make_input(const input_job& job, std::int32_t l
   const std::int32_t token = row % job.tokens;
   const float value = input_value(job.requests[sequence], job.positions[sequence] + token,
                                   job.first_layer + layer, element);
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  const auto bfloat16 = static_cast<std::uint16_t>(bits >> 16);
+  const std::uint16_t bfloat16 = to_bfloat16(value);
 
   const std::int64_t to = layer * job.layer_rows + row;
   if (element < job.conv_width) {

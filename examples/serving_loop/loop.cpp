@@ -35,8 +35,8 @@ std::vector<std::int32_t> sample(const trace& requests, std::size_t count, std::
 /** Counts the replays of each bucket. */
 class bucket_histogram {
  public:
-  explicit bucket_histogram(const ssugraph::bucket_policy& buckets)
-      : buckets_{&buckets}, replays_(buckets.buckets().size()) {}
+  explicit bucket_histogram(const ssugraph::pipeline& pipeline)
+      : pipeline_{&pipeline}, buckets_{&pipeline.buckets()}, replays_(buckets_->buckets().size()) {}
 
   void add(std::int32_t batch) {
     ++replays_[buckets_->index_for(batch)];
@@ -48,12 +48,15 @@ class bucket_histogram {
   [[nodiscard]] std::vector<bucket_count> used() const {
     std::vector<bucket_count> result;
     for (std::size_t i = 0; i < replays_.size(); ++i) {
-      if (replays_[i] > 0) result.push_back({buckets_->buckets()[i], replays_[i]});
+      const ssugraph::ssu_plan& plan = pipeline_->plan(0, i);
+      if (replays_[i] == 0) continue;
+      result.push_back({buckets_->buckets()[i], replays_[i], plan.backend, plan.algorithm});
     }
     return result;
   }
 
  private:
+  const ssugraph::pipeline* pipeline_;
   const ssugraph::bucket_policy* buckets_;
   std::vector<std::int64_t> replays_;
   std::int64_t padded_ = 0;
@@ -81,7 +84,7 @@ serving_result serve(const trace& requests, const serving_options& options) {
   scheduler schedule{requests, options.schedule};
   checker check{*on, work, options.config, options.seed,
                 sample(requests, options.followed_requests, options.seed)};
-  bucket_histogram histogram{pipeline.buckets()};
+  bucket_histogram histogram{pipeline};
   progress_bar progress{requests};
   serving_result result;
   std::uint64_t draws = 0;

@@ -28,6 +28,8 @@ struct serving_options {
 struct bucket_count {
   std::int32_t bucket;
   std::int64_t replays;
+  std::string backend;  ///< of the first layer
+  std::string algorithm;
 };
 
 /** What happened. All but `times` and `wall_seconds` is the same in every run. */

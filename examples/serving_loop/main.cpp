@@ -66,8 +66,10 @@ void add_options(CLI::App& app, arguments& args) {
                  "Speculative decoding with so many drafted tokens a step (0: plain decoding)");
   app.add_flag("--stochastic-rounding", args.stochastic_rounding,
                "Store 16-bit state with stochastic rounding");
-  app.add_option("--backend", args.backend,
-                 "Backend of the SSU (default: native; with --target host: reference)");
+  app.add_option(
+      "--backend", args.backend,
+      "native, triton, flashinfer or automatic, which measures the others first (default: "
+      "native; with --target host: reference)");
   app.add_option("--target", args.target, "cuda or host");
   app.add_option("--seed", args.seed, "Of the Poisson trace, the rounding and the checked sample");
   app.add_option("--check", args.check, "Requests that the reference computes again");

@@ -88,9 +88,9 @@ std::string to_text(const trace& requests, const serving_options& options,
       options.config.stochastic_rounding ? ", stochastic rounding" : "", result.plan,
       result.machine, requests.size(), result.virtual_time.count(), result.steps, result.tokens,
       result.padded_sequences);
-  for (const auto& [bucket, replays] : result.buckets) {
-    text += fmt::format("bucket {:>5}      {:>8} replays, {:4.1f}%\n", bucket, replays,
-                        100 * double(replays) / double(result.steps));
+  for (const auto& [bucket, replays, backend, algorithm] : result.buckets) {
+    text += fmt::format("bucket {:>5}      {:>8} replays, {:4.1f}%, {} {}\n", bucket, replays,
+                        100 * double(replays) / double(result.steps), backend, algorithm);
   }
   text += fmt::format(
       "step              p50 {:.3f} ms, p99 {:.3f} ms (indices, resets, inputs, replay)\n"
@@ -120,8 +120,9 @@ std::string to_json(const trace& requests, const serving_options& options,
   const model& model = options.shape.model;
   const speed speed = measure(result);
   nlohmann::ordered_json buckets;
-  for (const auto& [bucket, replays] : result.buckets) {
-    buckets.push_back({{"bucket", bucket}, {"replays", replays}});
+  for (const auto& [bucket, replays, backend, algorithm] : result.buckets) {
+    buckets.push_back(
+        {{"bucket", bucket}, {"replays", replays}, {"backend", backend}, {"algorithm", algorithm}});
   }
   const nlohmann::ordered_json report{
       {"model",

@@ -12,7 +12,7 @@ using ssugraph::ssu_args;
 using ssugraph::tensor_view;
 
 constexpr auto activation = dtype::bfloat16;
-constexpr auto weight = dtype::float32;
+constexpr auto weight = dtype::bfloat16;
 constexpr auto index = dtype::int32;
 
 /** Mamba-2: one A, dt, D and dt_bias a head, spread over dim and dstate by strides of 0. */
@@ -28,7 +28,7 @@ void bind_mamba2(ssu_args& args, const served_shape& shape, std::int64_t rows,
   args.B = {B, activation, {rows, ngroups, dstate}, {conv, dstate, 1}};
   args.C = {C, activation, {rows, ngroups, dstate}, {conv, dstate, 1}};
   args.dt = {at.dt, activation, {rows, nheads, dim}, {nheads, 1, 0}};
-  args.A = {at.A, weight, {nheads, dim, dstate}, {1, 0, 0}};
+  args.A = {at.A, dtype::float32, {nheads, dim, dstate}, {1, 0, 0}};
   args.D = {at.D, weight, {nheads, dim}, {1, 0}};
   args.dt_bias = {at.dt_bias, weight, {nheads, dim}, {1, 0}};
   args.out = {at.out, activation, {rows, nheads, dim}};
@@ -45,7 +45,7 @@ void bind_mamba1(ssu_args& args, const served_shape& shape, std::int64_t rows,
   args.B = {at.conv + dim, activation, {rows, dstate}, {conv, 1}};
   args.C = {at.conv + dim + dstate, activation, {rows, dstate}, {conv, 1}};
   args.dt = {at.dt, activation, {rows, dim}};
-  args.A = {at.A, weight, {dim, dstate}};
+  args.A = {at.A, dtype::float32, {dim, dstate}};
   args.D = {at.D, weight, {dim}};
   args.z = {at.z, activation, {rows, dim}};
   args.dt_bias = {at.dt_bias, weight, {dim}};
@@ -73,9 +73,9 @@ layer_weights make_weights(const model& model, std::int32_t layer) {
     for (std::int64_t n = 0; model.mamba1 && n < model.dstate; ++n) {
       weights.A.push_back(-static_cast<float>(n + 1));
     }
-    weights.D.push_back(1 + value(1, i) / 2);
+    weights.D.push_back(to_bfloat16(1 + value(1, i) / 2));
     // With dt in [-1, 1) the step sizes behind the softplus lie in 0.0009 .. 0.3.
-    weights.dt_bias.push_back(-4 + 2 * value(2, i));
+    weights.dt_bias.push_back(to_bfloat16(-4 + 2 * value(2, i)));
   }
   return weights;
 }
@@ -145,9 +145,10 @@ T* workload::allocate(std::int64_t count) {
   return reinterpret_cast<T*>(owned_.back().get());
 }
 
-const float* workload::upload(const std::vector<float>& values) {
-  auto* data = allocate<float>(std::ssize(values));
-  machine_->copy(data, values.data(), values.size() * sizeof(float));
+template <class T>
+const T* workload::upload(const std::vector<T>& values) {
+  auto* data = allocate<T>(std::ssize(values));
+  machine_->copy(data, values.data(), values.size() * sizeof(T));
   machine_->synchronize();
   return data;
 }

@@ -29,11 +29,11 @@ struct served_shape {
   }
 };
 
-/** The weights of a layer, a pure function of its number. */
+/** The weights of a layer, a pure function of its number: A in fp32, the others in bf16. */
 struct layer_weights {
   std::vector<float> A;
-  std::vector<float> D;
-  std::vector<float> dt_bias;
+  std::vector<std::uint16_t> D;
+  std::vector<std::uint16_t> dt_bias;
 };
 
 [[nodiscard]] layer_weights make_weights(const model& model, std::int32_t layer);
@@ -46,8 +46,8 @@ struct layer_memory {
   std::uint16_t* z;
   std::uint16_t* out;
   const float* A;
-  const float* D;
-  const float* dt_bias;
+  const std::uint16_t* D;
+  const std::uint16_t* dt_bias;
   const std::int32_t* slots;
   const std::int32_t* accepted;
   const std::int32_t* cu_seqlens;
@@ -100,7 +100,8 @@ class workload {
  private:
   template <class T>
   T* allocate(std::int64_t count);
-  const float* upload(const std::vector<float>& values);
+  template <class T>
+  const T* upload(const std::vector<T>& values);
   layer_memory allocate_layer(std::int32_t layer);
 
   machine* machine_;

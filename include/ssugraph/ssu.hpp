@@ -200,6 +200,7 @@ struct ssu_plan {
   ssu_plan::tile tile;
   std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
   bool zeroes_null_rows = true;        ///< keeps the promise that null sequences get zero `out`
+  bool contract_bits = true;           ///< rounds by the same bits of a seed as native
   ssu_problem problem;
   std::vector<std::string> notes;  ///< what a user must know, such as which random bits it takes
   /** By time, if backend `automatic` measured; see to_table. */
@@ -208,7 +209,8 @@ struct ssu_plan {
   friend bool operator==(const ssu_plan& a, const ssu_plan& b) {
     const auto launch = [](const ssu_plan& plan) {
       return std::tie(plan.backend, plan.algorithm, plan.reason, plan.sequences, plan.tile,
-                      plan.grid, plan.zeroes_null_rows, plan.problem, plan.notes);
+                      plan.grid, plan.zeroes_null_rows, plan.contract_bits, plan.problem,
+                      plan.notes);
     };
     return launch(a) == launch(b);
   }

@@ -11,11 +11,16 @@
 namespace ssugraph::detail {
 namespace {
 
+/** Whether nobody sees by the results which backend ran. */
+bool keeps_promises(const ssu_plan& plan) {
+  return plan.zeroes_null_rows && (plan.contract_bits || !plan.problem.stochastic_rounding);
+}
+
 /** The backends that serve `problem` and keep every promise. */
 std::vector<backend_pointer> serving(const ssu_problem& problem) {
   std::vector<backend_pointer> backends = all_backends();
   std::erase_if(backends, [&](const backend_pointer& backend) {
-    return !backend->supports(problem) || !backend->plan(problem, 1, "auto").zeroes_null_rows;
+    return !backend->supports(problem) || !keeps_promises(backend->plan(problem, 1, "auto"));
   });
   return backends;
 }

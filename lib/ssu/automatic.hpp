@@ -7,7 +7,8 @@ namespace ssugraph::detail {
 /**
  * Chooses among the backends that serve a problem. `plan` goes by a fixed table
  * (automatic_policy.hpp), so its plans name another backend; `candidates` are what a pipeline
- * measures. Backends whose `out` of null sequences is not zero are left out: nobody asked for that.
+ * measures. Backends that do not zero the `out` of null sequences, or would round by other bits
+ * than native, are left out: what a seed gives must not hang on a measurement.
  */
 class automatic_backend final : public mamba_ssu_backend {
  public:

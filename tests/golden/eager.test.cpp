@@ -20,6 +20,14 @@ TEST(golden, native_eager) {
   check_golden_cases(native_eager(), 0);
 }
 
+TEST(golden, triton_eager) {
+  check_golden_cases(backend_eager("triton"), 0);
+}
+
+TEST(golden, flashinfer_eager) {
+  check_golden_cases(backend_eager("flashinfer"), 0);
+}
+
 TEST(golden, philox_words) {
   const nlohmann::json random = read_golden_random();
   ASSERT_FALSE(random.at("philox4x32").at("cases").empty());

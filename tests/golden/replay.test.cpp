@@ -8,15 +8,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace ssugraph::test {
 namespace {
 
 /** Replays of a bucket of exactly the recorded batch, and of larger ones, which pad it. */
-void check_recorded(target where) {
+void check_recorded(target where, const std::string& backend = "native") {
   for (const std::int64_t extra_sequences : {0, 1, 5}) {
-    check_golden_cases(recorded(where, lane_call::replay), extra_sequences);
+    check_golden_cases(recorded(where, lane_call::replay, backend), extra_sequences);
   }
 }
 
@@ -27,6 +28,14 @@ TEST(golden, host_replay) {
 TEST(golden, native_replay) {
   if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
   check_recorded(target::cuda);
+}
+
+TEST(golden, triton_replay) {
+  check_recorded(target::cuda, "triton");
+}
+
+TEST(golden, flashinfer_replay) {
+  check_recorded(target::cuda, "flashinfer");
 }
 
 /** Four layers that round: each replay must consume the four draws that torch's graph did. */

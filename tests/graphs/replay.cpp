@@ -11,9 +11,11 @@ bucket_policy buckets_of(const ssu_case& test) {
   return bucket_policy{{capacity / 2, capacity}};
 }
 
-void run_once(const ssu_case& test, target where, lane_call call, std::byte* base,
-              stream_handle stream) {
-  pipeline_builder builder{test.config, buckets_of(test), where};
+void run_once(const ssu_case& test, target where, lane_call call, const std::string& backend,
+              std::byte* base, stream_handle stream) {
+  mamba_config config = test.config;
+  config.backend = backend;
+  pipeline_builder builder{config, buckets_of(test), where};
   builder.ssu("layer", without_seed(test.args_at(base)));
   lane lane = builder.build().make_lane(stream);
   lane.set_random_state(test.random, stream);
@@ -27,16 +29,17 @@ void run_once(const ssu_case& test, target where, lane_call call, std::byte* bas
 
 }  // namespace
 
-execution recorded(target where, lane_call call) {
-  const std::string name = std::string{where == target::host ? "host" : "native"} +
+execution recorded(target where, lane_call call, const std::string& backend) {
+  const std::string name = (where == target::host ? "host" : backend) +
                            (call == lane_call::replay ? "_replay" : "_run_eager");
   const auto sequences = [](const ssu_case& test) {
     return buckets_of(test).bucket_for(static_cast<std::int32_t>(test.batch));
   };
-  const auto run = [where, call](const ssu_case& test, std::byte* base, stream_handle stream) {
-    run_once(test, where, call, base, stream);
+  const auto run = [=](const ssu_case& test, std::byte* base, stream_handle stream) {
+    run_once(test, where, call, backend, base, stream);
   };
-  return {name, place_of(where), sequences, run};
+  const execution how{name, place_of(where), sequences, run, backend};
+  return backend == "native" ? how : by_backend(how, backend);
 }
 
 ssu_args without_seed(ssu_args args) {

@@ -19,7 +19,8 @@ namespace ssugraph::test {
 enum class lane_call : std::uint8_t { replay, run_eager };
 
 /** One layer built, recorded and run once; its buckets are half of the capacity, and all of it. */
-[[nodiscard]] execution recorded(target where, lane_call call);
+[[nodiscard]] execution recorded(target where, lane_call call,
+                                 const std::string& backend = "native");
 
 /** `args` as a pipeline takes them: without a bound seed. */
 [[nodiscard]] ssu_args without_seed(ssu_args args);

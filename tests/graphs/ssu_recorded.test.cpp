@@ -9,4 +9,11 @@ INSTANTIATE_TEST_SUITE_P(recorded, ssu_suite,
                                          recorded(target::cuda, lane_call::run_eager)),
                          execution_name);
 
+INSTANTIATE_TEST_SUITE_P(recorded_by, ssu_suite,
+                         testing::Values(recorded(target::cuda, lane_call::replay, "triton"),
+                                         recorded(target::cuda, lane_call::replay, "flashinfer"),
+                                         recorded(target::cuda, lane_call::run_eager, "flashinfer"),
+                                         recorded(target::cuda, lane_call::replay, "automatic")),
+                         execution_name);
+
 }  // namespace ssugraph::test

@@ -18,16 +18,27 @@ double largest_magnitude(const expected_tensor& tensor) {
   return largest;
 }
 
+bool is_rounding_of(const expected_tensor& tensor, const expected_element& element, double got,
+                    double slack) {
+  const float_format& format = format_of(tensor.dtype);
+  const bool own = tensor.bits != rounding_bits::contract;
+  const auto round = [&](double value, bool up) {
+    // Away from zero with all bits set, towards it with none.
+    const std::uint32_t bits = up == (value > 0) ? 0xffffu : 0u;
+    return format.round_stochastically(value, own ? bits : element.random);
+  };
+  if (round(element.value - slack, false) <= got && got <= round(element.value + slack, true)) {
+    return true;
+  }
+  return tensor.bits == rounding_bits::own_flushed && got == 0 &&
+         std::abs(element.value) - slack < format.smallest_normal();
+}
+
 bool is_close(const expected_tensor& tensor, const expected_element& element, double got,
               double slack) {
   if (element.exact) return got == element.value;
   if (std::isnan(element.value)) return std::isnan(got);
-  if (tensor.stochastic) {
-    const float_format& format = format_of(tensor.dtype);
-    const double low = format.round_stochastically(element.value - slack, element.random);
-    const double high = format.round_stochastically(element.value + slack, element.random);
-    return low <= got && got <= high;
-  }
+  if (tensor.stochastic) return is_rounding_of(tensor, element, got, slack);
   if (std::isinf(element.value)) return got == element.value;
   const double error = std::abs(got - element.value);
   if (tensor.dtype == dtype::float32) return error <= slack;

@@ -2,6 +2,7 @@
 
 #include "tests/support/compare.hpp"
 
+#include <cstdio>
 #include <ostream>
 
 namespace ssugraph::test {
@@ -17,7 +18,16 @@ execution eager(const std::string& name, const std::string& backend, const std::
     ssu_dispatch dispatch{config};
     dispatch.selective_state_update(first_sequences(test.args_at(base), test.batch), stream);
   };
-  return {name, where, [](const ssu_case& test) { return test.batch; }, run};
+  return {name, where, [](const ssu_case& test) { return test.batch; }, run, backend};
+}
+
+bool is_built_in(const std::string& backend) {
+  try {
+    const ssu_dispatch dispatch{{.backend = backend}};
+    return true;
+  } catch (const unsupported&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -38,8 +48,29 @@ execution native_scalar_eager() {
   return eager("native_scalar_eager", "native", "scalar", place::device);
 }
 
+execution backend_eager(const std::string& backend, const std::string& algorithm) {
+  const std::string suffix = algorithm == "auto" ? "" : "_" + algorithm;
+  return by_backend(eager(backend + suffix + "_eager", backend, algorithm, place::device), backend);
+}
+
+execution by_backend(execution how, const std::string& backend) {
+  how.backend = backend;
+  how.may_refuse = true;
+  if (backend == "flashinfer") how.bits = rounding_bits::own_flushed;
+  return how;
+}
+
 bool can_run(const execution& how) {
-  return how.where == place::host || has_cuda_device();
+  return how.where == place::host || (has_cuda_device() && is_built_in(how.backend));
+}
+
+void refusals::print(const std::string& name) const {
+  int refused = 0;
+  for (const auto& [reason, count] : reasons_)
+    refused += count;
+  std::printf("%s: %d cases served, %d unsupported\n", name.c_str(), served_, refused);
+  for (const auto& [reason, count] : reasons_)
+    std::printf("  %4d  %s\n", count, reason.c_str());
 }
 
 arena run_on_copy(const ssu_case& test, const execution& how) {
@@ -54,6 +85,7 @@ outcome run_and_evaluate(const ssu_case& test, const execution& how) {
   outcome result{test.memory, run_on_copy(test, how), {}};
   const ssu_args args = test.args_at(result.before.data());
   result.expected = ssu_oracle(first_sequences(args, test.batch), test.config, test.seed());
+  result.expected.state.bits = how.bits;
   const bool owns_a_row = !args.cu_seqlens;
   if (owns_a_row) {
     expect_zero_rows(result.expected, args.out, test.batch, how.sequences(test));
@@ -65,6 +97,19 @@ testing::AssertionResult agrees_with_float64(const ssu_case& test, const executi
   const outcome result = run_and_evaluate(test, how);
   return agrees(result.expected, {result.before.data(), result.before.size()},
                 {result.after.data(), result.after.size()});
+}
+
+testing::AssertionResult agrees_or_refuses(const ssu_case& test, const execution& how,
+                                           refusals& tally) {
+  try {
+    testing::AssertionResult result = agrees_with_float64(test, how);
+    tally.served();
+    return result;
+  } catch (const unsupported& error) {
+    if (!how.may_refuse) throw;
+    tally.refused(error);
+    return testing::AssertionSuccess();
+  }
 }
 
 }  // namespace ssugraph::test

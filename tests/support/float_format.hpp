@@ -2,6 +2,7 @@
 
 #include <ssugraph/tensor_view.hpp>
 
+#include <cmath>
 #include <cstdint>
 
 /**
@@ -17,6 +18,7 @@ struct float_format {
   int random_bits;  ///< that stochastic rounding uses
 
   [[nodiscard]] double largest() const;
+  [[nodiscard]] double smallest_normal() const { return std::ldexp(1.0, min_exponent); }
   /** Distance from |value| to the next larger magnitude; subnormals included. */
   [[nodiscard]] double spacing(double value) const;
   [[nodiscard]] double decode(std::uint32_t bits) const;

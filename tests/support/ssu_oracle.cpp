@@ -42,8 +42,11 @@ class evaluation {
       : args_{with_all_axes(args)}, seed_{static_cast<std::uint64_t>(seed)} {
     rounds_ = config.philox_rounds == 0 ? 10 : config.philox_rounds;
     speculative_ = static_cast<bool>(args.num_accepted_tokens);
-    result_.state = {"state", args.state.dtype(), config.stochastic_rounding, {}};
-    result_.out = {"out", args.out.dtype(), false, {}};
+    result_.state = {.name = "state",
+                     .dtype = args.state.dtype(),
+                     .stochastic = config.stochastic_rounding,
+                     .elements = {}};
+    result_.out = {.name = "out", .dtype = args.out.dtype(), .elements = {}};
     if (speculative_) {
       most_tokens_ = args.state_batch_indices.extent(1);
     } else {

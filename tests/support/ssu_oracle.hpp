@@ -17,10 +17,18 @@ struct expected_element {
   bool exact = false;        ///< must be `value` to the bit (zero rows)
 };
 
+/** Which bits round a stored state. */
+enum class rounding_bits : std::uint8_t {
+  contract,     ///< a function of seed, element, token and slot
+  own,          ///< a backend's own: any neighbour of the value is right
+  own_flushed,  ///< the same, and subnormal results may become zero
+};
+
 struct expected_tensor {
   std::string name;
   ssugraph::dtype dtype = ssugraph::dtype::float32;
   bool stochastic = false;
+  rounding_bits bits = rounding_bits::contract;
   std::vector<expected_element> elements;
 };
 

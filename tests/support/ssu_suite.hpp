@@ -12,8 +12,19 @@ namespace ssugraph::test {
 class ssu_suite : public testing::TestWithParam<execution> {
  protected:
   void SetUp() override {
-    if (!can_run(GetParam())) GTEST_SKIP() << "no CUDA device";
+    if (!can_run(GetParam())) GTEST_SKIP() << "no CUDA device, or no such backend in this build";
   }
+
+  /** Prints what was served, of a backend that may refuse. */
+  void TearDown() override {
+    if (GetParam().may_refuse && !IsSkipped()) tally_.print(GetParam().name);
+  }
+
+  [[nodiscard]] testing::AssertionResult agrees(const ssu_case& test) {
+    return agrees_or_refuses(test, GetParam(), tally_);
+  }
+
+  refusals tally_;
 };
 
 inline std::string execution_name(const testing::TestParamInfo<execution>& info) {
