@@ -68,8 +68,10 @@ function(ssugraph_triton_architectures result)
   set(${result} ${architectures} PARENT_SCOPE)
 endfunction()
 
-# Adds the backend to `target` and defines SSUGRAPH_HAS_TRITON=1 for it, if it is to be built.
+# Adds the backend to `target` and defines SSUGRAPH_HAS_TRITON=1 for it, if it is to be built; the
+# variable SSUGRAPH_HAS_TRITON says whether.
 function(ssugraph_add_triton target)
+  set(SSUGRAPH_HAS_TRITON OFF CACHE INTERNAL "Whether the triton backend is built")
   string(TOUPPER "${SSUGRAPH_TRITON}" wanted)
   if(NOT wanted STREQUAL AUTO AND NOT wanted)
     message(STATUS "triton: off, by SSUGRAPH_TRITON")
@@ -113,4 +115,5 @@ function(ssugraph_add_triton target)
     ${generated}/images.cpp)
   target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/triton)
   target_compile_definitions(${target} PRIVATE SSUGRAPH_HAS_TRITON=1)
+  set(SSUGRAPH_HAS_TRITON ON CACHE INTERNAL "Whether the triton backend is built")
 endfunction()

@@ -1,0 +1,174 @@
+#include "lib/backends/triton/selection.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+/** Which images serve a problem, and by which tile. Needs no GPU and loads nothing. */
+namespace ssugraph::detail {
+namespace {
+
+constexpr int hopper = 90;
+constexpr int blackwell = 100;
+
+ssu_problem model_problem() {
+  ssu_problem problem;
+  problem.nheads = 128;
+  problem.dim = 64;
+  problem.dstate = 128;
+  problem.ngroups = 8;
+  problem.state_dtype = dtype::bfloat16;
+  problem.io_dtype = dtype::bfloat16;
+  problem.tied = true;
+  problem.device = {0};
+  return problem;
+}
+
+/** The image that serves model_problem() best. */
+triton_image model_image() {
+  return {.architecture = hopper,
+          .state = dtype::bfloat16,
+          .rounding = false,
+          .io = dtype::bfloat16,
+          .dstate = 128,
+          .tied = true,
+          .many = false,
+          .vector = true,
+          .rows = 16,
+          .warps = 4,
+          .shared_bytes = 0,
+          .offset = 0,
+          .size = 0};
+}
+
+triton_image image_for_anything() {
+  triton_image image = model_image();
+  image.io.reset();
+  image.dstate = 256;
+  image.many = true;
+  image.vector = false;
+  return image;
+}
+
+std::vector<std::string> selected(const std::vector<triton_image>& images,
+                                  const ssu_problem& problem) {
+  std::vector<std::string> names;
+  for (const triton_image* image : select_images(images, problem, hopper)) {
+    names.push_back(std::to_string(image - images.data()) + ":" + tile_name(*image));
+  }
+  return names;
+}
+
+using names = std::vector<std::string>;
+
+TEST(triton_selection, images_run_on_their_architecture) {
+  EXPECT_TRUE(runs_on(80, 80));
+  EXPECT_TRUE(runs_on(80, 86));
+  EXPECT_TRUE(runs_on(80, 89));
+  EXPECT_FALSE(runs_on(86, 80));
+  EXPECT_FALSE(runs_on(80, 90));
+  EXPECT_TRUE(runs_on(90, 90));
+  EXPECT_FALSE(runs_on(90, 100));
+  EXPECT_FALSE(runs_on(100, 103));
+}
+
+TEST(triton_selection, offers_the_tiles_of_the_best_kind_in_order) {
+  std::vector<triton_image> images{image_for_anything(), model_image(), model_image()};
+  images[2].rows = 8;
+  EXPECT_EQ(selected(images, model_problem()), (names{"1:16x4", "2:8x4"}));
+}
+
+TEST(triton_selection, passes_over_what_the_problem_rules_out) {
+  const std::vector<triton_image> images{model_image(), image_for_anything()};
+  ssu_problem problem = model_problem();
+  problem.misalignment = "B is not 16-byte aligned";
+  EXPECT_EQ(selected(images, problem), names{"1:16x4"});
+  problem = model_problem();
+  problem.io_dtype = dtype::float32;
+  EXPECT_EQ(selected(images, problem), names{"1:16x4"});
+  problem = model_problem();
+  problem.has_cu_seqlens = true;
+  EXPECT_EQ(selected(images, problem), names{"1:16x4"});
+  problem = model_problem();
+  problem.dstate = 200;
+  EXPECT_EQ(selected(images, problem), names{"1:16x4"});
+}
+
+TEST(triton_selection, refuses_other_arithmetic) {
+  const std::vector<triton_image> images{model_image(), image_for_anything()};
+  ssu_problem problem = model_problem();
+  problem.tied = false;
+  EXPECT_EQ(selected(images, problem), names{});
+  problem = model_problem();
+  problem.stochastic_rounding = true;
+  EXPECT_EQ(selected(images, problem), names{});
+  problem = model_problem();
+  problem.state_dtype = dtype::float16;
+  EXPECT_EQ(selected(images, problem), names{});
+  EXPECT_TRUE(select_images(images, model_problem(), blackwell).empty());
+}
+
+TEST(triton_selection, prefers_the_smallest_dstate) {
+  std::vector<triton_image> images{model_image(), model_image(), model_image()};
+  images[0].dstate = 256;
+  images[2].dstate = 64;
+  EXPECT_EQ(selected(images, model_problem()), names{"1:16x4"});
+}
+
+TEST(triton_selection, blackwell_has_its_own_tile) {
+  const triton_image common = model_image();
+  triton_image large = model_image();
+  large.rows = 32;
+  large.warps = 8;
+  const std::vector<const triton_image*> tiles{&common, &large};
+  ssu_problem problem = model_problem();
+  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &common);
+  problem.is_blackwell = true;
+  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &large);
+  problem.dstate = 64;
+  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &common);
+}
+
+TEST(triton_selection, takes_a_tile_outside_of_the_table_where_there_is_no_other) {
+  triton_image odd = model_image();
+  odd.rows = 1024;
+  const tile_choice choice = choose_tile({&odd}, model_problem(), 1);
+  EXPECT_EQ(choice.image, &odd);
+  EXPECT_FALSE(choice.reason.empty());
+}
+
+TEST(triton_selection, says_what_would_serve) {
+  ssu_problem problem = model_problem();
+  EXPECT_EQ(manifest_line(problem),
+            "state=bfloat16 io=bfloat16 dstate=128 step=tied tokens=one access=vector tile=8x4");
+  problem.stochastic_rounding = true;
+  problem.state_dtype = dtype::float16;
+  problem.io_dtype = dtype::float32;
+  problem.dstate = 9;
+  problem.tied = false;
+  problem.has_cu_seqlens = true;
+  problem.misalignment = "dstate is no multiple of 8";
+  EXPECT_EQ(manifest_line(problem),
+            "state=rounded_float16 io=float32 dstate=16 step=untied tokens=many access=any "
+            "tile=64x4");
+}
+
+TEST(triton_images, of_this_build_are_few_and_apart) {
+  std::map<int, int> count;
+  std::size_t end = 0;
+  for (const triton_image& image : triton_images()) {
+    ++count[image.architecture];
+    EXPECT_GE(image.offset, end);
+    EXPECT_GT(image.size, 0u);
+    EXPECT_EQ(cubin_of(image)[1], std::byte{'E'}) << "an ELF file starts with 0x7f, E, L, F";
+    end = image.offset + image.size;
+  }
+  ASSERT_FALSE(count.empty());
+  for (const auto& [architecture, images] : count) {
+    EXPECT_LE(images, 400) << "sm_" << architecture;
+  }
+}
+
+}  // namespace
+}  // namespace ssugraph::detail
