@@ -1,4 +1,5 @@
-# Adds the backend `flashinfer` to ssugraph_lib: FlashInfer's own kernels from its headers.
+# Adds the backend `flashinfer` to ssugraph_lib: FlashInfer's own kernels from its headers. There is a
+# target ssugraph_flashinfer if it did.
 
 set(SSUGRAPH_FLASHINFER AUTO CACHE STRING
   "Build the backend flashinfer: ON, OFF, or AUTO, where its headers can be had")
@@ -226,7 +227,6 @@ function(ssugraph_add_flashinfer)
 
   target_sources(ssugraph_lib PRIVATE $<TARGET_OBJECTS:ssugraph_flashinfer>)
   target_compile_definitions(ssugraph_lib PRIVATE SSUGRAPH_HAS_FLASHINFER=1)
-  set(SSUGRAPH_HAS_FLASHINFER TRUE PARENT_SCOPE)
 endfunction()
 
 if(NOT SSUGRAPH_FLASHINFER STREQUAL OFF)

@@ -97,7 +97,8 @@ void enqueue_null_rows(const ssu_problem& problem, const ssu_args& args, stream_
   };
   const dim3 grid{static_cast<unsigned>(args.state_batch_indices.extent(0))};
   kernel_launch launch{null_rows, grid, dim3{block_threads}, params};
-  launch.set_programmatic(load_kernel(null_rows));
+  // The build compiles this for 9.0 and later only, and so with the wait.
+  launch.set_programmatic(true);
   launch.launch(stream);
 }
 
