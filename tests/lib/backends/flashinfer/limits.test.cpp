@@ -128,7 +128,7 @@ TEST(flashinfer_limits, are_reasons) {
       {"stride 1 of dt is 64", [](ssu_problem& p) { layout(p, ssu_tensor::dt).strides[1] = 64; }},
       {"stride 1 of D is 1",
        [](ssu_problem& p) {
-         layout(p, ssu_tensor::D).strides = {64, 1};
+         layout(p, ssu_tensor::D).strides = {1, 1};
        }},
       {"stride 0 of cu_seqlens is 2",
        [](ssu_problem& p) {

@@ -19,7 +19,7 @@ ssu_problem problem_of(std::int64_t nheads) {
   problem.nheads = nheads;
   problem.dim = 64;
   problem.dstate = 128;
-  problem.ngroups = 1;
+  problem.ngroups = 8;
   problem.state_dtype = dtype::bfloat16;
   problem.io_dtype = dtype::bfloat16;
   problem.tied = true;
