@@ -14,13 +14,25 @@ namespace {
 
 constexpr int first_exact_architecture = 90;
 constexpr std::int64_t octet_size = 8;
+/** Offsets within a tile are 32-bit in images for vector access, in bytes too. */
+constexpr std::int64_t max_offset_in_tile = std::int64_t{1} << 29;
 constexpr std::array<std::int64_t, 5> dstate_blocks{16, 32, 64, 128, 256};
+
+/** A tensor with an axis dim, and which that is. */
+struct dim_axis {
+  ssu_tensor tensor;
+  std::size_t axis;
+};
+constexpr std::array dim_axes{dim_axis{ssu_tensor::state, 2}, dim_axis{ssu_tensor::x, 2},
+                              dim_axis{ssu_tensor::dt, 2},    dim_axis{ssu_tensor::A, 1},
+                              dim_axis{ssu_tensor::D, 1},     dim_axis{ssu_tensor::z, 2},
+                              dim_axis{ssu_tensor::out, 2},   dim_axis{ssu_tensor::dt_bias, 1}};
 
 bool serves(const triton_image& image, const ssu_problem& problem) {
   return image.state == problem.state_dtype && image.rounding == problem.stochastic_rounding &&
          image.tied == problem.tied && image.dstate >= problem.dstate &&
          (!image.io || image.io == problem.io_dtype) && (image.many || !problem.has_cu_seqlens) &&
-         (!image.vector || problem.misalignment.empty());
+         (!image.vector || why_no_vectors(problem).empty());
 }
 
 /** All but the tile; the least is the best. */
@@ -63,6 +75,15 @@ bool runs_on(int architecture, int compute_capability) {
   // From 9.0 on Triton compiles for the features of exactly one capability.
   if (architecture >= first_exact_architecture) return architecture == compute_capability;
   return architecture / 10 == compute_capability / 10 && architecture <= compute_capability;
+}
+
+std::string why_no_vectors(const ssu_problem& problem) {
+  if (!problem.misalignment.empty()) return problem.misalignment;
+  const bool compact = std::ranges::all_of(dim_axes, [&](const dim_axis& where) {
+    const std::int64_t stride = problem.layout(where.tensor).strides[where.axis];
+    return std::abs(stride) < max_offset_in_tile / std::max<std::int64_t>(problem.dim, 1);
+  });
+  return compact ? "" : "a stride along dim is too long for 32-bit offsets";
 }
 
 std::vector<const triton_image*> select_images(std::span<const triton_image> images,
@@ -111,7 +132,7 @@ std::string manifest_line(const ssu_problem& problem) {
          " io=" + std::string{to_string(problem.io_dtype)} + " dstate=" + std::to_string(block) +
          " step=" + (problem.tied ? "tied" : "untied") +
          " tokens=" + (problem.has_cu_seqlens ? "many" : "one") +
-         " access=" + (problem.misalignment.empty() ? "vector" : "any") +
+         " access=" + (why_no_vectors(problem).empty() ? "vector" : "any") +
          " tile=" + std::to_string(rows) + "x" + std::to_string(warps);
 }
 

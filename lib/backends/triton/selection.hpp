@@ -13,6 +13,9 @@ namespace ssugraph::detail {
 /** Whether a device of `compute_capability` (90 for 9.0) runs an image of `architecture`. */
 [[nodiscard]] bool runs_on(int architecture, int compute_capability);
 
+/** Why images for vector access do not serve `problem`; empty if they do. */
+[[nodiscard]] std::string why_no_vectors(const ssu_problem& problem);
+
 /**
  * The images that serve `problem` best, which differ in their tiles alone; in the order of the
  * manifest. Empty if none serves it.

@@ -20,6 +20,8 @@ BFLOAT16 = gl.constexpr(2)
 # As a constexpr: the dtype is an argument. As an argument: the tensor is absent.
 ANY = gl.constexpr(3)
 ABSENT = gl.constexpr(3)
+# As a constexpr: of no matter for an alignment.
+NO_HINT = gl.constexpr(4)
 
 # Of an index tensor.
 ABSENT_INDEX = gl.constexpr(0)
@@ -77,6 +79,20 @@ def load_bits(base, origin, offsets, mask, TYPE: gl.constexpr, kind):
 
 
 @gluon.jit
+def load_few(base, origin, offsets, mask, kind):
+    """`load_bits` of a run-time dtype that shares one address computation and loses what is known
+    of its alignment."""
+    shift = gl.where(kind == FLOAT32, 2, 1)
+    address = base.to(gl.pointer_type(gl.int8), bitcast=True) + (origin << shift)
+    address += offsets << shift
+    narrow = gl.load(address.to(gl.pointer_type(gl.int16), bitcast=True),
+                     mask=mask & (kind != FLOAT32) & (kind != ABSENT), other=0)
+    wide = gl.load(address.to(gl.pointer_type(gl.float32), bitcast=True),
+                   mask=mask & (kind == FLOAT32), other=0.0)
+    return narrow, wide
+
+
+@gluon.jit
 def to_float(bits, TYPE: gl.constexpr, kind):
     narrow, wide = bits
     if TYPE == ANY:
@@ -104,9 +120,19 @@ def store_float(base, origin, offsets, value, mask, TYPE: gl.constexpr, kind):
 def scaled(index, stride, TYPE: gl.constexpr, VECTOR: gl.constexpr):
     """index * stride, with what the host has checked of VECTOR: a multiple of 16 bytes."""
     offset = index * stride
-    if VECTOR:
+    if VECTOR and TYPE != NO_HINT:
         offset = gl.multiple_of(offset, 4 if TYPE == FLOAT32 or TYPE == ANY else OCTET)
     return offset
+
+
+@gluon.jit
+def along_dim(rows, stride, TYPE: gl.constexpr, VECTOR: gl.constexpr):
+    """Offsets of a tile's rows from its first. With VECTOR the host has checked that 32 bits hold
+    them, and four times as many; `TYPE` is as for `scaled`."""
+    if VECTOR:
+        return scaled(rows, stride.to(gl.int32), TYPE, True)
+    else:
+        return rows.to(gl.int64) * stride
 
 
 @gluon.jit
@@ -174,17 +200,22 @@ def round_to_float16(value, random):
 
 
 @gluon.jit
-def round_stochastically(value, first, element, t, slot, seed, rounds, TYPE: gl.constexpr,
-                         VECTOR: gl.constexpr):
-    """The bits of `value` in a 16-bit TYPE. `first` is the index of each octet's first element in
-    its slot: a multiple of eight with VECTOR; else the octet takes bits of two draws."""
-    zero = (first & 0).to(gl.uint32)
+def round_stochastically(value, row, octet, dstate, element, t, slot, seed, rounds,
+                         TYPE: gl.constexpr, VECTOR: gl.constexpr):
+    """The bits of `value` in a 16-bit TYPE. `row` counts the slot's rows of dstate. An octet takes
+    one draw with VECTOR, for dstate is a multiple of eight; else it takes bits of two."""
+    if VECTOR:
+        # The counter takes the low 32 bits alone.
+        draw = (row.to(gl.int32) * (dstate // OCTET) + octet).to(gl.uint32)
+    else:
+        first = row * dstate + octet * OCTET
+        draw = (first >> 3).to(gl.uint32)
+    zero = draw & 0
     c1 = zero + t.to(gl.uint32)
     c2 = zero + slot.to(gl.uint32)
     c3 = zero + (slot >> 32).to(gl.uint32)
     key_low = seed.to(gl.uint32)
     key_high = (seed >> 32).to(gl.uint32)
-    draw = (first >> 3).to(gl.uint32)
     words = philox(draw, c1, c2, c3, key_low, key_high, rounds)
     if VECTOR:
         random = half_word(words, element)
@@ -229,15 +260,18 @@ def load_inputs(x, x_offsets, dt, dt_offsets, z, z_offsets, B, B_offsets, C, C_o
                 VECTOR: gl.constexpr):
     """One token's inputs as they lie in memory. Offsets: (stride of a token, origin in a token,
     offsets from there)."""
-    return (load_bits(x, x_offsets[1] + token * x_offsets[0], x_offsets[2], row_mask, IO, io_type),
-            load_bits(dt, dt_offsets[1] + token * dt_offsets[0], dt_offsets[2], dt_mask, ANY,
-                      dt_type),
-            load_bits(z, z_offsets[1] + token * z_offsets[0], z_offsets[2],
-                      row_mask & (has_z != 0), IO, io_type),
-            load_bits(B, B_offsets[1] + scaled(token, B_offsets[0], IO, VECTOR), B_offsets[2],
-                      n_mask, IO, io_type),
-            load_bits(C, C_offsets[1] + scaled(token, C_offsets[0], IO, VECTOR), C_offsets[2],
-                      n_mask, IO, io_type))
+    B_bits = load_bits(B, B_offsets[1] + scaled(token, B_offsets[0], IO, VECTOR), B_offsets[2],
+                       n_mask, IO, io_type)
+    C_bits = load_bits(C, C_offsets[1] + scaled(token, C_offsets[0], IO, VECTOR), C_offsets[2],
+                       n_mask, IO, io_type)
+    # ptxas would put off these until dt has come and its exponential is made; it moves no load across
+    # a barrier.
+    gl.thread_barrier()
+    x_bits = load_bits(x, x_offsets[1] + token * x_offsets[0], x_offsets[2], row_mask, IO, io_type)
+    z_bits = load_bits(z, z_offsets[1] + token * z_offsets[0], z_offsets[2],
+                       row_mask & (has_z != 0), IO, io_type)
+    dt_bits = load_few(dt, dt_offsets[1] + token * dt_offsets[0], dt_offsets[2], dt_mask, dt_type)
+    return x_bits, dt_bits, z_bits, B_bits, C_bits
 
 
 # --- The kernel ----------------------------------------------------------------------------------
@@ -277,11 +311,12 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
     head = gl.program_id(1).to(gl.int64)
     group = (gl.program_id(1) // heads_per_group).to(gl.int64)
     first_row = gl.program_id(2) * ROWS
-    d = first_row.to(gl.int64) + gl.arange(0, ROWS, layout=BY_ROW)
+    first_d = first_row.to(gl.int64)
+    d = gl.arange(0, ROWS, layout=BY_ROW)  # from there
     octets = gl.arange(0, OCTETS, layout=gl.SliceLayout(1, IN_ROW))
     elements = gl.arange(0, OCTET, layout=gl.SliceLayout(0, IN_ROW))
-    first_elements = OCTET * gl.arange(0, OCTETS, layout=gl.SliceLayout(0, BY_OCTET))[None, :]
-    row_mask = d < dim
+    octet = gl.arange(0, OCTETS, layout=gl.SliceLayout(0, BY_OCTET))[None, :]
+    row_mask = d < dim - first_row
     if VECTOR:
         n_mask = (octets * OCTET < dstate)[:, None] & (elements < OCTET)[None, :]
     else:
@@ -313,15 +348,17 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
     live = (source >= 0) & (length > 0)
 
     # --- The state
-    in_slot = (column(scaled(d, state_stride_2, STATE, VECTOR)) +
+    in_slot = (column(along_dim(d, state_stride_2, STATE, VECTOR)) +
                along_dstate(octets, elements, state_stride_3, VECTOR)[None, :, :])
-    state += scaled(head, state_stride_1, STATE, VECTOR)
+    state += (scaled(head, state_stride_1, STATE, VECTOR) +
+              scaled(first_d, state_stride_2, STATE, VECTOR))
     raw = gl.load(state + scaled(source, state_stride_0, STATE, VECTOR) + in_slot,
                   mask=tile_mask & live, other=0.0)
     wait_for_predecessor(PROGRAMMATIC)
     trigger_successor(PROGRAMMATIC)
 
-    out_in_token = d * out_stride_2
+    out_in_token = head * out_stride_1 + first_d * out_stride_2
+    out_rows = along_dim(d, out_stride_2, NO_HINT, VECTOR)
     if live:
         # --- The inputs of the first token
         # Where tied, what belongs to the time step is one scalar a head.
@@ -329,11 +366,13 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
             dt_in_token = gl.to_tensor(0)
             dt_mask = gl.to_tensor(True)
         else:
-            dt_in_token = d * dt_stride_2
+            dt_in_token = along_dim(d, dt_stride_2, NO_HINT, VECTOR)
             dt_mask = row_mask
-        x_offsets = (x_stride_0, head * x_stride_1, d * x_stride_2)
-        dt_offsets = (dt_stride_0, head * dt_stride_1, dt_in_token)
-        z_offsets = (z_stride_0, head * z_stride_1, d * z_stride_2)
+        x_offsets = (x_stride_0, head * x_stride_1 + first_d * x_stride_2,
+                     along_dim(d, x_stride_2, NO_HINT, VECTOR))
+        dt_offsets = (dt_stride_0, head * dt_stride_1 + first_d * dt_stride_2, dt_in_token)
+        z_offsets = (z_stride_0, head * z_stride_1 + first_d * z_stride_2,
+                     along_dim(d, z_stride_2, NO_HINT, VECTOR))
         B_offsets = (B_stride_0, scaled(group, B_stride_1, IO, VECTOR),
                      along_dstate(octets, elements, B_stride_2, VECTOR))
         C_offsets = (C_stride_0, scaled(group, C_stride_1, IO, VECTOR),
@@ -343,17 +382,19 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
 
         # --- The parameters of the head
         if TIED:
-            A_bits = load_bits(A, head * A_stride_0, dt_in_token, dt_mask, ANY, A_type)
+            A_bits = load_few(A, head * A_stride_0, dt_in_token, dt_mask, A_type)
             dt_bias_in_head = dt_in_token
         else:
-            A_in_head = (column(scaled(d, A_stride_1, ANY, VECTOR)) +
+            A_in_head = (scaled(head, A_stride_0, ANY, VECTOR) +
+                         scaled(first_d, A_stride_1, ANY, VECTOR))
+            A_in_tile = (column(along_dim(d, A_stride_1, ANY, VECTOR)) +
                          along_dstate(octets, elements, A_stride_2, VECTOR)[None, :, :])
-            A_bits = load_bits(A, scaled(head, A_stride_0, ANY, VECTOR), A_in_head, tile_mask,
-                               ANY, A_type)
-            dt_bias_in_head = d * dt_bias_stride_1
-        dt_bias_bits = load_bits(dt_bias, head * dt_bias_stride_0, dt_bias_in_head, dt_mask, ANY,
-                                 dt_bias_type)
-        D_bits = load_bits(D, head * D_stride_0, d * D_stride_1, row_mask, ANY, D_type)
+            A_bits = load_bits(A, A_in_head, A_in_tile, tile_mask, ANY, A_type)
+            dt_bias_in_head = along_dim(d, dt_bias_stride_1, NO_HINT, VECTOR)
+        dt_bias_bits = load_few(dt_bias, head * dt_bias_stride_0 + first_d * dt_bias_stride_1,
+                                dt_bias_in_head, dt_mask, dt_bias_type)
+        D_bits = load_few(D, head * D_stride_0 + first_d * D_stride_1,
+                          along_dim(d, D_stride_1, NO_HINT, VECTOR), row_mask, D_type)
         seed = drawn_seed
         if ROUNDING:
             if has_rand_seed != 0:
@@ -384,14 +425,14 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
                 product = gl.where(n_mask[None, :, :], product, 0.0)
             of_octet = gl.sum(product, 2)
             if VECTOR:
-                of_octet = gl.where(first_elements < dstate, of_octet, 0.0)
+                of_octet = gl.where(octet * OCTET < dstate, of_octet, 0.0)
             result = gl.sum(of_octet, 1)
             result += D_ * x_
             if has_z != 0:
                 z_ = to_float(z_bits, IO, io_type)
                 result *= z_ / (1.0 + libdevice.exp(-z_))
-            store_float(out, (token + t) * out_stride_0 + head * out_stride_1, out_in_token, result,
-                        row_mask, IO, io_type)
+            store_float(out, (token + t) * out_stride_0 + out_in_token, out_rows, result, row_mask,
+                        IO, io_type)
 
             # The state after every token where speculative, else after the last one.
             target = source
@@ -406,9 +447,10 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
                                    slots, null_block_id)
             if (target >= 0) & (is_speculative | (t + 1 == length)):
                 if ROUNDING:
-                    first = ((head * dim + d) * dstate)[:, None] + first_elements
-                    stored = round_stochastically(h, first, elements[None, :][None, :, :], t,
-                                                  source, seed, philox_rounds, STATE, VECTOR)
+                    row = (head * dim + first_d + d)[:, None]
+                    stored = round_stochastically(h, row, octet, dstate,
+                                                  elements[None, :][None, :, :], t, source, seed,
+                                                  philox_rounds, STATE, VECTOR)
                     stored = stored.to(state.dtype.element_ty, bitcast=True)
                 else:
                     stored = h.to(state.dtype.element_ty)
@@ -416,5 +458,5 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
                          mask=tile_mask)
     else:
         for t in range(length):
-            store_float(out, (token + t) * out_stride_0 + head * out_stride_1, out_in_token,
+            store_float(out, (token + t) * out_stride_0 + out_in_token, out_rows,
                         gl.zeros([ROWS], gl.float32, layout=BY_ROW), row_mask, IO, io_type)

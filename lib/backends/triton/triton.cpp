@@ -136,7 +136,11 @@ ssu_plan make_plan(const ssu_problem& problem, std::int64_t sequences, const tri
       .rows = image.rows, .lanes = image.dstate / octet_size, .threads = image.warps * warp_size};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, image.rows)};
   plan.problem = problem;
-  if (!image.vector) plan.notes.push_back("no 16-byte accesses: " + problem.misalignment);
+  if (!image.vector) {
+    const std::string reason = why_no_vectors(problem);
+    plan.notes.push_back("no 16-byte accesses: " +
+                         (reason.empty() ? "the manifest has no such image" : reason));
+  }
   if (image.rounding) plan.notes.emplace_back("takes the same random bits as native");
   return plan;
 }

@@ -85,6 +85,9 @@ TEST(triton_selection, passes_over_what_the_problem_rules_out) {
   problem.misalignment = "B is not 16-byte aligned";
   EXPECT_EQ(selected(images, problem), names{"1:16x4"});
   problem = model_problem();
+  problem.layouts[static_cast<std::size_t>(ssu_tensor::x)].strides[2] = std::int64_t{1} << 23;
+  EXPECT_EQ(selected(images, problem), names{"1:16x4"});
+  problem = model_problem();
   problem.io_dtype = dtype::float32;
   EXPECT_EQ(selected(images, problem), names{"1:16x4"});
   problem = model_problem();
