@@ -138,7 +138,7 @@ struct tuning_options {
   double scratch_fraction = 0.25;
   /** JSON file that keeps measurements, by GPU, driver, library version and problem. Empty: none.
    *  What does not fit or cannot be read is measured anew, with one warning to the log. */
-  std::string cache_file;
+  std::string cache_file = {};
 
   bool operator==(const tuning_options&) const = default;
 };

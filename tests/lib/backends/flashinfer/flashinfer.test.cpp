@@ -293,22 +293,5 @@ TEST_P(flashinfer_rounded, flushes_what_would_be_subnormal_and_says_so) {
 
 INSTANTIATE_TEST_SUITE_P(runs, flashinfer_rounded, testing::ValuesIn(rounded_runs()), name_of_run);
 
-TEST(flashinfer_shapes, outside_of_the_list_are_refused_with_the_line_to_add) {
-  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
-  random_engine engine{base_seed()};
-  const ssu_case test =
-      model_case(changed(model_spec(dtype::bfloat16), [](case_spec& s) { s.dim = 112; }), engine);
-  const placed_memory memory{place::device, test.memory};
-  try {
-    (void)ssu_dispatch{{.backend = "flashinfer"}}.plan(test.args_at(memory.data()));
-    FAIL() << "no exception";
-  } catch (const unsupported& error) {
-    EXPECT_NE(std::string{error.what()}.find(
-                  "'112 128 bfloat16 bfloat16 float32 float32 int32 1 0 int32'"),
-              std::string::npos)
-        << error.what();
-  }
-}
-
 }  // namespace
 }  // namespace ssugraph::test

@@ -1,5 +1,7 @@
 #include "lib/backends/flashinfer/limits.hpp"
 
+#include "lib/backends/flashinfer/flashinfer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -214,6 +216,19 @@ TEST(flashinfer_limits, name_the_line_that_would_compile_a_shape) {
   problem.index_dtype = dtype::int64;
   EXPECT_EQ(to_string(shape_of(problem)),
             "64 128 float16 bfloat16 float32 float32 int64 6 7 int32");
+}
+
+TEST(flashinfer_limits, are_what_supports_answers) {
+  const flashinfer_backend backend;
+  ssu_problem problem = served_problem();
+  problem.tied = false;
+  EXPECT_EQ(backend.supports(problem).why_not, why_not(problem));
+  problem.tied = true;
+  problem.state_dtype = dtype::float32;
+  problem.A_dtype = dtype::float16;
+  EXPECT_NE(backend.supports(problem).why_not.find(
+                "add the line '64 128 float32 bfloat16 float32 float16 int32 1 0 int32'"),
+            std::string::npos);
 }
 
 TEST(flashinfer_limits, speculation_without_cu_seqlens_is_one_token) {
