@@ -34,6 +34,18 @@ flashinfer_device ask(device where) {
   return answer;
 }
 
+/** Why a device cannot run what was compiled; empty if it can. */
+std::string why_no_image(device where) {
+  try {
+    const device_guard guard{where.ordinal};
+    const relaxed_capture relaxed;
+    load_null_rows();
+    return {};
+  } catch (const cuda_error& error) {
+    return std::string{"its kernels, compiled for 9.0 and later, do not load: "} + error.what();
+  }
+}
+
 /** The stride of an axis of one element may be anything; FlashInfer's checks want none. */
 flashinfer_rows rows_of(const tensor_view& tensor) {
   if (!tensor) return {};
@@ -147,8 +159,7 @@ support flashinfer_backend::supports(const ssu_problem& problem) const {
     return {"this shape was not compiled; add the line '" + to_string(shape) +
             "' to the list that SSUGRAPH_FLASHINFER_SHAPES names, and build again"};
   }
-  const device_guard guard{problem.device.ordinal};
-  return {why_no_image()};
+  return {why_no_image(problem.device)};
 }
 
 ssu_plan flashinfer_backend::plan(const ssu_problem& problem, std::int64_t sequences,

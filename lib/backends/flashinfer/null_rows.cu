@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
 
 namespace ssugraph::detail {
 namespace {
@@ -107,13 +106,8 @@ void enqueue_seed(std::int64_t* address, std::int64_t seed, stream_handle stream
       .launch(stream);
 }
 
-std::string why_no_image() {
-  cudaFuncAttributes attributes{};
-  const cudaError_t error = cudaFuncGetAttributes(&attributes, null_rows);
-  if (error == cudaSuccess) return {};
-  cudaGetLastError();
-  return std::string{"its kernels are compiled for compute capability 9.0 or later: "} +
-         cudaGetErrorString(error);
+void load_null_rows() {
+  load_kernel(null_rows);
 }
 
 }  // namespace ssugraph::detail

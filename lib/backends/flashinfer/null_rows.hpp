@@ -4,7 +4,6 @@
 #include <ssugraph/stream.hpp>
 
 #include <cstdint>
-#include <string>
 
 /** The kernels of ours that FlashInfer's need beside them. */
 namespace ssugraph::detail {
@@ -19,7 +18,8 @@ void enqueue_null_rows(const ssu_problem& problem, const ssu_args& args, stream_
 /** Writes `seed` to `address` in stream order, without a copy from host memory. */
 void enqueue_seed(std::int64_t* address, std::int64_t seed, stream_handle stream);
 
-/** Why the current device cannot run what was compiled here; empty if it can. */
-[[nodiscard]] std::string why_no_image();
+/** Loads the first of them onto the current device without running it. Throws cuda_error where no
+ *  image is for that device; then there is none of FlashInfer's kernels, either. */
+void load_null_rows();
 
 }  // namespace ssugraph::detail

@@ -26,6 +26,8 @@ struct flashinfer_run {
   std::string name;
   std::string algorithm;
   case_spec spec;
+  /** Destinations are the sources: by the T-token kernel, with counters of the slots written. */
+  bool returns_to_sources = false;
 };
 
 std::ostream& operator<<(std::ostream& stream, const flashinfer_run& run) {
@@ -132,6 +134,7 @@ class flashinfer_backend_test : public testing::TestWithParam<flashinfer_run> {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
     random_engine engine{base_seed()};
     test_ = model_case(GetParam().spec, engine);
+    if (GetParam().returns_to_sources) return_to_sources();
     how_ = flashinfer_eager(GetParam().algorithm);
     mamba_config config = test_.config;
     config.backend = "flashinfer";
@@ -141,6 +144,16 @@ class flashinfer_backend_test : public testing::TestWithParam<flashinfer_run> {
       plan_ = ssu_dispatch{config}.plan(test_.args_at(memory.data()));
     } catch (const unsupported& error) {
       GTEST_SKIP() << error.what();  // another list of shapes, or an older device
+    }
+  }
+
+  void return_to_sources() {
+    const ssu_args args = test_.args_at(test_.memory.data());
+    for (std::int64_t i = 0; i < test_.batch; ++i) {
+      const tensor_view& sources = args.state_batch_indices;
+      const tensor_view& destinations = args.dst_state_batch_indices;
+      store_index(address_of(destinations, i), destinations.dtype(),
+                  load_index(address_of(sources, i), sources.dtype()));
     }
   }
 
@@ -212,12 +225,14 @@ std::vector<flashinfer_run> rounded_runs() {
   };
   const case_spec in_place =
       changed(rounded(64, 10), [](case_spec& s) { s.null_sequences = true; });
+  const case_spec returning = changed(rounded(64, 10), [](case_spec& s) { s.has_dst = true; });
   return {
       {"simple_64_rounds_10", "simple", rounded(64, 10)},
       {"simple_80_rounds_7", "simple", rounded(80, 7)},
       {"vertical_64_rounds_10", "vertical", rounded(64, 10)},
       {"vertical_80_rounds_7", "vertical", rounded(80, 7)},
       {"nulls", "simple", in_place},
+      {"destinations", "simple", returning, true},
   };
 }
 
