@@ -3,12 +3,14 @@
     generate.py --manifest FILE --architectures 80,90 --output FOLDER
 
 FOLDER gets cubins.bin (all images), images.cpp (their table) and arguments.hpp (the kernel's
-arguments as a struct); FOLDER/cache keeps each image under a hash of all that it is made from, so
-only what changed is compiled again.
+arguments as a struct); FOLDER/cache keeps each image under a hash of all that it is made from (the
+kernel, its specialisation and Triton's version), so only what changed is compiled again.
 """
 
 import argparse
+import ast
 import concurrent.futures
+import functools
 import hashlib
 import importlib.metadata
 import itertools
@@ -23,6 +25,7 @@ import time
 from typing import NamedTuple
 
 here = pathlib.Path(__file__).resolve().parent
+kernel_source = (here / "ssu_kernel.py").read_text()
 
 dtypes = ["float32", "float16", "bfloat16"]  # by their numbers in ssu_kernel.py
 states = dtypes + ["rounded_float16", "rounded_bfloat16"]
@@ -109,7 +112,7 @@ def parse_tile(text, dstate):
         raise manifest_error(f"tile={text}: rows and warps are powers of two, warps at most 32")
     least = warps * 32 // (dstate // 8)
     if rows < least:
-        raise manifest_error(f"tile={text}: {warps} warps hold {least} rows of dstate {dstate} at once")
+        raise manifest_error(f"tile={text}: {warps} warps take {least} rows of dstate {dstate}")
     return rows, warps
 
 
@@ -151,6 +154,14 @@ def read_manifest(path, architectures):
 
 
 # --- One image -----------------------------------------------------------------------------------
+
+
+@functools.cache
+def kernel_arguments():
+    """Names of the kernel's run-time parameters, in order; read without importing triton."""
+    kernel = next(node for node in ast.parse(kernel_source).body
+                  if isinstance(node, ast.FunctionDef) and node.name == "ssu")
+    return [argument.arg for argument in kernel.args.args if argument.annotation is None]
 
 
 def argument_type(name, of):
@@ -231,9 +242,10 @@ def compile_missing(images, cache):
 
 
 def key_of(wanted):
-    made_from = [(here / "ssu_kernel.py").read_bytes(), pathlib.Path(__file__).read_bytes(),
-                 importlib.metadata.version("triton").encode(), str(wanted).encode()]
-    return hashlib.sha256(b"\0".join(made_from)).hexdigest()[:32]
+    options = [wanted.architecture, wanted.constexprs(), wanted.aligned_pointers(),
+               [argument_type(name, wanted) for name in kernel_arguments()]]
+    made_from = [kernel_source, importlib.metadata.version("triton"), json.dumps(options)]
+    return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:32]
 
 
 # --- What the library embeds ---------------------------------------------------------------------
@@ -261,7 +273,8 @@ def write_images(paths, output):
         blob += cubin + bytes(-len(cubin) % 64)
     write(output / "cubins.bin", bytes(blob))
     # The hash makes this file change with the blob.
-    write(output / "images.cpp", f"""// Written by generate.py. Cubins: {hashlib.sha256(blob).hexdigest()}
+    digest = hashlib.sha256(blob).hexdigest()
+    write(output / "images.cpp", f"""// Written by generate.py. Cubins: {digest}
 #include "lib/backends/triton/image.hpp"
 
 #include <array>
@@ -307,7 +320,7 @@ def write_arguments(names, output):
                        "std::int64_t" if name in wide else "std::int32_t")
     members = "".join(f"  {of(name)} {name};\n" for name in names)
     values = "".join(f",\n          of.{name}" for name in names)
-    write(output / "arguments.hpp", f"""// Written by generate.py from the parameters of ssu_kernel.py.
+    write(output / "arguments.hpp", f"""// Written by generate.py from ssu_kernel.py.
 #pragma once
 
 #include "lib/core/kernel_launch.hpp"
@@ -329,15 +342,6 @@ inline kernel_launch triton_launch(const void* kernel, dim3 grid, dim3 block,
 
 }}  // namespace ssugraph::detail
 """.encode())
-
-
-def kernel_arguments():
-    """Names of the kernel's run-time parameters, in order; read without importing triton."""
-    import ast
-    module = ast.parse((here / "ssu_kernel.py").read_text())
-    kernel = next(node for node in module.body
-                  if isinstance(node, ast.FunctionDef) and node.name == "ssu")
-    return [argument.arg for argument in kernel.args.args if argument.annotation is None]
 
 
 def main():
