@@ -68,10 +68,9 @@ function(ssugraph_triton_architectures result)
   set(${result} ${architectures} PARENT_SCOPE)
 endfunction()
 
-# Adds the backend to `target` and defines SSUGRAPH_HAS_TRITON=1 for it, if it is to be built; the
-# variable SSUGRAPH_HAS_TRITON says whether.
+# Adds the backend to `target` and defines SSUGRAPH_HAS_TRITON=1 for it, if it is to be built; its
+# property of that name says whether.
 function(ssugraph_add_triton target)
-  set(SSUGRAPH_HAS_TRITON OFF CACHE INTERNAL "Whether the triton backend is built")
   string(TOUPPER "${SSUGRAPH_TRITON}" wanted)
   if(NOT wanted STREQUAL AUTO AND NOT wanted)
     message(STATUS "triton: off, by SSUGRAPH_TRITON")
@@ -116,5 +115,4 @@ function(ssugraph_add_triton target)
   target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/triton)
   target_compile_definitions(${target} PRIVATE SSUGRAPH_HAS_TRITON=1)
   set_target_properties(${target} PROPERTIES SSUGRAPH_HAS_TRITON ON)
-  set(SSUGRAPH_HAS_TRITON ON CACHE INTERNAL "Whether the triton backend is built")
 endfunction()
