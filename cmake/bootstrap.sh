@@ -7,14 +7,21 @@
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL
 #                              and NVTX (cuda-wheels.txt) where no nvcc >= 13.0 is found
 #
+# CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
+# SsugraphFlashInfer.cmake).
+#
 # SSUGRAPH_PRESET chooses the CMake preset (default: release; where CI=true, ci). With `host`
 # nothing of CUDA is needed.
 
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-preset=${SSUGRAPH_PRESET:-$([[ ${CI:-} == true ]] && echo ci || echo release)}
-build=$root/build/$preset
+use_preset() {
+  preset=$1
+  build=$root/build/$preset
+}
+
+use_preset "${SSUGRAPH_PRESET:-$([[ ${CI:-} == true ]] && echo ci || echo release)}"
 tools=$root/build/tools
 export PATH=$tools/bin:$PATH
 
@@ -92,8 +99,8 @@ install_packages() {
   has_header CLI/CLI.hpp || packages+=(libcli11-dev)
   has_header fmt/format.h || packages+=(libfmt-dev)
   has_header nlohmann/json.hpp || packages+=(nlohmann-json3-dev)
-  # For install_wheels; apt's CMake may turn out to be too old.
-  (has_cmake && has_nvcc) || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  # For install_wheels, Triton and FlashInfer; apt's CMake may turn out to be too old.
+  [[ $preset == host ]] && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
   ((${#packages[@]} == 0)) || apt_install "${packages[@]}"
   has_compiler || die "g++ 11 or later is needed, or another C++20 compiler named in CXX"

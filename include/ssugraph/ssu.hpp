@@ -200,7 +200,7 @@ struct ssu_plan {
   ssu_plan::tile tile;
   std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
   bool zeroes_null_rows = true;        ///< keeps the promise that null sequences get zero `out`
-  bool contract_bits = true;           ///< rounds by the same bits of a seed as native
+  bool contract_bits = true;           ///< if it rounds, then by the same bits of a seed as native
   ssu_problem problem;
   std::vector<std::string> notes;  ///< what a user must know, such as which random bits it takes
   /** By time, if backend `automatic` measured; see to_table. */
@@ -281,9 +281,10 @@ class ssu_dispatch {
 
   /**
    * Enqueues one SSU on `stream` (reference: runs it before it returns). Throws as `plan`. Ordered
-   * by the stream; no device allocation and no synchronisation. Capture-safe, except that a
-   * call that would draw its own seed inside a capture throws invalid_state, for every replay would
-   * see the same seed: pass `rand_seed` there.
+   * by the stream; no synchronisation, and no device allocation but for 8 stream-ordered bytes
+   * where flashinfer draws its own seed. Capture-safe, except that a call that would draw its own
+   * seed inside a capture throws invalid_state, for every replay would see the same seed: pass
+   * `rand_seed` there.
    */
   void selective_state_update(const ssu_args& args, stream_handle stream);
 

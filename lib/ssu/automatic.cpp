@@ -13,7 +13,7 @@ namespace {
 
 /** Whether nobody sees by the results which backend ran. */
 bool keeps_promises(const ssu_plan& plan) {
-  return plan.zeroes_null_rows && (plan.contract_bits || !plan.problem.stochastic_rounding);
+  return plan.zeroes_null_rows && plan.contract_bits;
 }
 
 /** The backends that serve `problem` and keep every promise. */

@@ -8,6 +8,7 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -35,10 +36,16 @@ class disguised_backend : public mamba_ssu_backend {
   detail::backend_pointer native_ = detail::find_backend("native");
 };
 
-/** Does something that a capture forbids, once told to. */
+/** Throws out of the middle of a capture. Only offers itself where it is wanted. */
 class failing_backend : public disguised_backend {
  public:
+  static inline std::atomic<bool> offered = false;
+
   std::string name() const override { return "failing"; }
+  support supports(const ssu_problem& problem) const override {
+    if (!offered) return {"it is not offered"};
+    return disguised_backend::supports(problem);
+  }
   ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                 const std::string& algorithm) const override {
     ssu_plan plan = disguised_backend::plan(problem, sequences, algorithm);
@@ -95,7 +102,9 @@ TEST(captured_backend, that_throws_leaves_everything_usable) {
   model layers{target::cuda, cases, false};
   const auto before = layers.read();
   const placed_stream stream{place::device};
+  failing_backend::offered = true;
   const pipeline built = layers.build(bucket_policy{{3}});
+  failing_backend::offered = false;
   EXPECT_THROW(static_cast<void>(built.make_lane(stream.get())), unsupported);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(layers.read(), before);

@@ -26,6 +26,8 @@ struct execution {
   rounding_bits bits = rounding_bits::contract;
   /** Its backend serves only what it was compiled for: `unsupported` is an answer, and counted. */
   bool may_refuse = false;
+  /** It takes the caller at their word that no slot but the null one is out of range. */
+  bool trusts_slots = false;
 };
 
 std::ostream& operator<<(std::ostream& stream, const execution& how);

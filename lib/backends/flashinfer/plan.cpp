@@ -138,6 +138,7 @@ ssu_plan flashinfer_plan(const ssu_problem& problem, std::int64_t sequences,
   plan.sequences = sequences;
   plan.tile = tile_of(problem, sequences, chosen.algorithm, device);
   plan.grid = {sequences, problem.nheads, (problem.dim + plan.tile.rows - 1) / plan.tile.rows};
+  plan.contract_bits = !problem.stochastic_rounding;
   plan.problem = problem;
   plan.notes = notes_of(problem, chosen.algorithm);
   return plan;

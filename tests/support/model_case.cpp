@@ -1,4 +1,4 @@
-#include "tests/lib/backends/flashinfer/model_case.hpp"
+#include "tests/support/model_case.hpp"
 
 #include "tests/support/float_format.hpp"
 
