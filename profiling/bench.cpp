@@ -9,23 +9,23 @@
  * A backend may name its algorithm, as in triton:16x4. One that does not serve prints a dash.
  */
 #include "lib/ssu/traffic.hpp"
+#include "profiling/bench_data.hpp"
 
 #include <ssugraph/ssugraph.hpp>
 
 #include <CLI/CLI.hpp>
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <thrust/device_vector.h>
-#include <thrust/sequence.h>
-#include <thrust/tabulate.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cinttypes>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
+#include <memory>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -62,8 +62,8 @@ void check(cudaError_t code, const char* call) {
 shape parse_shape(const std::string& text) {
   shape parsed{};
   char rest = 0;
-  if (std::sscanf(text.c_str(), "%ldx%ldx%ldg%ld%c", &parsed.nheads, &parsed.dim, &parsed.dstate,
-                  &parsed.ngroups, &rest) == 4) {
+  if (std::sscanf(text.c_str(), "%" SCNd64 "x%" SCNd64 "x%" SCNd64 "g%" SCNd64 "%c", &parsed.nheads,
+                  &parsed.dim, &parsed.dstate, &parsed.ngroups, &rest) == 4) {
     return parsed;
   }
   throw ssugraph::invalid_argument{"--shape", "NHEADSxDIMxDSTATEgNGROUPS", text};
@@ -76,56 +76,36 @@ dtype parse_dtype(const std::string& text) {
   throw ssugraph::invalid_argument{"--state", "fp32, fp16 or bf16", text};
 }
 
-/** The finaliser of SplitMix64, to a float in [-1, 1). */
-struct noise {
-  std::uint64_t salt;
-  float scale;
-  float shift;
-
-  __host__ __device__ float operator()(std::size_t i) const {
-    std::uint64_t bits = salt * 0x9e3779b97f4a7c15 + i;
-    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-    return shift + scale * (static_cast<float>(bits >> 40) / 8388608.0f - 1.0f);
-  }
+struct device_free {
+  void operator()(void* memory) const { cudaFree(memory); }
 };
+using device_memory = std::unique_ptr<void, device_free>;
 
-/** The same as bits of a dtype of two bytes. */
-struct noise_bits {
-  noise values;
-  bool half;
-
-  __host__ __device__ std::uint16_t operator()(std::size_t i) const {
-    const float value = values(i);
-    return half ? __half_as_ushort(__float2half(value))
-                : __bfloat16_as_ushort(__float2bfloat16(value));
-  }
-};
+device_memory allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  check(cudaMalloc(&memory, bytes), "cudaMalloc");
+  return device_memory{memory};
+}
 
 /** Device memory of random floats. */
 class random_tensor {
  public:
-  random_tensor(dtype type, std::size_t count, float scale, float shift = 0.0f) : type_{type} {
+  random_tensor(dtype type, std::int64_t count, float scale, float shift = 0.0f)
+      : element_size_{static_cast<std::size_t>(ssugraph::size_of(type))},
+        memory_{allocate(static_cast<std::size_t>(count) * element_size_)} {
     static std::uint64_t salt = 0;
-    const noise values{++salt, scale, shift};
-    if (type == dtype::float32) {
-      wide_.resize(count);
-      thrust::tabulate(wide_.begin(), wide_.end(), values);
-    } else {
-      narrow_.resize(count);
-      thrust::tabulate(narrow_.begin(), narrow_.end(), noise_bits{values, type == dtype::float16});
-    }
+    bench::fill_random(type, memory_.get(), static_cast<std::size_t>(count),
+                       {.salt = ++salt, .scale = scale, .shift = shift});
   }
 
-  [[nodiscard]] const void* at(std::size_t element) const {
-    if (type_ == dtype::float32) return thrust::raw_pointer_cast(wide_.data()) + element;
-    return thrust::raw_pointer_cast(narrow_.data()) + element;
+  [[nodiscard]] const void* at(std::int64_t element) const {
+    return static_cast<const std::byte*>(memory_.get()) +
+           static_cast<std::size_t>(element) * element_size_;
   }
 
  private:
-  dtype type_;
-  thrust::device_vector<float> wide_;
-  thrust::device_vector<std::uint16_t> narrow_;
+  std::size_t element_size_;
+  device_memory memory_;
 };
 
 /** The tensors of one layer, as a model has them: x, B and C are slices of one row. */
@@ -136,18 +116,18 @@ class layer {
         state_type_{state},
         rows_{rows},
         slots_{slots},
-        state_{state, static_cast<std::size_t>(slots * s.nheads * s.dim * s.dstate), 1.0f},
-        row_{dtype::bfloat16, static_cast<std::size_t>(rows * width()), 1.0f},
-        dt_{dtype::bfloat16, static_cast<std::size_t>(rows * s.nheads), 1.0f},
-        out_{dtype::bfloat16, static_cast<std::size_t>(rows * s.nheads * s.dim), 1.0f},
-        A_{dtype::float32, static_cast<std::size_t>(s.nheads), 7.5f, -8.5f},
-        D_{dtype::bfloat16, static_cast<std::size_t>(s.nheads), 1.0f},
-        dt_bias_{dtype::bfloat16, static_cast<std::size_t>(s.nheads), 2.0f, -4.0f} {}
+        state_{state, slots * s.nheads * s.dim * s.dstate, 1.0f},
+        row_{dtype::bfloat16, rows * width(), 1.0f},
+        dt_{dtype::bfloat16, rows * s.nheads, 1.0f},
+        out_{dtype::bfloat16, rows * s.nheads * s.dim, 1.0f},
+        A_{dtype::float32, s.nheads, 7.5f, -8.5f},
+        D_{dtype::bfloat16, s.nheads, 1.0f},
+        dt_bias_{dtype::bfloat16, s.nheads, 2.0f, -4.0f} {}
 
   [[nodiscard]] ssugraph::ssu_args args(const tensor_view& indices) const {
     const auto& [nheads, dim, dstate, ngroups] = shape_;
-    const auto x_width = static_cast<std::size_t>(nheads * dim);
-    const auto B_width = static_cast<std::size_t>(ngroups * dstate);
+    const std::int64_t x_width = nheads * dim;
+    const std::int64_t B_width = ngroups * dstate;
     ssugraph::ssu_args args;
     args.state = {state_.at(0), state_type_, {slots_, nheads, dim, dstate}};
     args.x = {row_.at(0), dtype::bfloat16, {rows_, nheads, dim}, {width(), dim, 1}};
@@ -219,14 +199,12 @@ double median(std::vector<double> values) {
 /** Bytes a microsecond, read and written, of a copy that no cache holds. */
 double copy_rate(stopwatch& watch) {
   constexpr std::size_t bytes = 1 << 30;
-  thrust::device_vector<std::byte> from(bytes);
-  thrust::device_vector<std::byte> to(bytes);
+  const device_memory from = allocate(bytes);
+  const device_memory to = allocate(bytes);
   std::vector<double> times;
   for (int round = 0; round < 9; ++round) {
     times.push_back(watch.time([&] {
-      check(cudaMemcpyAsync(thrust::raw_pointer_cast(to.data()),
-                            thrust::raw_pointer_cast(from.data()), bytes, cudaMemcpyDeviceToDevice,
-                            watch.stream()),
+      check(cudaMemcpyAsync(to.get(), from.get(), bytes, cudaMemcpyDeviceToDevice, watch.stream()),
             "cudaMemcpyAsync");
     }));
   }
@@ -236,32 +214,35 @@ double copy_rate(stopwatch& watch) {
 /** Disjoint sets of slots, taken in turns. Slot 0 is the null block. */
 class slot_sets {
  public:
-  slot_sets(std::int64_t slots, std::int32_t max_batch) : slots_{slots}, bound_(max_batch) {
-    order_.resize(static_cast<std::size_t>(slots - 1));
-    thrust::sequence(order_.begin(), order_.end(), 1);
+  slot_sets(std::int64_t slots, std::int32_t max_batch)
+      : live_slots_{slots - 1},
+        max_batch_{max_batch},
+        order_{allocate(sizeof(std::int32_t) * static_cast<std::size_t>(slots - 1))},
+        bound_{allocate(sizeof(std::int32_t) * static_cast<std::size_t>(max_batch))} {
+    std::vector<std::int32_t> numbers(static_cast<std::size_t>(live_slots_));
+    std::iota(numbers.begin(), numbers.end(), 1);
+    check(cudaMemcpy(order_.get(), numbers.data(), sizeof(std::int32_t) * numbers.size(),
+                     cudaMemcpyHostToDevice),
+          "cudaMemcpy of the slots");
   }
 
-  [[nodiscard]] tensor_view indices() const {
-    return {thrust::raw_pointer_cast(bound_.data()),
-            dtype::int32,
-            {static_cast<std::int64_t>(bound_.size())}};
-  }
+  [[nodiscard]] tensor_view indices() const { return {bound_.get(), dtype::int32, {max_batch_}}; }
 
   void next(std::int32_t batch, cudaStream_t stream) {
-    if (first_ + batch > slots_ - 1) first_ = 0;
-    check(cudaMemcpyAsync(thrust::raw_pointer_cast(bound_.data()),
-                          thrust::raw_pointer_cast(order_.data()) + first_,
+    if (first_ + batch > live_slots_) first_ = 0;
+    check(cudaMemcpyAsync(bound_.get(), static_cast<const std::int32_t*>(order_.get()) + first_,
                           sizeof(std::int32_t) * static_cast<std::size_t>(batch),
                           cudaMemcpyDeviceToDevice, stream),
-          "cudaMemcpyAsync");
+          "cudaMemcpyAsync of the slots");
     first_ += batch;
   }
 
  private:
-  std::int64_t slots_;
+  std::int64_t live_slots_;
+  std::int64_t max_batch_;
   std::int64_t first_ = 0;
-  thrust::device_vector<std::int32_t> order_;
-  thrust::device_vector<std::int32_t> bound_;
+  device_memory order_;
+  device_memory bound_;
 };
 
 /** One backend's pipeline; none if it does not serve. */
@@ -333,7 +314,8 @@ nlohmann::json run_shape(const std::string& text, const options& opts, double ra
              opts.philox_rounds > 0 ? fmt::format(", Philox-{}", opts.philox_rounds) : "");
   print_header(opts);
   nlohmann::json rows = nlohmann::json::array();
-  const auto served = std::ranges::find_if(contenders, [](const auto& c) { return c.pipeline; });
+  const auto served = std::ranges::find_if(
+      contenders, [](const contender& each) { return each.pipeline.has_value(); });
   if (served == contenders.end()) return rows;
   for (std::size_t bucket = 0; bucket < opts.batches.size(); ++bucket) {
     const std::int32_t batch = opts.batches[bucket];
