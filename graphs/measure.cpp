@@ -23,9 +23,12 @@ constexpr std::int64_t min_launches = 4;
 constexpr std::int64_t max_launches = 128;
 /** Bytes between two visits of a slot, in sizes of the L2 cache. */
 constexpr std::int64_t caches_between_visits = 3;
-constexpr int rounds = 5;
+/** Rounds end after so many, or once the fastest candidate has run for so long. */
+constexpr int min_rounds = 5;
+constexpr int max_rounds = 15;
+constexpr double enough_us = 4000.0;
 /** A candidate this much slower than the fastest after one round is not timed again. */
-constexpr double hopeless = 1.3;
+constexpr double hopeless = 1.2;
 constexpr std::int64_t most_copied_bytes = 512 << 20;
 
 std::size_t aligned(std::size_t bytes) {
@@ -242,7 +245,7 @@ double measuring_bench::measure_copy_rate() {
   const std::int64_t half = std::min(static_cast<std::int64_t>(whole) / 2, most_copied_bytes);
   auto* from = static_cast<std::byte*>(scratch_.state.data()) - before_first;
   std::vector<double> times;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < min_rounds; ++round) {
     times.push_back(time_us([&] {
       check_cuda(cudaMemcpyAsync(from + half, from, static_cast<std::size_t>(half),
                                  cudaMemcpyDeviceToDevice, stream_.get()),
@@ -264,10 +267,12 @@ double measuring_bench::time_us(Enqueue enqueue) {
 }
 
 ssu_args measuring_bench::arguments(std::int64_t sequences, std::int64_t launch) const {
-  const std::int64_t position = launch % positions_of(sequences);
+  const std::int64_t positions = positions_of(sequences);
   const std::int64_t slots = slots_of(sequences);
   ssu_args args = scratch_;
-  const std::int64_t offset = position * slots * args.state.stride(0) * size_of(args.state.dtype());
+  // As far apart as the scratch allows, as the states of layers are.
+  const std::int64_t first_slot = launch % positions * (args.state.extent(0) / positions);
+  const std::int64_t offset = first_slot * args.state.stride(0) * size_of(args.state.dtype());
   args.state =
       args.state.at(static_cast<std::byte*>(args.state.data()) + offset).with_extent(0, slots);
   const std::int64_t length = problem_.has_cu_seqlens ? problem_.max_seqlen : 1;
@@ -316,7 +321,10 @@ timing_table measuring_bench::measure(std::span<const ssu_plan> candidates,
     static_cast<void>(replay_us(graphs.back().get(), sequences));  // the first run warms up
   }
   // Round by round, so that a change of clocks meets every candidate.
-  for (int round = 0; round < rounds; ++round) {
+  double fastest_ran_us = 0.0;
+  for (int round = 0; round < max_rounds; ++round) {
+    if (round >= min_rounds && fastest_ran_us > enough_us) break;
+    if (round > 0) fastest_ran_us += best * static_cast<double>(launches_of(sequences));
     for (std::size_t i = 0; i < graphs.size(); ++i) {
       if (round > 0 && times[i].front() > hopeless * best) continue;
       times[i].push_back(replay_us(graphs[i].get(), sequences));

@@ -1,7 +1,6 @@
 #include "lib/ssu/automatic.hpp"
 
 #include "lib/ssu/automatic_policy.hpp"
-#include "lib/ssu/traffic.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -46,7 +45,7 @@ ssu_plan automatic_backend::plan(const ssu_problem& problem, std::int64_t sequen
                                  const std::string& algorithm) const {
   check_algorithm(algorithm);
   const std::vector<backend_pointer> backends = serving(problem);
-  for (const std::string_view name : preferred(problem, state_traffic(problem, sequences))) {
+  for (const std::string_view name : preferred_backends) {
     const auto found = std::ranges::find(backends, name, &mamba_ssu_backend::name);
     if (found != backends.end()) return (*found)->plan(problem, sequences, algorithm);
   }

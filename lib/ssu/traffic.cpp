@@ -12,14 +12,14 @@ std::int64_t per_head(const ssu_problem& problem) {
   return problem.nheads * (problem.tied ? 1 : problem.dim);
 }
 
-}  // namespace
-
 std::int64_t state_traffic(const ssu_problem& problem, std::int64_t sequences) {
   const std::int64_t slot =
       problem.nheads * problem.dim * problem.dstate * size_of(problem.state_dtype);
   const std::int64_t written = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
   return sequences * slot * (1 + written);
 }
+
+}  // namespace
 
 std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
   const std::int64_t rows = sequences * (problem.has_cu_seqlens ? problem.max_seqlen : 1);
