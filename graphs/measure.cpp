@@ -275,11 +275,17 @@ ssu_args measuring_bench::arguments(std::int64_t sequences, std::int64_t launch)
   const std::int64_t offset = first_slot * args.state.stride(0) * size_of(args.state.dtype());
   args.state =
       args.state.at(static_cast<std::byte*>(args.state.data()) + offset).with_extent(0, slots);
-  const std::int64_t length = problem_.has_cu_seqlens ? problem_.max_seqlen : 1;
+  const std::int64_t rows = sequences * (problem_.has_cu_seqlens ? problem_.max_seqlen : 1);
+  const std::int64_t first_row = launch % (args.x.extent(0) / rows) * rows;
   for (const tensor_field& field : tensor_fields) {
     tensor_view& tensor = args.*field.member;
     if (!tensor) continue;
-    if (field.leading == leading_axis::rows) tensor = tensor.with_extent(0, sequences * length);
+    if (field.leading == leading_axis::rows) {
+      // Of their own, too: what a launch reads must not be in the cache for the one before it.
+      tensor = tensor.at(static_cast<std::byte*>(tensor.data()) +
+                         first_row * tensor.stride(0) * size_of(tensor.dtype()));
+      tensor = tensor.with_extent(0, rows);
+    }
     if (field.leading == leading_axis::sequences) tensor = tensor.with_extent(0, sequences);
     if (field.leading == leading_axis::boundaries) tensor = tensor.with_extent(0, sequences + 1);
   }

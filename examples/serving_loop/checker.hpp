@@ -80,7 +80,7 @@ class checker {
   machine* machine_;
   const workload* work_;
   std::uint64_t seed_;
-  bool own_bits_;
+  bool own_rounding_;
   ssugraph::ssu_dispatch reference_;
   std::vector<reference_layer> layers_;
   std::vector<followed> followed_;

@@ -125,12 +125,14 @@ TEST(triton_selection, blackwell_has_its_own_tile) {
   large.rows = 32;
   large.warps = 8;
   const std::vector<const triton_image*> tiles{&common, &large};
+  constexpr std::int64_t many_sequences = 64;
   ssu_problem problem = model_problem();
-  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &common);
+  problem.state_dtype = dtype::float32;
+  EXPECT_EQ(choose_tile(tiles, problem, many_sequences).image, &common);
   problem.is_blackwell = true;
-  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &large);
+  EXPECT_EQ(choose_tile(tiles, problem, many_sequences).image, &large);
   problem.dstate = 64;
-  EXPECT_EQ(choose_tile(tiles, problem, 1).image, &common);
+  EXPECT_EQ(choose_tile(tiles, problem, many_sequences).image, &common);
 }
 
 TEST(triton_selection, takes_a_tile_outside_of_the_table_where_there_is_no_other) {
