@@ -45,13 +45,16 @@ double distance(double a, double b) {
   return std::abs(std::log2(a / b));
 }
 
+/** So little that entries of one shape are nearer to it than those of others. */
+constexpr double programs_weight = 1.0 / 16;
+
 double distance(const tile_entry& entry, const ssu_problem& problem, std::int64_t programs) {
   const auto as_double = [](std::int64_t value) {
     return static_cast<double>(std::max<std::int64_t>(value, 1));
   };
   return distance(as_double(entry.dim), as_double(problem.dim)) +
          distance(as_double(entry.dstate), as_double(problem.dstate)) +
-         distance(as_double(entry.programs), as_double(programs)) +
+         programs_weight * distance(as_double(entry.programs), as_double(programs)) +
          (size_of(entry.state) == size_of(problem.state_dtype) ? 0.0 : 1.0) +
          (entry.rounding == problem.stochastic_rounding ? 0.0 : 2.0);
 }

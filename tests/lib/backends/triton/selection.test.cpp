@@ -1,8 +1,11 @@
 #include "lib/backends/triton/selection.hpp"
 
+#include "lib/backends/triton/policy.hpp"
+
 #include <gtest/gtest.h>
 
 #include <map>
+#include <string>
 #include <vector>
 
 /** Which images serve a problem, and by which tile. Needs no GPU and loads nothing. */
@@ -117,6 +120,43 @@ TEST(triton_selection, prefers_the_smallest_dstate) {
   images[0].dstate = 256;
   images[2].dstate = 64;
   EXPECT_EQ(selected(images, model_problem()), names{"1:16x4"});
+}
+
+/** An entry of another shape must not win because its number of programs is nearer. */
+TEST(triton_selection, a_measured_shape_takes_its_own_entries) {
+  struct model {
+    std::int64_t nheads, dim, dstate;
+    dtype state;
+    bool rounding;
+  };
+  const model models[]{
+      {128, 64, 128, dtype::bfloat16, false}, {80, 64, 128, dtype::float16, true},
+      {128, 80, 128, dtype::bfloat16, true},  {80, 64, 64, dtype::bfloat16, true},
+      {128, 64, 256, dtype::bfloat16, false}, {32, 128, 256, dtype::bfloat16, true},
+      {64, 64, 128, dtype::float32, false},   {80, 64, 64, dtype::float32, false}};
+  std::vector<triton_image> images;
+  for (const tile_entry& entry : tile_table) {
+    images.push_back(model_image());
+    images.back().rows = entry.rows;
+    images.back().warps = entry.warps;
+  }
+  std::vector<const triton_image*> tiles;
+  for (const triton_image& image : images)
+    tiles.push_back(&image);
+  for (const auto& [nheads, dim, dstate, state, rounding] : models) {
+    ssu_problem problem = model_problem();
+    problem.nheads = nheads;
+    problem.dim = dim;
+    problem.dstate = dstate;
+    problem.state_dtype = state;
+    problem.stochastic_rounding = rounding;
+    for (std::int64_t sequences = 1; sequences <= 512; ++sequences) {
+      const std::string reason = choose_tile(tiles, problem, sequences).reason;
+      const std::string shape = std::to_string(dim) + "x" + std::to_string(dstate) + " ";
+      ASSERT_NE(reason.find(shape + (rounding ? "rounded" : "")), std::string::npos)
+          << sequences << " sequences of " << shape << ": " << reason;
+    }
+  }
 }
 
 TEST(triton_selection, blackwell_has_its_own_tile) {
