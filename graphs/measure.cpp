@@ -18,9 +18,8 @@ namespace ssugraph::detail {
 namespace {
 
 constexpr std::size_t alignment = 256;
-/** Launches a graph: enough to go round all positions and to hide the graph's own start. */
+/** Launches a graph, to hide its own start. */
 constexpr std::int64_t min_launches = 4;
-constexpr std::int64_t max_launches = 128;
 /** Bytes between two visits of a slot, in sizes of the L2 cache. */
 constexpr std::int64_t caches_between_visits = 3;
 /** Rounds end after so many, or once the fastest candidate has run for so long. */
@@ -127,14 +126,14 @@ measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& proble
   int cache_bytes = 0;
   check_cuda(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, problem.device.ordinal),
              "cudaDeviceGetAttribute");
-  flushing_bytes_ = caches_between_visits * cache_bytes;
+  rotation_.bytes_between_visits = caches_between_visits * cache_bytes;
   std::size_t free_bytes = 0;
   std::size_t total_bytes = 0;
   check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
   const auto budget = static_cast<std::size_t>(fraction * static_cast<double>(free_bytes));
 
-  slots_a_sequence_ = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
-  slot_bytes_ =
+  rotation_.slots_a_sequence = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
+  rotation_.slot_bytes =
       std::max<std::int64_t>(std::abs(args.state.stride(0)) * size_of(problem.state_dtype), 1);
   most_sequences_ = args.x.extent(0) / (problem.has_cu_seqlens ? problem.max_seqlen : 1);
   while (most_sequences_ > 0 && bytes_for(args, most_sequences_) > budget)
@@ -151,27 +150,13 @@ measuring_bench::~measuring_bench() {
   if (cudaStreamSynchronize(stream_.get()) != cudaSuccess) cudaGetLastError();
 }
 
-/** Slots of one launch. One more than it uses: the null block is not among those. */
-std::int64_t measuring_bench::slots_of(std::int64_t sequences) const noexcept {
-  return sequences * slots_a_sequence_ + 1;
-}
-
-/** Launches that each own their slots. At least two, or neighbours could not overlap. */
-std::int64_t measuring_bench::positions_of(std::int64_t sequences) const noexcept {
-  const std::int64_t bytes = slots_of(sequences) * slot_bytes_;
-  return std::clamp<std::int64_t>((flushing_bytes_ + bytes - 1) / bytes, 2, max_launches);
-}
-
 std::pair<ssu_args, std::size_t> measuring_bench::placed(const ssu_args& args,
                                                          std::int64_t sequences,
                                                          std::byte* base) const {
   const std::int64_t length = problem_.has_cu_seqlens ? problem_.max_seqlen : 1;
-  std::int64_t slots = 0;
-  for (std::int64_t n = 1; n <= sequences; n = n < sequences ? std::min(2 * n, sequences) : n + 1)
-    slots = std::max(slots, positions_of(n) * slots_of(n));
   placer places{base};
   ssu_args scratch = args;
-  scratch.state = places.place(args.state.with_extent(0, slots));
+  scratch.state = places.place(args.state.with_extent(0, rotation_.slots_up_to(sequences)));
   for (const tensor_field& field : tensor_fields) {
     tensor_view& tensor = scratch.*field.member;
     if (!tensor || field.leading == leading_axis::slots) continue;
@@ -182,11 +167,11 @@ std::pair<ssu_args, std::size_t> measuring_bench::placed(const ssu_args& args,
     }
   }
   const tensor_view indices{
-      nullptr, or_int32(problem_.index_dtype), {sequences, slots_a_sequence_}};
+      nullptr, or_int32(problem_.index_dtype), {sequences, rotation_.slots_a_sequence}};
   scratch.state_batch_indices = places.place(indices);
   if (problem_.has_dst_indices) {
-    scratch.dst_state_batch_indices = places.place(
-        tensor_view{nullptr, or_int32(problem_.dst_index_dtype), {sequences, slots_a_sequence_}});
+    scratch.dst_state_batch_indices = places.place(tensor_view{
+        nullptr, or_int32(problem_.dst_index_dtype), {sequences, rotation_.slots_a_sequence}});
   }
   if (problem_.accepted_dtype) {
     scratch.num_accepted_tokens =
@@ -220,7 +205,8 @@ void measuring_bench::fill() {
                         field.name == "A" ? small_negative : small_positive, whole, stream_.get()),
         "cudaMemsetAsync of scratch");
   }
-  std::vector<std::int64_t> slots(static_cast<std::size_t>(most_sequences_ * slots_a_sequence_));
+  std::vector<std::int64_t> slots(
+      static_cast<std::size_t>(most_sequences_ * rotation_.slots_a_sequence));
   std::iota(slots.begin(), slots.end(), 0);
   for (std::int64_t& slot : slots)
     slot += slot >= scratch_.null_block_id && scratch_.null_block_id >= 0 ? 1 : 0;
@@ -267,11 +253,9 @@ double measuring_bench::time_us(Enqueue enqueue) {
 }
 
 ssu_args measuring_bench::arguments(std::int64_t sequences, std::int64_t launch) const {
-  const std::int64_t positions = positions_of(sequences);
-  const std::int64_t slots = slots_of(sequences);
+  const std::int64_t slots = rotation_.slots_of(sequences);
   ssu_args args = scratch_;
-  // As far apart as the scratch allows, as the states of layers are.
-  const std::int64_t first_slot = launch % positions * (args.state.extent(0) / positions);
+  const std::int64_t first_slot = rotation_.first_slot(launch, sequences, args.state.extent(0));
   const std::int64_t offset = first_slot * args.state.stride(0) * size_of(args.state.dtype());
   args.state =
       args.state.at(static_cast<std::byte*>(args.state.data()) + offset).with_extent(0, slots);
@@ -293,7 +277,7 @@ ssu_args measuring_bench::arguments(std::int64_t sequences, std::int64_t launch)
 }
 
 std::int64_t measuring_bench::launches_of(std::int64_t sequences) const noexcept {
-  return std::max(min_launches, positions_of(sequences));
+  return std::max(min_launches, rotation_.positions_of(sequences));
 }
 
 cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t sequences) {

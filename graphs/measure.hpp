@@ -1,5 +1,6 @@
 #pragma once
 
+#include "graphs/slot_rotation.hpp"
 #include "graphs/tuning_cache.hpp"
 #include "lib/core/cuda_handle.hpp"
 
@@ -56,8 +57,6 @@ class measuring_bench {
   [[nodiscard]] timing_table measure(std::span<const ssu_plan> candidates, std::int64_t sequences);
 
  private:
-  [[nodiscard]] std::int64_t slots_of(std::int64_t sequences) const noexcept;
-  [[nodiscard]] std::int64_t positions_of(std::int64_t sequences) const noexcept;
   [[nodiscard]] std::int64_t launches_of(std::int64_t sequences) const noexcept;
   /** The scratch tensors at `base`, and the bytes that they take. */
   [[nodiscard]] std::pair<ssu_args, std::size_t> placed(const ssu_args& args,
@@ -77,9 +76,7 @@ class measuring_bench {
   cuda_stream stream_;
   cuda_event begin_;
   cuda_event end_;
-  std::int64_t flushing_bytes_ = 0;
-  std::int64_t slots_a_sequence_ = 1;
-  std::int64_t slot_bytes_ = 1;
+  slot_rotation rotation_;
   std::int64_t most_sequences_ = 0;
   std::unique_ptr<scratch_memory> memory_;
   ssu_args scratch_;
