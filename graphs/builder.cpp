@@ -1,4 +1,5 @@
 #include "graphs/bucket_planner.hpp"
+#include "graphs/lane_layout.hpp"
 #include "graphs/nvtx.hpp"
 #include "graphs/pipeline_core.hpp"
 #include "lib/core/device.hpp"
@@ -81,6 +82,30 @@ void check_same_pipeline(const ssu_problem& first, const ssu_problem& problem) {
                          describe(problem)};
 }
 
+void check_graph_budget(const recording_options& recording, const bucket_policy& buckets) {
+  const std::size_t graphs = buckets.buckets().size();
+  if (recording.lazy || recording.max_graphs == 0 || graphs <= recording.max_graphs) return;
+  throw invalid_argument{
+      "max_graphs",
+      "at least " + std::to_string(graphs) + ", one a bucket (or fewer buckets, or lazy recording)",
+      std::to_string(recording.max_graphs)};
+}
+
+/** Custom steps see the padded copies of the next SSU step; behind the last one, of that. */
+void link_neighbours(detail::pipeline_core& core) {
+  const auto is_ssu = [](const auto& step) { return step.ssu() != nullptr; };
+  const auto last = std::ranges::find_if(core.steps.rbegin(), core.steps.rend(), is_ssu);
+  auto neighbour = static_cast<std::size_t>(core.steps.rend() - last) - 1;
+  for (std::size_t step = core.steps.size(); step-- > 0;) {
+    if (is_ssu(core.steps[step])) {
+      neighbour = step;
+    } else {
+      std::get<detail::custom_step>(core.steps[step].what).neighbour = neighbour;
+    }
+  }
+  core.first_ssu = neighbour;
+}
+
 }  // namespace
 
 pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where)
@@ -89,30 +114,63 @@ pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, t
   backend_ = backend_of(config_, where_);
 }
 
-pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args) {
+void pipeline_builder::check_name(const std::string& name) const {
   if (name.empty()) throw invalid_argument{"name", "a name", "''"};
   if (std::ranges::find(steps_, name, &named_step::name) != steps_.end()) {
     throw invalid_argument{"name", "one that no step has yet", "'" + name + "'"};
   }
+}
+
+const pipeline_builder::ssu_layer* pipeline_builder::first_layer() const noexcept {
+  for (const named_step& step : steps_) {
+    if (const auto* layer = std::get_if<ssu_layer>(&step.what)) return layer;
+  }
+  return nullptr;
+}
+
+pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args,
+                                        ssu_options options) {
+  check_name(name);
   try {
-    steps_.push_back(checked_step(name, args));
+    ssu_layer layer = checked_layer(args, options);
+    steps_.push_back({std::move(name), std::move(layer)});
   } catch (const invalid_argument& error) {
     throw invalid_argument{name + "." + error.argument(), error.expected(), error.came()};
   }
   return *this;
 }
 
-pipeline_builder::named_step pipeline_builder::checked_step(const std::string& name,
-                                                            const ssu_args& args) const {
+pipeline_builder::ssu_layer pipeline_builder::checked_layer(const ssu_args& args,
+                                                            ssu_options options) const {
   check_seed_and_length(args);
   ssu_args cut = detail::first_sequences(args, buckets_.max_batch(), max_seqlen_of(args));
   if (!cut.cu_seqlens) cut = detail::first_sequences(cut, buckets_.max_batch(), 1);
   detail::ssu_call call = detail::validate(cut, config_);
   check_target(call.problem, where_);
-  if (!steps_.empty()) check_same_pipeline(steps_.front().problem, call.problem);
+  if (first_layer() != nullptr) check_same_pipeline(first_layer()->problem, call.problem);
+  for (const named_step& step : steps_) {
+    const auto* layer = std::get_if<ssu_layer>(&step.what);
+    if (layer != nullptr && !options.shares_state)
+      detail::check_own_state(call.args.state, layer->args.state, step.name);
+  }
   static_cast<void>(detail::resolve(*backend_, call.problem, buckets_.max_batch(),
                                     algorithm_of(config_, where_)));
-  return {name, std::move(call.args), std::move(call.problem)};
+  return {std::move(call.args), std::move(call.problem), options};
+}
+
+pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,
+                                         step_options options) {
+  check_name(name);
+  if (!enqueue) throw invalid_argument{name, "a callable", "an empty function"};
+  if (options.seeds < 0) {
+    throw invalid_argument{name + ".seeds", "0 or more", std::to_string(options.seeds)};
+  }
+  if (options.triggers_early && !options.writes) {
+    throw invalid_argument{name + ".triggers_early", "what the step writes beside it",
+                           "no `writes`"};
+  }
+  steps_.push_back({std::move(name), custom{std::move(enqueue), std::move(options)}});
+  return *this;
 }
 
 pipeline_builder& pipeline_builder::programmatic_dependent_launch(bool enabled) noexcept {
@@ -129,16 +187,25 @@ pipeline_builder& pipeline_builder::tuning(tuning_options options) {
   return *this;
 }
 
+pipeline_builder& pipeline_builder::recording(recording_options options) noexcept {
+  recording_ = options;
+  return *this;
+}
+
 pipeline pipeline_builder::build() const {
-  if (steps_.empty()) {
-    throw invalid_state{"the pipeline builder", "has no step", "call ssu(name, args)"};
+  const ssu_layer* first = first_layer();
+  if (first == nullptr) {
+    throw invalid_state{"the pipeline builder", "has no SSU step", "call ssu(name, args)"};
   }
+  check_graph_budget(recording_, buckets_);
   const detail::nvtx_range range{"build", static_cast<std::int64_t>(steps_.size())};
   auto core = std::make_shared<detail::pipeline_core>(config_, buckets_);
   core->where = where_;
-  core->device = steps_.front().problem.device;
+  core->device = first->problem.device;
   core->programmatic_dependent_launch = pdl_;
-  core->rows_per_sequence = steps_.front().args.cu_seqlens ? steps_.front().problem.max_seqlen : 1;
+  core->recording = recording_;
+  core->max_seqlen = first->problem.max_seqlen;
+  core->rows_per_sequence = first->args.cu_seqlens ? first->problem.max_seqlen : 1;
 #if SSUGRAPH_CUDA
   if (where_ == target::cuda) {
     const detail::device_guard guard{core->device.ordinal};
@@ -147,13 +214,22 @@ pipeline pipeline_builder::build() const {
 #endif
   detail::bucket_planner planner{*backend_, algorithm_of(config_, where_), buckets_, tuning_};
   for (const named_step& step : steps_) {
-    detail::pipeline_step resolved{step.name, step.args, step.problem, {}, -1};
-    for (ssu_plan& plan : planner.plans(step.args, step.problem)) {
-      resolved.plans.push_back(detail::executable(std::move(plan)));
+    if (const auto* layer = std::get_if<ssu_layer>(&step.what)) {
+      detail::ssu_step resolved{layer->args, layer->problem, layer->options, {}, -1};
+      for (ssu_plan& plan : planner.plans(layer->args, layer->problem)) {
+        resolved.plans.push_back(detail::executable(std::move(plan)));
+      }
+      if (layer->problem.stochastic_rounding) resolved.seed = core->seed_count++;
+      core->steps.push_back({step.name, std::move(resolved)});
+    } else {
+      const auto& [enqueue, options] = std::get<custom>(step.what);
+      core->steps.push_back(
+          {step.name, detail::custom_step{enqueue, options, core->seed_count, 0}});
+      core->seed_count += options.seeds;
+      core->scratch_bytes = std::max(core->scratch_bytes, options.scratch_bytes);
     }
-    if (step.problem.stochastic_rounding) resolved.seed = core->seed_count++;
-    core->steps.push_back(std::move(resolved));
   }
+  link_neighbours(*core);
   detail::log_line("pipeline of " + std::to_string(steps_.size()) + " steps, " +
                    std::to_string(buckets_.buckets().size()) + " buckets on " +
                    detail::describe(config_) + planner.summary());

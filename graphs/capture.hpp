@@ -1,20 +1,48 @@
 #pragma once
 
+#include "lib/core/cuda_handle.hpp"
+
 #include <cuda_runtime_api.h>
 
+#include <exception>
 #include <functional>
 #include <span>
 #include <vector>
 
+/** Thread-local stream capture into a graph of ours, for what we cannot add as nodes ourselves. */
 namespace ssugraph::detail {
 
 /**
- * Adds to `graph`, behind `predecessors`, what `enqueue` puts on `stream`, by thread-local capture
- * of that stream. Returns the nodes that what follows must wait for. Throws what `enqueue` throws,
- * and cuda_error; the stream is then usable, and the graph is not.
+ * A capture that something invalidated: a forbidden call of the callable's own, or another thread
+ * that synchronised the device. The driver destroyed the graph with it. May go well another time.
  */
-[[nodiscard]] std::vector<cudaGraphNode_t> capture_into(
-    cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors, cudaStream_t stream,
-    const std::function<void(cudaStream_t)>& enqueue);
+struct spoiled_capture {
+  std::exception_ptr cause;  ///< what the callable threw at that, else a cuda_error
+};
+
+/** How often a spoiled capture of one step is tried again. */
+inline constexpr int max_capture_retries = 3;
+
+/** A callable that ended the capture of the stream that it was given. */
+struct ended_capture {};
+
+/** What a capture added to a graph. */
+struct captured_nodes {
+  std::vector<cudaGraphNode_t> nodes;
+  std::vector<cudaGraphNode_t> frontier;  ///< what the next node of the stream would wait for
+};
+
+/**
+ * Adds to `graph`, behind `predecessors`, what `enqueue` puts on `stream`. Throws what `enqueue`
+ * throws, cuda_error, spoiled_capture and ended_capture. The stream is then usable; `graph` is
+ * empty where the driver or the callable may have destroyed it.
+ */
+[[nodiscard]] captured_nodes capture_into(cuda_graph& graph,
+                                          std::span<const cudaGraphNode_t> predecessors,
+                                          cudaStream_t stream,
+                                          const std::function<void(cudaStream_t)>& enqueue);
+
+/** The nodes of a graph. */
+[[nodiscard]] std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph);
 
 }  // namespace ssugraph::detail

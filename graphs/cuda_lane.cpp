@@ -1,49 +1,49 @@
+#include "graphs/bucket_graph.hpp"
+#include "graphs/caller_capture.hpp"
 #include "graphs/lane_engine.hpp"
-#include "graphs/nvtx.hpp"
+#include "graphs/lane_memory.hpp"
 #include "graphs/prologue_kernel.hpp"
-#include "graphs/step_chain.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/device.hpp"
 
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
 #include <string>
 #include <utility>
 
 namespace ssugraph::detail {
 namespace {
 
-/** Device memory that is freed in the order of its own stream. */
-class stream_ordered_memory {
- public:
-  stream_ordered_memory(std::size_t bytes, cudaStream_t stream) : stream_{stream} {
-    void* memory = nullptr;
-    check_cuda(cudaMallocAsync(&memory, bytes, stream), "cudaMallocAsync of a lane's memory");
-    data_ = static_cast<std::byte*>(memory);
-  }
-  stream_ordered_memory(const stream_ordered_memory&) = delete;
-  stream_ordered_memory& operator=(const stream_ordered_memory&) = delete;
-  ~stream_ordered_memory() { free(); }
-
-  [[nodiscard]] std::byte* data() const noexcept { return data_; }
-  void leak() noexcept { data_ = nullptr; }
-  void free() noexcept {
-    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
-    data_ = nullptr;
-  }
-
- private:
-  cudaStream_t stream_;
-  std::byte* data_ = nullptr;
-};
-
-/** The graph of one bucket and the launches it was made of. */
-struct recorded_bucket {
-  std::int32_t bucket = 0;
-  std::vector<step_launch> steps;
-  cuda_graph graph;
+/** A bucket's graph and its executable. */
+struct bucket_entry {
+  bucket_graph recorded;
   cuda_graph_exec exec;
-  cudaGraphNode_t prologue = nullptr;
-  std::int32_t live = 0;  ///< what the executable's prologue counts at present
+  std::int32_t live = 0;  ///< what the executable's prologue counts at present; -1: has to be set
+  bool lost = false;      ///< a rebind failed half-way
+  double build_ms = 0.0;
+  std::size_t estimated_bytes = 0;
 };
+
+/** Free bytes of the current device. */
+std::size_t free_bytes() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
+/** Throws invalid_argument unless the device can read `live`. */
+void check_live(const std::int32_t* live) {
+  cudaPointerAttributes attributes{};
+  if (live != nullptr)
+    check_cuda(cudaPointerGetAttributes(&attributes, live), "cudaPointerGetAttributes");
+  if (attributes.devicePointer != nullptr) return;
+  throw invalid_argument{"live", "the address of an int32 that the device can read",
+                         live == nullptr ? "null" : "pageable host memory"};
+}
 
 /** Throws invalid_argument unless `stream` belongs to `home`; the null stream belongs to any. */
 void check_device(device home, stream_handle stream) {
@@ -62,17 +62,20 @@ class cuda_lane final : public lane_engine {
       : lane_engine{std::move(core), stream, std::move(arguments)},
         internal_{make_stream()},
         flown_{make_event()},
-        arena_{layout_.bytes(), internal_.get()} {
+        arena_{layout_.bytes(), internal_.get()},
+        recorder_{*core_},
+        capture_{*core_},
+        buckets_(core_->buckets.buckets().size()) {
     layout_.place(arena_.data());
     check_cuda(cudaMemsetAsync(arena_.data(), 0, layout_.bytes(), internal_.get()),
                "cudaMemsetAsync of a lane's memory");
-    check_cuda(cudaMemcpyAsync(layout_.table(), layout_.jobs().data(), layout_.jobs().size_bytes(),
-                               cudaMemcpyHostToDevice, internal_.get()),
-               "cudaMemcpyAsync of a lane's table");
-    for (std::size_t index = 0; index < core_->buckets.buckets().size(); ++index) {
-      buckets_.push_back(record(index));
-    }
-    check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
+    upload_table(layout_, internal_.get());
+    wait_for_internal();
+    recorder_.warm_up(layout_);
+    write_random_state({}, internal_.get());
+    for (std::size_t index = buckets_.size(); index-- > 0 && !core_->recording.lazy;)
+      build(index);
+    wait_for_internal();
   }
 
   ~cuda_lane() override {
@@ -88,22 +91,86 @@ class cuda_lane final : public lane_engine {
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
     check_not_capturing();
-    recorded_bucket& recorded = buckets_[bucket_index];
-    if (recorded.live != batch) {
+    bucket_entry& entry = ready(bucket_index);
+    if (entry.live != batch) {
       const device_guard guard{core_->device.ordinal};
-      update_prologue(recorded.exec.get(), recorded.prologue,
-                      layout_.prologue(batch, recorded.bucket));
-      recorded.live = batch;
+      update_prologue(entry.exec.get(), entry.recorded.prologue,
+                      layout_.prologue(batch, entry.recorded.bucket));
+      entry.live = batch;
     }
-    check_cuda(cudaGraphLaunch(recorded.exec.get(), stream_), "cudaGraphLaunch");
+    check_cuda(cudaGraphLaunch(entry.exec.get(), stream_), "cudaGraphLaunch");
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
     check_not_capturing();
     const device_guard guard{core_->device.ordinal};
-    const recorded_bucket& recorded = buckets_[bucket_index];
+    const bucket_graph& recorded = ready(bucket_index).recorded;
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
-    each_step(recorded.bucket, [&](std::size_t step) { launch(recorded.steps[step], stream_); });
+    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
+      try {
+        launch(recorded.steps[step].launch, stream_);
+      } catch (const cuda_error& error) {
+        throw_with_place(error, core_->steps[step].name, recorded.bucket);
+      }
+    }
+  }
+
+  void record_prologue(std::size_t bucket_index, const std::int32_t* live,
+                       stream_handle stream) override {
+    check_live(live);
+    capture_.record_prologue(layout_, bucket_index, live, stream);
+  }
+
+  void record_step(std::size_t step, stream_handle stream) override {
+    capture_.record_step(layout_, step, stream);
+  }
+
+  graph_node_handle add_child_graph(graph_handle graph,
+                                    std::span<const graph_node_handle> predecessors,
+                                    std::size_t bucket_index, const std::int32_t* live) override {
+    check_live(live);
+    const device_guard guard{core_->device.ordinal};
+    const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
+    const bucket_graph recorded =
+        recorder_.record(layout_, bucket_index, layout_.prologue(live, bucket));
+    cudaGraphNode_t node = nullptr;
+    check_cuda(cudaGraphAddChildGraphNode(&node, graph, predecessors.data(), predecessors.size(),
+                                          recorded.graph.get()),
+               "cudaGraphAddChildGraphNode");
+    return node;
+  }
+
+  rebound rebind(std::vector<ssu_args> arguments) override {
+    check_not_capturing();
+    const device_guard guard{core_->device.ordinal};
+    lane_layout next = layout_;
+    next.rebind(arguments);
+    next.place(arena_.data());
+    std::vector<bucket_graph> prepared(buckets_.size());
+    for (std::size_t index = 0; index < buckets_.size(); ++index) {
+      if (buckets_[index].exec) prepared[index] = record(next, index);
+    }
+    upload_table(next, stream_);
+
+    layout_.rebind(std::move(arguments));
+    layout_.place(arena_.data());
+    rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
+    for (std::size_t index = 0; index < buckets_.size(); ++index) {
+      if (!buckets_[index].exec) continue;
+      try {
+        result.outcomes[index] = go_over(buckets_[index], std::move(prepared[index]));
+      } catch (const cuda_error&) {
+        buckets_[index].lost = true;
+        if (!result.failure) result.failure = std::current_exception();
+      }
+    }
+    return result;
+  }
+
+  void rebuild(std::size_t bucket_index) override {
+    check_not_capturing();
+    build(bucket_index);
+    wait_for_internal();
   }
 
   ssugraph::random_state random_state() override {
@@ -118,9 +185,7 @@ class cuda_lane final : public lane_engine {
 
   void set_random_state(ssugraph::random_state state) override {
     check_not_capturing();
-    check_cuda(
-        cudaMemcpyAsync(layout_.random(), &state, sizeof state, cudaMemcpyHostToDevice, stream_),
-        "cudaMemcpyAsync of the random state");
+    write_random_state(state, stream_);
   }
 
   void move_to(stream_handle stream) override {
@@ -131,11 +196,41 @@ class cuda_lane final : public lane_engine {
     stream_ = stream;
   }
 
+  lane_stats stats() const override {
+    lane_stats stats;
+    stats.lazy_builds = lazy_builds_;
+    stats.retries = recorder_.retries();
+    stats.own_bytes = layout_.bytes();
+    for (std::size_t index = 0; index < buckets_.size(); ++index) {
+      const bucket_entry& entry = buckets_[index];
+      stats.buckets.push_back({.bucket = core_->buckets.buckets()[index],
+                               .replays = 0,
+                               .recorded = entry.exec != nullptr,
+                               .nodes = node_count(entry),
+                               .build_ms = entry.build_ms,
+                               .estimated_bytes = entry.estimated_bytes});
+    }
+    return stats;
+  }
+
+  double time_replay(std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
+    const cuda_event begin = make_timing_event();
+    const cuda_event end = make_timing_event();
+    check_cuda(cudaEventRecord(begin.get(), stream_), "cudaEventRecord");
+    replay(core_->buckets.buckets()[bucket_index], bucket_index);
+    check_cuda(cudaEventRecord(end.get(), stream_), "cudaEventRecord");
+    check_cuda(cudaEventSynchronize(end.get()), "cudaEventSynchronize");
+    float milliseconds = 0.0f;
+    check_cuda(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()), "cudaEventElapsedTime");
+    return 1e3 * static_cast<double>(milliseconds);
+  }
+
  private:
   void check_not_capturing() const {
     if (!is_capturing(stream_)) return;
     throw invalid_state{"the lane's stream", "is being captured",
-                        "use the lane before or after the capture"};
+                        "record(bucket, live, stream) into a capture, replay outside of one"};
   }
 
   /** Orders the internal stream behind the lane's; false where that cannot be. */
@@ -151,50 +246,129 @@ class cuda_lane final : public lane_engine {
     }
   }
 
-  /** Runs `apply(step)` for every step; a cuda_error there gets the step's name and the bucket. */
-  template <class Apply>
-  void each_step(std::int32_t bucket, Apply apply) const {
-    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      try {
-        apply(step);
-      } catch (const cuda_error& error) {
-        throw cuda_error{error, core_->steps[step].name, bucket};
-      }
+  void wait_for_internal() const {
+    check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
+  }
+
+  static void upload_table(const lane_layout& layout, cudaStream_t stream) {
+    check_cuda(cudaMemcpyAsync(layout.table(), layout.jobs().data(), layout.jobs().size_bytes(),
+                               cudaMemcpyHostToDevice, stream),
+               "cudaMemcpyAsync of a lane's table");
+  }
+
+  void write_random_state(const ssugraph::random_state& state, cudaStream_t stream) const {
+    check_cuda(
+        cudaMemcpyAsync(layout_.random(), &state, sizeof state, cudaMemcpyHostToDevice, stream),
+        "cudaMemcpyAsync of the random state");
+  }
+
+  [[nodiscard]] bucket_graph record(const lane_layout& layout, std::size_t index) {
+    const std::int32_t bucket = core_->buckets.buckets()[index];
+    return recorder_.record(layout, index, layout.prologue(bucket, bucket));
+  }
+
+  /** Records, instantiates and uploads a bucket, in place of what it was. */
+  void build(std::size_t index) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::size_t free_before = free_bytes();
+    bucket_entry entry;
+    entry.recorded = record(layout_, index);
+    entry.live = entry.recorded.bucket;
+    entry.exec = instantiate(entry.recorded.graph.get());
+    check_cuda(cudaGraphUpload(entry.exec.get(), internal_.get()), "cudaGraphUpload");
+    const std::size_t free_now = free_bytes();
+    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
+    entry.build_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    check_budget(entry, index);
+    buckets_[index] = std::move(entry);
+  }
+
+  /** Throws invalid_argument if the lane would be over its budget with `entry` for a bucket. */
+  void check_budget(const bucket_entry& entry, std::size_t index) const {
+    std::size_t graphs = 1;
+    std::size_t bytes = layout_.bytes() + entry.estimated_bytes;
+    for (std::size_t other = 0; other < buckets_.size(); ++other) {
+      if (other == index || !buckets_[other].exec) continue;
+      ++graphs;
+      bytes += buckets_[other].estimated_bytes;
+    }
+    const std::string whose = " for " + std::to_string(graphs) + " of " +
+                              std::to_string(buckets_.size()) +
+                              " buckets (or fewer buckets or steps)";
+    const recording_options& budget = core_->recording;
+    if (budget.max_graphs != 0 && graphs > budget.max_graphs) {
+      throw invalid_argument{"max_graphs", "at least " + std::to_string(graphs) + whose,
+                             std::to_string(budget.max_graphs)};
+    }
+    if (budget.max_bytes != 0 && bytes > budget.max_bytes) {
+      throw invalid_argument{"max_bytes", "at least " + std::to_string(bytes) + whose,
+                             std::to_string(budget.max_bytes)};
     }
   }
 
-  [[nodiscard]] recorded_bucket record(std::size_t bucket_index) const {
-    recorded_bucket recorded;
-    recorded.bucket = core_->buckets.buckets()[bucket_index];
-    const nvtx_range range{"record", recorded.bucket};
-    recorded.live = recorded.bucket;
-    recorded.graph = make_graph();
-    recorded.prologue = lower_prologue(layout_.prologue(recorded.live, recorded.bucket))
-                            .add_to(recorded.graph.get(), {});
-    recorded.steps = lower_steps(bucket_index);
-    std::vector<cudaGraphNode_t> frontier{recorded.prologue};
-    each_step(recorded.bucket, [&](std::size_t step) {
-      add_to(recorded.graph.get(), frontier, recorded.steps[step], internal_.get());
-    });
-    recorded.exec = instantiate(recorded.graph.get());
-    check_cuda(cudaGraphUpload(recorded.exec.get(), internal_.get()), "cudaGraphUpload");
-    return recorded;
+  /** The entry of a bucket, recorded if this is its first use. */
+  bucket_entry& ready(std::size_t index) {
+    bucket_entry& entry = buckets_[index];
+    if (entry.exec && !entry.lost) return entry;
+    if (entry.lost) {
+      throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
+                          "was left half-changed by a rebind that failed", "call rebuild(batch)"};
+    }
+    const device_guard guard{core_->device.ordinal};
+    build(index);
+    wait_for_internal();
+    ++lazy_builds_;
+    return entry;
   }
 
-  [[nodiscard]] std::vector<step_launch> lower_steps(std::size_t bucket_index) const {
-    const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
-    std::vector<chain_link> links;
-    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      links.push_back(
-          {&core_->steps[step].plans[bucket_index], layout_.step_arguments(step, bucket)});
+  /** Brings a bucket to `next`, recorded on other addresses. Throws cuda_error. */
+  static rebind_outcome go_over(bucket_entry& entry, bucket_graph next) {
+    entry.live = -1;
+    bucket_graph& now = entry.recorded;
+    const auto is_kernel = [](const recorded_step& step) {
+      return std::holds_alternative<kernel_launch>(step.launch);
+    };
+    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(next));
+    for (std::size_t step = 0; step < now.steps.size(); ++step) {
+      auto& launch = std::get<kernel_launch>(now.steps[step].launch);
+      auto& changed = std::get<kernel_launch>(next.steps[step].launch);
+      if (launch == changed) continue;
+      changed.update(entry.exec.get(), now.steps[step].nodes.front());
+      launch = std::move(changed);
     }
-    return lower_chain(links, core_->programmatic_dependent_launch);
+    return rebind_outcome::updated;
+  }
+
+  /** The same by an update of the whole executable, or by a new one. */
+  static rebind_outcome replace(bucket_entry& entry, bucket_graph next) {
+    cudaGraphExecUpdateResultInfo info{};
+    if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
+      for (std::size_t step = 0; step < next.steps.size(); ++step)
+        entry.recorded.steps[step].launch = std::move(next.steps[step].launch);
+      return rebind_outcome::updated;
+    }
+    cudaGetLastError();
+    entry.exec = instantiate(next.graph.get());
+    entry.recorded = std::move(next);
+    return rebind_outcome::instantiated;
+  }
+
+  static std::size_t node_count(const bucket_entry& entry) {
+    if (!entry.exec) return 0;
+    std::size_t nodes = 1;
+    for (const recorded_step& step : entry.recorded.steps)
+      nodes += step.nodes.size();
+    return nodes;
   }
 
   cuda_stream internal_;
   cuda_event flown_;
   stream_ordered_memory arena_;
-  std::vector<recorded_bucket> buckets_;
+  graph_recorder recorder_;
+  caller_capture capture_;
+  std::vector<bucket_entry> buckets_;
+  std::uint64_t lazy_builds_ = 0;
 };
 
 }  // namespace

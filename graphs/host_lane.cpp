@@ -1,6 +1,9 @@
 #include "graphs/lane_engine.hpp"
 
+#include <ssugraph/error.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <new>
 #include <utility>
@@ -36,21 +39,61 @@ class host_lane final : public lane_engine {
       write_copy(prologue, job, alone);
     draw_seeds(prologue, alone);
     advance(prologue);
-    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      const step_plan& resolved = core_->steps[step].plans[bucket_index];
-      resolved.backend->enqueue(resolved.plan, layout_.step_arguments(step, bucket), 0, stream_);
-    }
+    for (std::size_t step = 0; step < core_->steps.size(); ++step)
+      run(step, bucket_index, bucket);
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
     replay(batch, bucket_index);
   }
 
+  void record_prologue(std::size_t, const std::int32_t*, stream_handle) override { refuse(); }
+  void record_step(std::size_t, stream_handle) override { refuse(); }
+  graph_node_handle add_child_graph(graph_handle, std::span<const graph_node_handle>, std::size_t,
+                                    const std::int32_t*) override {
+    refuse();
+  }
+
+  rebound rebind(std::vector<ssu_args> arguments) override {
+    layout_.rebind(std::move(arguments));
+    layout_.place(arena_.get());
+    std::ranges::copy(layout_.jobs(), layout_.table());
+    return {std::vector(core_->buckets.buckets().size(), rebind_outcome::updated), {}};
+  }
+  void rebuild(std::size_t) override {}
+
   ssugraph::random_state random_state() override { return *layout_.random(); }
   void set_random_state(ssugraph::random_state state) override { *layout_.random() = state; }
   void move_to(stream_handle stream) override { stream_ = stream; }
 
+  lane_stats stats() const override {
+    lane_stats stats;
+    stats.own_bytes = layout_.bytes();
+    for (const std::int32_t bucket : core_->buckets.buckets())
+      stats.buckets.push_back({.bucket = bucket, .recorded = true});
+    return stats;
+  }
+
+  double time_replay(std::size_t bucket_index) override {
+    const auto start = std::chrono::steady_clock::now();
+    replay(core_->buckets.buckets()[bucket_index], bucket_index);
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
+        .count();
+  }
+
  private:
+  [[noreturn]] static void refuse() {
+    throw invalid_state{"the lane", "is of a host pipeline, which has no graphs", "call replay"};
+  }
+
+  void run(std::size_t step, std::size_t bucket_index, std::int32_t bucket) {
+    if (const custom_step* custom = core_->steps[step].custom()) {
+      return custom->enqueue(layout_.context(step, bucket), stream_);
+    }
+    const step_plan& planned = core_->steps[step].ssu()->plans[bucket_index];
+    planned.backend->enqueue(planned.plan, layout_.step_arguments(step, bucket), 0, stream_);
+  }
+
   aligned_arena arena_;
 };
 

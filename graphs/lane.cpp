@@ -2,21 +2,48 @@
 #include "graphs/nvtx.hpp"
 
 #include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/lane.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <exception>
+#include <functional>
 #include <string>
 #include <utility>
 
 namespace ssugraph {
 
+namespace {
+
+/** The place of `bucket`, which must be one of the policy's. */
+std::size_t exact_bucket(const bucket_policy& policy, std::int32_t bucket) {
+  const auto found = std::ranges::find(policy.buckets(), bucket);
+  if (found != policy.buckets().end())
+    return static_cast<std::size_t>(found - policy.buckets().begin());
+  std::string all;
+  for (const std::int32_t one : policy.buckets())
+    all += (all.empty() ? "" : ", ") + std::to_string(one);
+  throw invalid_argument{"bucket", "one of the pipeline's buckets " + all, std::to_string(bucket)};
+}
+
+}  // namespace
+
 /** An engine with its entry in the pipeline's registry and its one-user flag. */
 struct lane::resident {
   std::unique_ptr<detail::lane_engine> engine;
   std::atomic<bool> in_use = false;
+  std::vector<std::uint64_t> replays;  ///< by batch
 
-  explicit resident(std::unique_ptr<detail::lane_engine> given) : engine{std::move(given)} {
-    engine->core().lanes.enter(this, engine->stream(), engine->layout().row_tensors());
+  explicit resident(std::unique_ptr<detail::lane_engine> given)
+      : engine{std::move(given)},
+        replays(static_cast<std::size_t>(engine->core().buckets.max_batch()) + 1) {
+    enter(engine->stream(), engine->layout().arguments(), [] {});
+  }
+  /** Enters the pipeline's registry, or changes its entry once `change` has run. */
+  void enter(stream_handle stream, const std::vector<ssu_args>& arguments,
+             const std::function<void()>& change) {
+    const detail::pipeline_core& core = engine->core();
+    core.lanes.enter(this, stream, detail::row_tensors(core, arguments), change);
   }
   resident(const resident&) = delete;
   resident& operator=(const resident&) = delete;
@@ -44,6 +71,7 @@ class lane::visit {
   ~visit() { resident_->in_use.store(false, std::memory_order_release); }
 
   [[nodiscard]] detail::lane_engine& engine() const noexcept { return *resident_->engine; }
+  [[nodiscard]] resident& owner() const noexcept { return *resident_; }
 
  private:
   resident* resident_ = nullptr;
@@ -64,6 +92,8 @@ void lane::run(const char* range_name, run_function function, std::int32_t batch
   const detail::nvtx_range range{range_name, batch};
   const auto bucket = static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch));
   (visit.engine().*function)(batch, bucket);
+  if (function == &detail::lane_engine::replay)
+    ++visit.owner().replays[static_cast<std::size_t>(batch)];
 }
 
 void lane::replay(std::int32_t batch, stream_handle stream) {
@@ -72,6 +102,47 @@ void lane::replay(std::int32_t batch, stream_handle stream) {
 
 void lane::run_eager(std::int32_t batch, stream_handle stream) {
   run("run_eager", &detail::lane_engine::run_eager, batch, stream);
+}
+
+void lane::record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream) {
+  const visit visit{resident_};
+  visit.engine().record_prologue(exact_bucket(visit.engine().core().buckets, bucket), live, stream);
+}
+
+void lane::record_step(std::size_t step, stream_handle stream) {
+  visit{resident_}.engine().record_step(step, stream);
+}
+
+void lane::record(std::int32_t bucket, const std::int32_t* live, stream_handle stream) {
+  record_prologue(bucket, live, stream);
+  const std::size_t steps = resident_->engine->core().steps.size();
+  for (std::size_t step = 0; step < steps; ++step)
+    record_step(step, stream);
+}
+
+graph_node_handle lane::add_child_graph(graph_handle graph,
+                                        std::span<const graph_node_handle> predecessors,
+                                        std::int32_t bucket, const std::int32_t* live) {
+  const visit visit{resident_};
+  if (graph == nullptr) throw invalid_argument{"graph", "a CUDA graph", "null"};
+  return visit.engine().add_child_graph(graph, predecessors,
+                                        exact_bucket(visit.engine().core().buckets, bucket), live);
+}
+
+std::vector<rebind_outcome> lane::rebind(std::span<const binding> bindings) {
+  const visit visit{resident_};
+  detail::lane_engine& engine = visit.engine();
+  const std::vector<ssu_args> arguments =
+      detail::bound_arguments(engine.core(), engine.layout().arguments(), bindings);
+  detail::rebound result;
+  visit.owner().enter(engine.stream(), arguments, [&] { result = engine.rebind(arguments); });
+  if (result.failure) std::rethrow_exception(result.failure);
+  return std::move(result.outcomes);
+}
+
+void lane::rebuild(std::int32_t batch) {
+  const visit visit{resident_};
+  visit.engine().rebuild(static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch)));
 }
 
 random_state lane::random_state() {
@@ -85,12 +156,50 @@ void lane::set_random_state(ssugraph::random_state state, stream_handle stream) 
 void lane::move_to(stream_handle stream) {
   const visit visit{resident_};
   detail::lane_engine& engine = visit.engine();
-  engine.core().lanes.enter(resident_.get(), stream, engine.layout().row_tensors(),
-                            [&] { engine.move_to(stream); });
+  visit.owner().enter(stream, engine.layout().arguments(), [&] { engine.move_to(stream); });
 }
 
 stream_handle lane::stream() const {
   return visit{resident_}.engine().stream();
+}
+
+lane_stats lane::stats() const {
+  const visit visit{resident_};
+  lane_stats stats = visit.engine().stats();
+  const std::vector<std::uint64_t>& replays = visit.owner().replays;
+  for (std::int32_t batch = 1; std::cmp_less(batch, replays.size()); ++batch) {
+    const std::uint64_t count = replays[static_cast<std::size_t>(batch)];
+    const auto index = visit.engine().core().buckets.index_for(batch);
+    bucket_stats& bucket = stats.buckets[static_cast<std::size_t>(index)];
+    bucket.replays += count;
+    stats.replays += count;
+    stats.padded_sequences += count * static_cast<std::uint64_t>(bucket.bucket - batch);
+  }
+  return stats;
+}
+
+std::vector<std::uint64_t> lane::batch_histogram() const {
+  return visit{resident_}.owner().replays;
+}
+
+std::vector<bucket_time> lane::time_buckets(int rounds, stream_handle stream) {
+  const visit visit{resident_, stream};
+  if (rounds < 1) throw invalid_argument{"rounds", "1 or more", std::to_string(rounds)};
+  detail::lane_engine& engine = visit.engine();
+  const ssugraph::random_state before = engine.random_state();
+  std::vector<bucket_time> times;
+  for (const std::int32_t bucket : engine.core().buckets.buckets()) {
+    const std::size_t index = times.size();
+    static_cast<void>(engine.time_replay(index));  // the first run warms up
+    std::vector<double> rounds_us;
+    for (int round = 0; round < rounds; ++round)
+      rounds_us.push_back(engine.time_replay(index));
+    const auto middle = rounds_us.begin() + rounds / 2;
+    std::ranges::nth_element(rounds_us, middle);
+    times.push_back({bucket, *middle});
+  }
+  engine.set_random_state(before);
+  return times;
 }
 
 }  // namespace ssugraph

@@ -6,11 +6,19 @@
 #include <ssugraph/pipeline.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace ssugraph::detail {
+
+/** What became of a rebind once nothing could be taken back any more. */
+struct rebound {
+  std::vector<rebind_outcome> outcomes;  ///< one a bucket
+  std::exception_ptr failure;            ///< of the first bucket that was lost to it
+};
 
 /** What a lane does on its target. `lane` has checked stream, thread and batch before it calls. */
 class lane_engine {
@@ -24,10 +32,23 @@ class lane_engine {
 
   virtual void replay(std::int32_t batch, std::size_t bucket_index) = 0;
   virtual void run_eager(std::int32_t batch, std::size_t bucket_index) = 0;
+  virtual void record_prologue(std::size_t bucket_index, const std::int32_t* live,
+                               stream_handle stream) = 0;
+  virtual void record_step(std::size_t step, stream_handle stream) = 0;
+  [[nodiscard]] virtual graph_node_handle add_child_graph(
+      graph_handle graph, std::span<const graph_node_handle> predecessors, std::size_t bucket_index,
+      const std::int32_t* live) = 0;
+  /** Goes over to `arguments`, which are checked. What throws left everything as it was. */
+  [[nodiscard]] virtual rebound rebind(std::vector<ssu_args> arguments) = 0;
+  virtual void rebuild(std::size_t bucket_index) = 0;
   [[nodiscard]] virtual ssugraph::random_state random_state() = 0;
   virtual void set_random_state(ssugraph::random_state state) = 0;
   /** Makes `stream` wait for what is in flight and belongs to it from now on. */
   virtual void move_to(stream_handle stream) = 0;
+  /** Everything but the counts of replays. */
+  [[nodiscard]] virtual lane_stats stats() const = 0;
+  /** Microseconds that a full replay of a bucket takes. Waits for it. */
+  [[nodiscard]] virtual double time_replay(std::size_t bucket_index) = 0;
 
   [[nodiscard]] const pipeline_core& core() const noexcept { return *core_; }
   [[nodiscard]] stream_handle stream() const noexcept { return stream_; }

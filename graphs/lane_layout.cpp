@@ -1,30 +1,32 @@
 #include "graphs/lane_layout.hpp"
 
+#include "lib/core/overlap.hpp"
 #include "lib/ssu/tensors.hpp"
 #include "lib/ssu/validate.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
 namespace ssugraph::detail {
 namespace {
 
-std::size_t find_step(const pipeline_core& core, const std::string& name) {
+std::size_t find_ssu_step(const pipeline_core& core, const std::string& name) {
   const auto found = std::ranges::find(core.steps, name, &pipeline_step::name);
-  if (found == core.steps.end()) {
-    throw invalid_argument{"bindings", "the name of a step", "'" + name + "'"};
+  if (found == core.steps.end() || found->ssu() == nullptr) {
+    throw invalid_argument{"bindings", "the name of an SSU step", "'" + name + "'"};
   }
   return static_cast<std::size_t>(found - core.steps.begin());
 }
 
-ssu_problem validated(const pipeline_core& core, const pipeline_step& step, const ssu_args& args) {
+ssu_problem validated(const pipeline_core& core, const std::string& name, const ssu_args& args) {
   try {
     return validate(args, core.config).problem;
   } catch (const invalid_argument& error) {
-    throw invalid_argument{step.name + "." + error.argument(), error.expected(), error.came()};
+    throw invalid_argument{name + "." + error.argument(), error.expected(), error.came()};
   }
 }
 
@@ -36,10 +38,11 @@ const tensor_field& find_field(const binding& bound) {
 }
 
 /** The step must still run by the plans that were resolved for it. */
-void check_rebound(const pipeline_core& core, const pipeline_step& step, const ssu_args& args) {
-  const ssu_problem rebound = validated(core, step, args);
+void check_rebound(const pipeline_core& core, const std::string& name, const ssu_step& step,
+                   const ssu_args& args) {
+  const ssu_problem rebound = validated(core, name, args);
   if (rebound.device != step.problem.device) {
-    throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
+    throw invalid_argument{name, "tensors on the device that the pipeline was built for",
                            "tensors elsewhere"};
   }
   for (const step_plan& planned : step.plans) {
@@ -47,10 +50,27 @@ void check_rebound(const pipeline_core& core, const pipeline_step& step, const s
       static_cast<void>(
           resolve(*planned.backend, rebound, planned.plan.sequences, planned.plan.algorithm));
     } catch (const unsupported& error) {
-      throw invalid_argument{step.name,
+      throw invalid_argument{name,
                              "tensors that algorithm " + planned.plan.algorithm + " of " +
                                  planned.plan.backend + " can take",
                              error.refusals().front().reason};
+    }
+  }
+}
+
+/** No two steps on one state, but where the later one was built to share. */
+void check_states(const pipeline_core& core, const std::vector<ssu_args>& arguments) {
+  for (std::size_t step = 0; step < arguments.size(); ++step) {
+    const ssu_step* mine = core.steps[step].ssu();
+    if (mine == nullptr || mine->options.shares_state) continue;
+    for (std::size_t earlier = 0; earlier < step; ++earlier) {
+      if (core.steps[earlier].ssu() == nullptr) continue;
+      try {
+        check_own_state(arguments[step].state, arguments[earlier].state, core.steps[earlier].name);
+      } catch (const invalid_argument& error) {
+        throw invalid_argument{core.steps[step].name + "." + error.argument(), error.expected(),
+                               error.came()};
+      }
     }
   }
 }
@@ -64,6 +84,25 @@ std::size_t copy_bytes(const copy_job& job, std::int64_t max_batch) {
   return aligned(static_cast<std::size_t>(entries));
 }
 
+/** What the table and the copies take if no two steps share one. */
+std::size_t most_copy_bytes(const pipeline_core& core) {
+  std::size_t bytes = 0;
+  std::size_t jobs = 0;
+  for (const pipeline_step& step : core.steps) {
+    if (step.ssu() == nullptr) continue;
+    const ssu_args& args = step.ssu()->args;
+    for (const tensor_view& source : {args.state_batch_indices, args.dst_state_batch_indices,
+                                      args.num_accepted_tokens, args.cu_seqlens}) {
+      copy_job job{};
+      job.columns = source.rank() == 2 ? source.extent(1) : 1;
+      job.wide = true;
+      bytes += copy_bytes(job, core.buckets.max_batch());
+      ++jobs;
+    }
+  }
+  return bytes + aligned(jobs * sizeof(copy_job));
+}
+
 bool same_copy(const copy_job& a, const copy_job& b) {
   return a.source == b.source && std::ranges::equal(a.stride, b.stride) && a.columns == b.columns &&
          a.null_block_id == b.null_block_id && a.pad == b.pad && a.wide == b.wide;
@@ -71,38 +110,71 @@ bool same_copy(const copy_job& a, const copy_job& b) {
 
 }  // namespace
 
-std::vector<ssu_args> bound_arguments(const pipeline_core& core,
-                                      std::span<const binding> bindings) {
+void check_own_state(const tensor_view& state, const tensor_view& other, const std::string& owner) {
+  if (!may_overlap(state, other)) return;
+  throw invalid_argument{"state", "one of its own (or ssu_options::shares_state)",
+                         "overlap with the state of '" + owner + "'"};
+}
+
+std::vector<ssu_args> built_arguments(const pipeline_core& core) {
   std::vector<ssu_args> arguments;
   for (const pipeline_step& step : core.steps)
-    arguments.push_back(step.args);
-  std::vector<bool> rebound(arguments.size(), false);
-  for (const binding& bound : bindings) {
-    const std::size_t step = find_step(core, bound.step);
-    const tensor_field& field = find_field(bound);
-    tensor_view& tensor = arguments[step].*field.member;
-    if (!tensor) {
-      throw invalid_argument{bound.step + "." + std::string{field.name},
-                             "a tensor that the step binds", "an unbound one"};
-    }
-    tensor = tensor.at(bound.data);
-    rebound[step] = true;
-  }
-  for (std::size_t step = 0; step < arguments.size(); ++step) {
-    if (rebound[step]) check_rebound(core, core.steps[step], arguments[step]);
-  }
+    arguments.push_back(step.ssu() != nullptr ? step.ssu()->args : ssu_args{});
   return arguments;
 }
 
-lane_layout::lane_layout(const pipeline_core& core, std::vector<ssu_args> arguments)
-    : core_{core}, arguments_{std::move(arguments)} {
-  for (const ssu_args& args : arguments_)
-    copies_.push_back(copies_of(args));
-  bytes_ = aligned(sizeof(random_state) + sizeof(live_counts)) +
-           aligned(static_cast<std::size_t>(core.seed_count) * sizeof(std::int64_t)) +
-           aligned(jobs_.size() * sizeof(copy_job));
-  for (const copy_job& job : jobs_)
-    bytes_ += copy_bytes(job, core.buckets.max_batch());
+std::vector<ssu_args> bound_arguments(const pipeline_core& core, std::vector<ssu_args> arguments,
+                                      std::span<const binding> bindings) {
+  std::set<std::pair<std::size_t, ssu_tensor>> bound_before;
+  for (const binding& bound : bindings) {
+    const std::size_t step = find_ssu_step(core, bound.step);
+    const tensor_field& field = find_field(bound);
+    tensor_view& tensor = arguments[step].*field.member;
+    const std::string name = bound.step + "." + std::string{field.name};
+    if (!tensor) throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
+    if (!bound_before.insert({step, bound.tensor}).second) {
+      throw invalid_argument{name, "one address", "two bindings"};
+    }
+    tensor = tensor.at(bound.data);
+  }
+  for (std::size_t step = 0; step < arguments.size(); ++step) {
+    const bool rebound = std::ranges::any_of(
+        bound_before, [step](const auto& bound) { return bound.first == step; });
+    const pipeline_step& what = core.steps[step];
+    if (rebound) check_rebound(core, what.name, *what.ssu(), arguments[step]);
+  }
+  if (!bindings.empty()) check_states(core, arguments);
+  return arguments;
+}
+
+std::vector<lane_tensor> row_tensors(const pipeline_core& core,
+                                     const std::vector<ssu_args>& arguments) {
+  std::vector<lane_tensor> tensors;
+  for (std::size_t step = 0; step < arguments.size(); ++step) {
+    for (const tensor_field& field : tensor_fields) {
+      const tensor_view& view = arguments[step].*field.member;
+      if (!view || field.leading != leading_axis::rows) continue;
+      tensors.push_back(
+          {core.steps[step].name + "." + std::string{field.name}, view, field.name == "out"});
+    }
+  }
+  return tensors;
+}
+
+lane_layout::lane_layout(const pipeline_core& core, std::vector<ssu_args> arguments) : core_{core} {
+  rebind(std::move(arguments));
+  std::byte* end = nullptr;
+  place_fixed_part(end);
+  bytes_ = reinterpret_cast<std::uintptr_t>(end) + most_copy_bytes(core);
+}
+
+void lane_layout::rebind(std::vector<ssu_args> arguments) {
+  arguments_ = std::move(arguments);
+  jobs_.clear();
+  copies_.assign(arguments_.size(), {});
+  for (std::size_t step = 0; step < arguments_.size(); ++step) {
+    if (core_.steps[step].ssu() != nullptr) copies_[step] = copies_of(arguments_[step]);
+  }
 }
 
 lane_layout::step_copies lane_layout::copies_of(const ssu_args& args) {
@@ -138,12 +210,18 @@ int lane_layout::copy_of(const tensor_view& source, padding pad, std::int64_t nu
   return static_cast<int>(jobs_.size()) - 1;
 }
 
-void lane_layout::place(std::byte* arena) {
+void lane_layout::place_fixed_part(std::byte*& arena) {
   random_ = reinterpret_cast<random_state*>(arena);
   counts_ = reinterpret_cast<live_counts*>(random_ + 1);
   arena += aligned(sizeof(random_state) + sizeof(live_counts));
   seeds_ = reinterpret_cast<std::int64_t*>(arena);
   arena += aligned(static_cast<std::size_t>(core_.seed_count) * sizeof(std::int64_t));
+  scratch_ = arena;
+  arena += aligned(core_.scratch_bytes);
+}
+
+void lane_layout::place(std::byte* arena) {
+  place_fixed_part(arena);
   table_ = reinterpret_cast<copy_job*>(arena);
   arena += aligned(jobs_.size() * sizeof(copy_job));
   for (copy_job& job : jobs_) {
@@ -159,9 +237,17 @@ prologue_params lane_layout::prologue(std::int32_t live, std::int32_t bucket) co
           .counts = counts_,
           .jobs = table_,
           .job_count = static_cast<std::int32_t>(jobs_.size()),
-          .bounds_job = copies_.front().cu_seqlens,
+          .bounds_job = copies_[core_.first_ssu].cu_seqlens,
+          .live_source = nullptr,
           .live = live,
           .bucket = bucket};
+}
+
+prologue_params lane_layout::prologue(const std::int32_t* live_source,
+                                      std::int32_t bucket) const noexcept {
+  prologue_params params = prologue(bucket, bucket);
+  params.live_source = live_source;
+  return params;
 }
 
 tensor_view lane_layout::padded(int job, std::int64_t rows) const {
@@ -181,23 +267,28 @@ ssu_args lane_layout::step_arguments(std::size_t step, std::int32_t bucket) cons
   args.dst_state_batch_indices = padded(copies.dst_indices, bucket);
   args.num_accepted_tokens = padded(copies.accepted, bucket);
   args.cu_seqlens = padded(copies.cu_seqlens, bucket + 1);
-  if (const std::int64_t seed = core_.steps[step].seed; seed >= 0) {
+  if (const std::int64_t seed = core_.steps[step].ssu()->seed; seed >= 0) {
     args.rand_seed = tensor_view{seeds_ + seed, dtype::int64, {1}};
   }
   return args;
 }
 
-std::vector<lane_tensor> lane_layout::row_tensors() const {
-  std::vector<lane_tensor> tensors;
-  for (std::size_t step = 0; step < arguments_.size(); ++step) {
-    for (const tensor_field& field : tensor_fields) {
-      const tensor_view& view = arguments_[step].*field.member;
-      if (!view || field.leading != leading_axis::rows) continue;
-      tensors.push_back(
-          {core_.steps[step].name + "." + std::string{field.name}, view, field.name == "out"});
-    }
-  }
-  return tensors;
+step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
+  const custom_step& custom = *core_.steps[step].custom();
+  const ssu_args neighbour = step_arguments(custom.neighbour, bucket);
+  return {
+      .bucket = bucket,
+      .rows = bucket * core_.max_seqlen,
+      .live_sequences = &counts_->sequences,
+      .live_rows = &counts_->rows,
+      .state_batch_indices = neighbour.state_batch_indices,
+      .dst_state_batch_indices = neighbour.dst_state_batch_indices,
+      .num_accepted_tokens = neighbour.num_accepted_tokens,
+      .cu_seqlens = neighbour.cu_seqlens,
+      .null_block_id = neighbour.null_block_id,
+      .seeds = {seeds_ + custom.first_seed, static_cast<std::size_t>(custom.options.seeds)},
+      .scratch = {scratch_, custom.options.scratch_bytes},
+  };
 }
 
 }  // namespace ssugraph::detail

@@ -8,17 +8,30 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace ssugraph::detail {
 
-/** The arguments of each step with `bindings` applied. Throws invalid_argument. */
+/** The arguments that the pipeline was built with, a step each; empty ones for custom steps. */
+[[nodiscard]] std::vector<ssu_args> built_arguments(const pipeline_core& core);
+
+/** `arguments` with `bindings` applied. Throws invalid_argument. */
 [[nodiscard]] std::vector<ssu_args> bound_arguments(const pipeline_core& core,
+                                                    std::vector<ssu_args> arguments,
                                                     std::span<const binding> bindings);
 
+/** The row tensors of every step, for the check against other lanes. */
+[[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,
+                                                   const std::vector<ssu_args>& arguments);
+
+/** Throws invalid_argument if `state` shares memory with `other`, the state of step `owner`. */
+void check_own_state(const tensor_view& state, const tensor_view& other, const std::string& owner);
+
 /**
- * The memory of a lane: random state, live counts, seeds, the table of copies, the copies. The same
- * on the host and on a device. Sized first, then placed in an arena of `bytes()` bytes.
+ * The memory of a lane: random state, live counts, seeds, scratch, the table of copies, the copies.
+ * The same on the host and on a device. Sized first, then placed in an arena of `bytes()` bytes,
+ * which suffice for the same pipeline whatever is bound.
  */
 class lane_layout {
  public:
@@ -37,11 +50,22 @@ class lane_layout {
 
   [[nodiscard]] prologue_params prologue(std::int32_t live, std::int32_t bucket) const noexcept;
 
-  /** What step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its seed. */
+  /** `live_source` as in prologue_params. */
+  [[nodiscard]] prologue_params prologue(const std::int32_t* live_source,
+                                         std::int32_t bucket) const noexcept;
+
+  /** Goes over to other arguments of the same layouts; addresses are wrong until `place`. */
+  void rebind(std::vector<ssu_args> arguments);
+
+  /** The arguments of every step, as bound. */
+  [[nodiscard]] const std::vector<ssu_args>& arguments() const noexcept { return arguments_; }
+
+  /** What SSU step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its
+   *  seed. */
   [[nodiscard]] ssu_args step_arguments(std::size_t step, std::int32_t bucket) const;
 
-  /** The row tensors of every step, for the check against other lanes. */
-  [[nodiscard]] std::vector<lane_tensor> row_tensors() const;
+  /** What custom step `step` works on in a bucket. */
+  [[nodiscard]] step_context context(std::size_t step, std::int32_t bucket) const;
 
  private:
   /** The copies of one step, as places in the table; -1: that tensor is not bound. */
@@ -52,6 +76,7 @@ class lane_layout {
     int cu_seqlens = -1;
   };
 
+  void place_fixed_part(std::byte*& arena);
   step_copies copies_of(const ssu_args& args);
   int copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id);
   [[nodiscard]] tensor_view padded(int job, std::int64_t rows) const;
@@ -64,6 +89,7 @@ class lane_layout {
   random_state* random_ = nullptr;
   live_counts* counts_ = nullptr;
   std::int64_t* seeds_ = nullptr;
+  std::byte* scratch_ = nullptr;
   copy_job* table_ = nullptr;
 };
 

@@ -36,6 +36,7 @@ void lane_registry::enter(const void* lane, stream_handle stream,
     entries_.push_back({lane, stream, tensors});
   } else {
     mine->stream = stream;
+    mine->tensors = tensors;
   }
 }
 

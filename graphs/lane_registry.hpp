@@ -22,9 +22,9 @@ struct lane_tensor {
 class lane_registry {
  public:
   /**
-   * Enters `lane`, or moves it to `stream` once `before_entry` has run. Throws invalid_argument if
-   * a lane on another stream reads what this one writes, or the other way round; then, and where
-   * `before_entry` throws, nothing changed.
+   * Enters `lane`, or moves it to `stream` and `tensors` once `before_entry` has run. Throws
+   * invalid_argument if a lane on another stream reads what this one writes, or the other way
+   * round; then, and where `before_entry` throws, nothing changed.
    */
   void enter(
       const void* lane, stream_handle stream, const std::vector<lane_tensor>& tensors,

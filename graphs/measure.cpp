@@ -1,6 +1,7 @@
 #include "graphs/measure.hpp"
 
-#include "graphs/step_chain.hpp"
+#include "graphs/bucket_graph.hpp"
+#include "graphs/capture.hpp"
 #include "lib/core/device.hpp"
 #include "lib/ssu/tensors.hpp"
 #include "lib/ssu/traffic.hpp"
@@ -107,16 +108,6 @@ tuning_machine machine_of(device where) {
   return {properties.name, driver_version(), SSUGRAPH_VERSION};
 }
 
-scratch_memory::scratch_memory(std::size_t bytes, cudaStream_t stream) : stream_{stream} {
-  void* memory = nullptr;
-  check_cuda(cudaMallocAsync(&memory, bytes, stream), "cudaMallocAsync of scratch");
-  data_ = static_cast<std::byte*>(memory);
-}
-
-scratch_memory::~scratch_memory() {
-  if (cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
-}
-
 measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& problem, double fraction)
     : problem_{problem},
       guard_{problem.device.ordinal},
@@ -139,7 +130,8 @@ measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& proble
   while (most_sequences_ > 0 && bytes_for(args, most_sequences_) > budget)
     most_sequences_ /= 2;
   if (most_sequences_ == 0) return;
-  memory_ = std::make_unique<scratch_memory>(bytes_for(args, most_sequences_), stream_.get());
+  memory_ =
+      std::make_unique<stream_ordered_memory>(bytes_for(args, most_sequences_), stream_.get());
   scratch_ = placed(args, most_sequences_, memory_->data()).first;
   fill();
   copied_bytes_a_us_ = measure_copy_rate();
@@ -280,16 +272,27 @@ std::int64_t measuring_bench::launches_of(std::int64_t sequences) const noexcept
   return std::max(min_launches, rotation_.positions_of(sequences));
 }
 
+cuda_graph measuring_bench::record(const std::vector<step_launch>& launches) const {
+  for (int retry = 0;; ++retry) {
+    cuda_graph graph = make_graph();
+    std::vector<cudaGraphNode_t> frontier;
+    try {
+      for (const step_launch& step : launches)
+        add_to(graph, frontier, step, stream_.get());
+      return graph;
+    } catch (const spoiled_capture& spoiled) {
+      if (retry == max_capture_retries) std::rethrow_exception(spoiled.cause);
+    }
+  }
+}
+
 cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t sequences) {
   const step_plan planned = executable(
       resolve(*find_backend(candidate.backend), problem_, sequences, candidate.algorithm));
   std::vector<chain_link> links;
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
     links.push_back({&planned, arguments(sequences, launch)});
-  const cuda_graph graph = make_graph();
-  std::vector<cudaGraphNode_t> frontier;
-  for (const step_launch& step : lower_chain(links, true))
-    add_to(graph.get(), frontier, step, stream_.get());
+  const cuda_graph graph = record(lower_chain(links, true));
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");
   return exec;

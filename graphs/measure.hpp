@@ -1,6 +1,8 @@
 #pragma once
 
+#include "graphs/lane_memory.hpp"
 #include "graphs/slot_rotation.hpp"
+#include "graphs/step_chain.hpp"
 #include "graphs/tuning_cache.hpp"
 #include "lib/core/cuda_handle.hpp"
 
@@ -17,21 +19,6 @@ namespace ssugraph::detail {
 
 /** GPU, driver and library version. Throws cuda_error. */
 [[nodiscard]] tuning_machine machine_of(device where);
-
-/** Device memory that is allocated and freed in the order of one stream. */
-class scratch_memory {
- public:
-  scratch_memory(std::size_t bytes, cudaStream_t stream);
-  scratch_memory(const scratch_memory&) = delete;
-  scratch_memory& operator=(const scratch_memory&) = delete;
-  ~scratch_memory();
-
-  [[nodiscard]] std::byte* data() const noexcept { return data_; }
-
- private:
-  cudaStream_t stream_;
-  std::byte* data_ = nullptr;
-};
 
 /**
  * Scratch tensors laid out as those of one problem, for as many sequences as fit. A graph launches
@@ -65,6 +52,8 @@ class measuring_bench {
   [[nodiscard]] std::size_t bytes_for(const ssu_args& args, std::int64_t sequences) const;
   void fill();
   [[nodiscard]] ssu_args arguments(std::int64_t sequences, std::int64_t launch) const;
+  /** A graph of `launches` in a row. */
+  [[nodiscard]] cuda_graph record(const std::vector<step_launch>& launches) const;
   [[nodiscard]] cuda_graph_exec record(const ssu_plan& candidate, std::int64_t sequences);
   [[nodiscard]] double replay_us(cudaGraphExec_t exec, std::int64_t sequences);
   [[nodiscard]] double measure_copy_rate();
@@ -78,7 +67,7 @@ class measuring_bench {
   cuda_event end_;
   slot_rotation rotation_;
   std::int64_t most_sequences_ = 0;
-  std::unique_ptr<scratch_memory> memory_;
+  std::unique_ptr<stream_ordered_memory> memory_;
   ssu_args scratch_;
   double copied_bytes_a_us_ = 0.0;
 };

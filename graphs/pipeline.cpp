@@ -4,6 +4,8 @@
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace ssugraph {
@@ -12,7 +14,8 @@ pipeline::pipeline(std::shared_ptr<const detail::pipeline_core> core) noexcept
     : core_{std::move(core)} {}
 
 lane pipeline::make_lane(stream_handle stream, std::span<const binding> bindings) const {
-  std::vector<ssu_args> arguments = detail::bound_arguments(*core_, bindings);
+  std::vector<ssu_args> arguments =
+      detail::bound_arguments(*core_, detail::built_arguments(*core_), bindings);
 #if SSUGRAPH_CUDA
   if (core_->where == target::cuda) {
     return lane{detail::make_cuda_lane(core_, stream, std::move(arguments))};
@@ -33,6 +36,12 @@ target pipeline::where() const noexcept {
   return core_->where;
 }
 
+std::size_t pipeline::step_index(std::string_view name) const {
+  const auto found = std::ranges::find(core_->steps, name, &detail::pipeline_step::name);
+  if (found != core_->steps.end()) return static_cast<std::size_t>(found - core_->steps.begin());
+  throw invalid_argument{"name", "the name of a step", "'" + std::string{name} + "'"};
+}
+
 const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const {
   const std::size_t buckets = core_->buckets.buckets().size();
   if (step >= step_count()) {
@@ -42,7 +51,11 @@ const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const
     throw invalid_argument{"bucket_index", "below " + std::to_string(buckets),
                            std::to_string(bucket_index)};
   }
-  return core_->steps[step].plans[bucket_index].plan;
+  const detail::ssu_step* ssu = core_->steps[step].ssu();
+  if (ssu == nullptr) {
+    throw invalid_argument{"step", "an SSU step", "custom step '" + core_->steps[step].name + "'"};
+  }
+  return ssu->plans[bucket_index].plan;
 }
 
 std::int64_t pipeline::seeds_per_replay() const noexcept {
@@ -52,7 +65,9 @@ std::int64_t pipeline::seeds_per_replay() const noexcept {
 std::string pipeline::describe() const {
   std::string text;
   for (const detail::pipeline_step& step : core_->steps) {
-    for (const detail::step_plan& resolved : step.plans)
+    if (step.custom() != nullptr) text += step.name + ": custom\n";
+    if (step.ssu() == nullptr) continue;
+    for (const detail::step_plan& resolved : step.ssu()->plans)
       text += step.name + ": " + to_string(resolved.plan) + '\n';
   }
   return text;

@@ -47,9 +47,16 @@ struct prologue_params {
   std::int32_t job_count;
   std::int32_t
       bounds_job;  ///< the job whose cu_seqlens count the live rows; -1: one row a sequence
+  const std::int32_t* live_source;  ///< where the batch is read; null: it is `live`
   std::int32_t live;
   std::int32_t bucket;
 };
+
+/** The batch, from 0 to the bucket. */
+SSUGRAPH_HOST_DEVICE inline std::int32_t live_batch(const prologue_params& p) {
+  const std::int32_t live = p.live_source == nullptr ? p.live : *p.live_source;
+  return live < 0 ? 0 : live > p.bucket ? p.bucket : live;
+}
 
 /** This worker's place among those that share a loop. */
 struct worker {
@@ -74,16 +81,18 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::
     case padding::one_token:
       return row < live ? read_source(job, row, column) : 1;
     case padding::last_bound:
-      return read_source(job, row < live ? row : live, column);
+      // Without a live sequence nothing of the user's is read.
+      return live == 0 ? 0 : read_source(job, row < live ? row : live, column);
   }
   return 0;
 }
 
 SSUGRAPH_HOST_DEVICE inline void write_copy(const prologue_params& p, const copy_job& job,
                                             worker w) {
+  const std::int64_t live = live_batch(p);
   const std::int64_t rows = p.bucket + (job.pad == padding::last_bound ? 1 : 0);
   for (std::int64_t i = w.index; i < rows * job.columns; i += w.count) {
-    const std::int64_t value = padded_value(job, p.live, i / job.columns, i % job.columns);
+    const std::int64_t value = padded_value(job, live, i / job.columns, i % job.columns);
     if (job.wide) {
       static_cast<std::int64_t*>(job.copy)[i] = value;
     } else {
@@ -101,9 +110,10 @@ SSUGRAPH_HOST_DEVICE inline void draw_seeds(const prologue_params& p, worker w) 
 /** By one worker, after every seed is drawn. */
 SSUGRAPH_HOST_DEVICE inline void advance(const prologue_params& p) {
   p.random->next_draw += static_cast<std::uint64_t>(p.seed_count);
+  const std::int32_t live = live_batch(p);
   const std::int64_t rows =
-      p.bounds_job < 0 ? p.live : read_source(p.jobs[p.bounds_job], p.live, 0);
-  *p.counts = {p.live, static_cast<std::int32_t>(rows)};
+      p.bounds_job < 0 ? live : padded_value(p.jobs[p.bounds_job], live, live, 0);
+  *p.counts = {live, static_cast<std::int32_t>(rows)};
 }
 
 }  // namespace ssugraph::detail

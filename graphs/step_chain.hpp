@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-/** SSU steps behind one another on one stream: lowered, then launched or added to a graph. */
+/** Steps behind one another on one stream, lowered to what is launched or recorded. */
 namespace ssugraph::detail {
 
 /** What a backend that is no kernel_backend enqueues for a step. */
@@ -22,8 +22,31 @@ struct foreign_launch {
   void launch(stream_handle stream) const { backend->enqueue(plan, args, 0, stream); }
 };
 
+/** A custom step in one bucket. */
+struct custom_launch {
+  const custom_step* step;
+  step_context context;
+
+  /** Throws what the callable throws. */
+  void launch(stream_handle stream) const { step->enqueue(context, stream); }
+};
+
 /** One step on its arguments, as a value. */
-using step_launch = std::variant<kernel_launch, foreign_launch>;
+using step_launch = std::variant<kernel_launch, foreign_launch, custom_launch>;
+
+/** What a library kernel must know of the launch in front of it. */
+struct launch_front {
+  bool may_overlap = false;            ///< it may start while that one still runs
+  std::vector<tensor_view> tensors{};  ///< that one writes these
+  std::vector<byte_range> ranges{};    ///< and these
+};
+
+/** One SSU step as a launch behind `front`: programmatic only if `front` allows it. */
+[[nodiscard]] step_launch lower(const step_plan& planned, const ssu_args& args,
+                                const launch_front& front);
+
+/** What the launch behind an SSU step must know of it. */
+[[nodiscard]] launch_front front_of(const step_plan& planned, const ssu_args& args);
 
 struct chain_link {
   const step_plan* planned;
@@ -31,20 +54,14 @@ struct chain_link {
 };
 
 /**
- * Lowers steps that run one after another. Between neighbouring library kernels of which the later
- * `overlaps`, the launch is programmatic (`programmatic` false: nowhere); the first waits in full.
+ * Lowers SSU steps that run one after another. Between neighbouring library kernels of which the
+ * later `overlaps`, the launch is programmatic (`programmatic` false: nowhere); the first waits in
+ * full.
  */
 [[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links,
                                                    bool programmatic);
 
-/** Enqueues one step. Throws cuda_error. */
+/** Enqueues one step. Throws cuda_error, and what a callable or a user's backend throws. */
 void launch(const step_launch& step, stream_handle stream);
-
-/**
- * Adds one step to `graph` behind `frontier` and makes `frontier` what comes behind it must wait
- * for: a library kernel as a node, anything else by capture of `capture_stream`. Throws cuda_error.
- */
-void add_to(cudaGraph_t graph, std::vector<cudaGraphNode_t>& frontier, const step_launch& step,
-            cudaStream_t capture_stream);
 
 }  // namespace ssugraph::detail

@@ -3,8 +3,10 @@
 /** The whole public interface. */
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/error.hpp>
+#include <ssugraph/lane.hpp>
 #include <ssugraph/pipeline.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/step.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>

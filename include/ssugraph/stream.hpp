@@ -1,6 +1,8 @@
 #pragma once
 
 struct CUstream_st;
+struct CUgraph_st;
+struct CUgraphNode_st;
 
 namespace ssugraph {
 
@@ -10,6 +12,9 @@ namespace ssugraph {
  * one handle are taken to run one after another, on the host too.
  */
 using stream_handle = CUstream_st*;
+/** The same types as `cudaGraph_t` and `cudaGraphNode_t`. */
+using graph_handle = CUgraph_st*;
+using graph_node_handle = CUgraphNode_st*;
 
 /** True if this build has CUDA and a device is there. The first call may initialise the driver. */
 [[nodiscard]] bool has_cuda_device() noexcept;

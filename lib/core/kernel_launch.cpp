@@ -27,9 +27,7 @@ void kernel_launch::launch(stream_handle stream) const {
   check_cuda(cudaLaunchKernelExC(&config, function_, pointers.data()), "cudaLaunchKernelExC");
 }
 
-cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
-                                      std::span<const cudaGraphNode_t> predecessors) const {
-  std::vector<void*> pointers = argument_pointers();
+cudaGraphNodeParams kernel_launch::node_params(std::vector<void*>& pointers) const {
   cudaGraphNodeParams params{};
   params.type = cudaGraphNodeTypeKernel;
   params.kernel.func = const_cast<void*>(function_);
@@ -37,6 +35,13 @@ cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
   params.kernel.blockDim = block_;
   params.kernel.sharedMemBytes = shared_bytes_;
   params.kernel.kernelParams = pointers.data();
+  return params;
+}
+
+cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
+                                      std::span<const cudaGraphNode_t> predecessors) const {
+  std::vector<void*> pointers = argument_pointers();
+  cudaGraphNodeParams params = node_params(pointers);
   cudaGraphEdgeData edge{};
   if (programmatic_) {
     edge.type = cudaGraphDependencyTypeProgrammatic;
@@ -48,6 +53,12 @@ cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
                               &params),
              "cudaGraphAddNode");
   return node;
+}
+
+void kernel_launch::update(cudaGraphExec_t exec, cudaGraphNode_t node) const {
+  std::vector<void*> pointers = argument_pointers();
+  cudaGraphNodeParams params = node_params(pointers);
+  check_cuda(cudaGraphExecNodeSetParams(exec, node, &params), "cudaGraphExecNodeSetParams");
 }
 
 bool load_kernel(const void* function) {

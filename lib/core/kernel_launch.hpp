@@ -4,6 +4,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -38,6 +39,18 @@ class kernel_launch {
    */
   cudaGraphNode_t add_to(cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors) const;
 
+  /** Gives `node` of `exec`, which an equal launch but for arguments and grid was added as, these
+   *  parameters for launches to come. Throws cuda_error. */
+  void update(cudaGraphExec_t exec, cudaGraphNode_t node) const;
+
+  /** Same function, shape and arguments, bit for bit. */
+  friend bool operator==(const kernel_launch& a, const kernel_launch& b) {
+    const auto shape = [](const dim3& d) { return std::array{d.x, d.y, d.z}; };
+    return a.function_ == b.function_ && shape(a.grid_) == shape(b.grid_) &&
+           shape(a.block_) == shape(b.block_) && a.shared_bytes_ == b.shared_bytes_ &&
+           a.programmatic_ == b.programmatic_ && a.bytes_ == b.bytes_;
+  }
+
  private:
   static constexpr std::size_t alignment = 16;
 
@@ -51,6 +64,8 @@ class kernel_launch {
   }
 
   [[nodiscard]] std::vector<void*> argument_pointers() const;
+  /** As a graph node; `pointers` outlive the use of the result. */
+  [[nodiscard]] cudaGraphNodeParams node_params(std::vector<void*>& pointers) const;
 
   const void* function_;
   dim3 grid_;

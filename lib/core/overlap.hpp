@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/step.hpp>
 #include <ssugraph/tensor_view.hpp>
 
 namespace ssugraph::detail {
@@ -10,6 +11,9 @@ namespace ssugraph::detail {
  * interleaving counts as sharing.
  */
 [[nodiscard]] bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept;
+
+/** Whether any byte between the tensor's lowest and its highest is in `range`. */
+[[nodiscard]] bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept;
 
 /**
  * Whether two elements of one tensor may lie on each other: false if, by ascending stride, each

@@ -141,7 +141,7 @@ TEST_P(building, refuses_steps_of_two_modes_or_lengths) {
   builder.ssu("first", varlen.args(0));
   EXPECT_THROW(builder.ssu("second", plain.args(0)), invalid_argument);
   EXPECT_THROW(builder.ssu("second", longer.args(0)), invalid_argument);
-  builder.ssu("second", varlen.args(0));
+  builder.ssu("second", varlen.args(0), {.shares_state = true});
   EXPECT_EQ(builder.build().step_count(), 2u);
 }
 

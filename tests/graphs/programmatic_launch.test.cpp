@@ -128,7 +128,7 @@ TEST_F(programmatic_launch, of_layers_that_share_one_state) {
     pipeline_builder builder{{}, bucket_policy{{16}}, target::cuda};
     builder.programmatic_dependent_launch(overlap);
     for (const char* name : {"first", "second", "third", "fourth"}) {
-      builder.ssu(name, layers.args(0));
+      builder.ssu(name, layers.args(0), {.shares_state = true});
     }
     lane lane = builder.build().make_lane(stream.get());
     for (int i = 0; i < replays; ++i)

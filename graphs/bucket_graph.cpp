@@ -1,0 +1,186 @@
+#include "graphs/bucket_graph.hpp"
+
+#include "graphs/capture.hpp"
+#include "graphs/node_checks.hpp"
+#include "graphs/nvtx.hpp"
+#include "graphs/prologue_kernel.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+cuda_stream make_capture_stream(bool strict) {
+  if (!strict) return make_stream();
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
+  return cuda_stream{stream};
+}
+
+bool all_edges_full(cudaGraphNode_t node) {
+  std::size_t count = 0;
+  check_cuda(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count),
+             "cudaGraphNodeGetDependencies");
+  std::vector<cudaGraphNode_t> nodes(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  check_cuda(cudaGraphNodeGetDependencies(node, nodes.data(), edges.data(), &count),
+             "cudaGraphNodeGetDependencies");
+  return std::ranges::all_of(
+      edges, [](const auto& edge) { return edge.type == cudaGraphDependencyTypeDefault; });
+}
+
+bool is_kernel(cudaGraphNode_t node) {
+  cudaGraphNodeType type{};
+  check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+  return type == cudaGraphNodeTypeKernel;
+}
+
+}  // namespace
+
+void throw_with_place(const cuda_error& error, const std::string& name, std::int32_t bucket) {
+  throw cuda_error{error, name, bucket};
+}
+
+std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
+                                    const step_launch& step, cudaStream_t stream) {
+  if (const auto* kernel = std::get_if<kernel_launch>(&step)) {
+    frontier = {kernel->add_to(graph.get(), frontier)};
+    return frontier;
+  }
+  captured_nodes captured =
+      capture_into(graph, frontier, stream, [&](cudaStream_t on) { launch(step, on); });
+  frontier = std::move(captured.frontier);
+  return std::move(captured.nodes);
+}
+
+launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t>& frontier) {
+  if (!step.options.writes || frontier.size() != 1 || !is_kernel(frontier.front())) return {};
+  // A last kernel that starts early must be known to wait before it lets anybody start.
+  if (!step.options.triggers_early && !all_edges_full(frontier.front())) return {};
+  return {.may_overlap = true, .ranges = *step.options.writes};
+}
+
+graph_recorder::graph_recorder(const pipeline_core& core)
+    : core_{core}, stream_{make_capture_stream(core.recording.strict_capture)} {}
+
+/** One try at the graph of a bucket; what was captured before a spoiled step is lost with it. */
+class graph_recorder::attempt {
+ public:
+  attempt(const pipeline_core& core, const lane_layout& layout, std::size_t bucket_index,
+          cudaStream_t stream)
+      : core_{core},
+        layout_{layout},
+        bucket_index_{bucket_index},
+        bucket_{core.buckets.buckets()[bucket_index]},
+        stream_{stream} {}
+
+  /** The step that the attempt is at. */
+  [[nodiscard]] std::size_t step() const noexcept { return step_; }
+
+  bucket_graph record(const prologue_params& prologue) {
+    bucket_graph recorded;
+    recorded.bucket = bucket_;
+    recorded.graph = make_graph();
+    recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {});
+    frontier_ = {recorded.prologue};
+    for (step_ = 0; step_ < core_.steps.size(); ++step_) {
+      const pipeline_step& step = core_.steps[step_];
+      try {
+        recorded.steps.push_back(step.ssu() != nullptr ? add(recorded.graph, *step.ssu())
+                                                       : add(recorded.graph, *step.custom()));
+      } catch (const cuda_error& error) {
+        if (!error.step().empty()) throw;
+        throw_with_place(error, step.name, bucket_);
+      } catch (const ended_capture&) {
+        throw invalid_state{place(), "ended the capture of the stream that it was given",
+                            "let the step enqueue only"};
+      }
+    }
+    return recorded;
+  }
+
+ private:
+  recorded_step add(cuda_graph& graph, const ssu_step& step) {
+    const step_plan& planned = step.plans[bucket_index_];
+    const ssu_args args = layout_.step_arguments(step_, bucket_);
+    recorded_step recorded{lower(planned, args, front_), {}};
+    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
+    front_ = core_.programmatic_dependent_launch ? front_of(planned, args) : launch_front{};
+    return recorded;
+  }
+
+  recorded_step add(cuda_graph& graph, const custom_step& step) {
+    recorded_step recorded{custom_launch{&step, layout_.context(step_, bucket_)}, {}};
+    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
+    check(recorded.nodes);
+    front_ = core_.programmatic_dependent_launch ? front_of(step, frontier_) : launch_front{};
+    return recorded;
+  }
+
+  void check(const std::vector<cudaGraphNode_t>& nodes) const {
+    const std::string expected = "work that can be replayed";
+    if (nodes.empty()) throw invalid_argument{place(), expected, "nothing"};
+    if (const std::string reason = why_not_replayable(nodes); !reason.empty()) {
+      throw invalid_argument{place(), expected, reason};
+    }
+  }
+
+  [[nodiscard]] std::string place() const {
+    return "step '" + core_.steps[step_].name + "' in bucket " + std::to_string(bucket_);
+  }
+
+  const pipeline_core& core_;
+  const lane_layout& layout_;
+  std::size_t bucket_index_;
+  std::int32_t bucket_;
+  cudaStream_t stream_;
+  std::size_t step_ = 0;
+  std::vector<cudaGraphNode_t> frontier_;
+  launch_front front_;
+};
+
+bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucket_index,
+                                    const prologue_params& prologue) {
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
+  const nvtx_range range{"record", bucket};
+  std::vector<int> spoiled_before(core_.steps.size(), 0);
+  while (true) {
+    attempt attempt{core_, layout, bucket_index, stream_.get()};
+    try {
+      return attempt.record(prologue);
+    } catch (const spoiled_capture& spoiled) {
+      if (spoiled_before[attempt.step()]++ == max_capture_retries) {
+        try {
+          std::rethrow_exception(spoiled.cause);
+        } catch (const cuda_error& error) {
+          throw_with_place(error, core_.steps[attempt.step()].name, bucket);
+        }
+      }
+      ++retries_;
+    }
+  }
+}
+
+void graph_recorder::warm_up(const lane_layout& layout) {
+  const std::int32_t bucket = core_.buckets.max_batch();
+  const auto asks = [](const pipeline_step& step) {
+    return step.custom() != nullptr && step.custom()->options.warm_up;
+  };
+  if (std::ranges::none_of(core_.steps, asks)) return;
+  lower_prologue(layout.prologue(0, bucket)).launch(stream_.get());
+  for (std::size_t step = 0; step < core_.steps.size(); ++step) {
+    if (!asks(core_.steps[step])) continue;
+    core_.steps[step].custom()->enqueue(layout.context(step, bucket), stream_.get());
+    try {
+      check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize of a warm-up");
+    } catch (const cuda_error& error) {
+      throw_with_place(error, core_.steps[step].name, bucket);
+    }
+  }
+}
+
+}  // namespace ssugraph::detail

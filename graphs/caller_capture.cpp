@@ -1,0 +1,93 @@
+#include "graphs/caller_capture.hpp"
+
+#include "graphs/bucket_graph.hpp"
+#include "graphs/prologue_kernel.hpp"
+#include "lib/core/cuda_handle.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <string>
+
+namespace ssugraph::detail {
+
+caller_capture::position caller_capture::position_of(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  position here;
+  const cudaGraphNode_t* nodes = nullptr;
+  std::size_t count = 0;
+  check_cuda(cudaStreamGetCaptureInfo(stream, &status, &here.id, nullptr, &nodes, nullptr, &count),
+             "cudaStreamGetCaptureInfo");
+  if (status == cudaStreamCaptureStatusNone) {
+    throw invalid_state{"the stream", "is not being captured",
+                        "begin a capture first, or call replay"};
+  }
+  if (status == cudaStreamCaptureStatusInvalidated) {
+    throw invalid_state{"the capture of the stream", "was invalidated", "end it and begin another"};
+  }
+  here.frontier.assign(nodes, nodes + count);
+  return here;
+}
+
+void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
+                                     const std::int32_t* live, cudaStream_t stream) {
+  if (live == nullptr) {
+    throw invalid_argument{"live", "the address of a device int32", "null"};
+  }
+  const position here = position_of(stream);
+  const device_guard guard{core_.device.ordinal};
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
+  lower_prologue(layout.prologue(live, bucket)).launch(stream);
+  id_ = here.id;
+  bucket_index_ = bucket_index;
+  recorded_.assign(core_.steps.size(), false);
+  front_ = {};
+  frontier_.clear();
+}
+
+launch_front caller_capture::front_at(const position& here) const {
+  return here.frontier == frontier_ ? front_ : launch_front{};
+}
+
+void caller_capture::record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream) {
+  if (step >= core_.steps.size()) {
+    throw invalid_argument{"step", "below " + std::to_string(core_.steps.size()),
+                           std::to_string(step)};
+  }
+  const pipeline_step& what = core_.steps[step];
+  const std::string name = "step '" + what.name + "'";
+  const position here = position_of(stream);
+  if (here.id != id_) {
+    throw invalid_state{name, "has no prologue in this capture", "call record_prologue first"};
+  }
+  if (recorded_[step]) {
+    throw invalid_state{name, "was recorded in this capture before",
+                        "call record_prologue for another round"};
+  }
+
+  const device_guard guard{core_.device.ordinal};
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
+  launch_front behind;
+  if (const ssu_step* ssu = what.ssu()) {
+    const step_plan& planned = ssu->plans[bucket_index_];
+    const ssu_args args = layout.step_arguments(step, bucket);
+    enqueue(lower(planned, args, front_at(here)), step, stream);
+    behind = front_of(planned, args);
+  } else {
+    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, stream);
+    behind = front_of(*what.custom(), position_of(stream).frontier);
+  }
+  recorded_[step] = true;
+  front_ = core_.programmatic_dependent_launch ? behind : launch_front{};
+  frontier_ = position_of(stream).frontier;
+}
+
+void caller_capture::enqueue(const step_launch& step, std::size_t index,
+                             cudaStream_t stream) const {
+  try {
+    launch(step, stream);
+  } catch (const cuda_error& error) {
+    throw_with_place(error, core_.steps[index].name, core_.buckets.buckets()[bucket_index_]);
+  }
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "lib/core/cuda_check.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+namespace ssugraph::detail {
+
+/** Device memory that is freed in the order of its own stream. */
+class stream_ordered_memory {
+ public:
+  /** Throws cuda_error. */
+  stream_ordered_memory(std::size_t bytes, cudaStream_t stream) : stream_{stream} {
+    void* memory = nullptr;
+    check_cuda(cudaMallocAsync(&memory, bytes, stream), "cudaMallocAsync of a lane's memory");
+    data_ = static_cast<std::byte*>(memory);
+  }
+  stream_ordered_memory(const stream_ordered_memory&) = delete;
+  stream_ordered_memory& operator=(const stream_ordered_memory&) = delete;
+  ~stream_ordered_memory() { free(); }
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  void leak() noexcept { data_ = nullptr; }
+  void free() noexcept {
+    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
+    data_ = nullptr;
+  }
+
+ private:
+  cudaStream_t stream_;
+  std::byte* data_ = nullptr;
+};
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/random.hpp>
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/stream.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ssugraph {
+
+namespace detail {
+class lane_engine;
+}  // namespace detail
+
+/** Another address for one bound tensor of one SSU step; its layout stays. */
+struct binding {
+  std::string step;
+  ssu_tensor tensor = ssu_tensor::state;
+  const void* data = nullptr;
+};
+
+/** What `lane::rebind` did to the graph of one bucket. */
+enum class rebind_outcome : std::uint8_t {
+  updated,       ///< the executable took the new addresses
+  instantiated,  ///< recorded and instantiated anew, for the update was refused
+  unrecorded,    ///< there was none yet: its first use records it with the new addresses
+};
+
+/** One bucket of a lane, as recorded. */
+struct bucket_stats {
+  std::int32_t bucket = 0;
+  std::uint64_t replays = 0;        ///< by `replay`
+  bool recorded = false;            ///< there is an executable
+  std::size_t nodes = 0;            ///< of its graph
+  double build_ms = 0.0;            ///< recording, instantiation, upload
+  std::size_t estimated_bytes = 0;  ///< fall of cudaMemGetInfo's free bytes meanwhile
+};
+
+/** What a lane did so far. */
+struct lane_stats {
+  std::uint64_t replays = 0;           ///< by `replay`
+  std::uint64_t padded_sequences = 0;  ///< sum over them of bucket - batch
+  std::uint64_t lazy_builds = 0;       ///< buckets that a first use recorded
+  std::uint64_t retries = 0;           ///< recordings of a step repeated, for a capture was spoiled
+  std::size_t own_bytes = 0;           ///< the lane's device memory: copies, seeds, scratch
+  std::vector<bucket_stats> buckets;   ///< ascending
+};
+
+/**
+ * What one stream replays a pipeline with: an executable graph a bucket, its own random state,
+ * scratch and padded index copies. One user at a time; a second thread gets invalid_state. Lanes in
+ * flight together must touch disjoint slots. Outlives its pipeline safely. Move-only; the stream
+ * must outlive it. Destroying it frees its memory after its last replay, without waiting; while
+ * the stream is captured, the memory is leaked instead.
+ */
+class lane {
+ public:
+  lane(lane&&) noexcept;
+  lane& operator=(lane&&) noexcept;
+  ~lane();
+
+  /**
+   * Launches the smallest bucket that holds `batch` live sequences: the first `batch` of every
+   * bound tensor. At most one node update and one graph launch; no allocation, synchronisation or
+   * copy of user data (but where a lazy bucket is recorded by this first use). Many replays may be
+   * in flight at once. `batch` 0 does nothing and draws no seed.
+   *
+   * Without cu_seqlens the `out` rows batch..bucket-1 become zero; with it, rows past
+   * cu_seqlens[batch] stay untouched. No index or count tensor of the user's is written.
+   *
+   * Not to be called while the stream is captured: see `record`. Throws invalid_argument (batch
+   * negative or above the largest bucket) and invalid_state (not this lane's stream; it is being
+   * captured; the bucket was lost to a failed rebind; another thread is inside the lane; moved
+   * from), before anything was enqueued; cuda_error. Host target: runs before it returns.
+   */
+  void replay(std::int32_t batch, stream_handle stream);
+
+  /** The oracle of `replay`: same prologue, plans, padding, launches, errors, but no graph. */
+  void run_eager(std::int32_t batch, stream_handle stream);
+
+  /**
+   * Records the prologue of `bucket` into the caller's own capture of `stream`, which may be any
+   * stream of the lane's device. `live` is a device int32 that holds the batch whenever the
+   * caller's graph runs, from 0 to `bucket`; anything else counts as the nearer of them. The graph
+   * then serves the first `*live` sequences, and draws its seeds even for 0.
+   *
+   * Allocates nothing and works in every capture mode. The caller's graphs use the lane's memory
+   * and random state: the lane must outlive them, and they and its replays run one after another.
+   *
+   * Throws invalid_argument (not a bucket; `live` null) and invalid_state (the stream is not being
+   * captured; host target) before anything was recorded; cuda_error.
+   */
+  void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
+  /**
+   * Records step `step` where the capture of `stream` stands, behind its prologue. Each step once a
+   * prologue, in any order, on any stream of that capture. Directly behind another step of this
+   * lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range) and
+   * invalid_state (no prologue in this capture; recorded already); what a custom step throws.
+   */
+  void record_step(std::size_t step, stream_handle stream);
+  /** The prologue and every step in order. Throws as they do. */
+  void record(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
+
+  /**
+   * Adds the whole graph of `bucket` to `graph` as one child graph node behind `predecessors`; else
+   * as `record`. Throws as `record`, but needs no capture.
+   */
+  [[nodiscard]] graph_node_handle add_child_graph(graph_handle graph,
+                                                  std::span<const graph_node_handle> predecessors,
+                                                  std::int32_t bucket, const std::int32_t* live);
+
+  /**
+   * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs.
+   * Checked like `make_lane`. A bucket of library kernels alone gets new node parameters; one with
+   * other steps is recorded again and its executable updated, or instantiated anew. What the caller
+   * recorded elsewhere keeps the old addresses. May allocate; waits for nothing in flight.
+   *
+   * One outcome a bucket. Throws as `make_lane`, and what a custom step throws: nothing changed
+   * then. A cuda_error from an update leaves that bucket unusable until `rebuild`, others as they
+   * were or updated.
+   */
+  std::vector<rebind_outcome> rebind(std::span<const binding> bindings);
+
+  /** Records and instantiates the bucket of `batch` again. Throws as `make_lane`, and as `replay`
+   *  for its batch. */
+  void rebuild(std::int32_t batch);
+
+  /** Waits for the stream, then reads the random state. Throws as `replay`. */
+  [[nodiscard]] ssugraph::random_state random_state();
+  /** Sets the random state for replays enqueued later, in stream order. Throws as `replay`. */
+  void set_random_state(ssugraph::random_state state, stream_handle stream);
+
+  /**
+   * Hands the lane to another stream of its device: work there waits, by event, for what is in
+   * flight here. Throws as `replay`, and invalid_argument if a lane on a third stream reads or
+   * writes what this one writes; the lane then stays where it was.
+   */
+  void move_to(stream_handle stream);
+
+  [[nodiscard]] stream_handle stream() const;
+
+  [[nodiscard]] lane_stats stats() const;
+  /** How often `replay` served each batch: entry b counts batch b, up to the largest bucket. */
+  [[nodiscard]] std::vector<std::uint64_t> batch_histogram() const;
+
+  /**
+   * Replays every bucket full and takes the median of `rounds`. Runs on what the bound tensors hold
+   * and so changes state and out: for a lane that does not serve yet. The random state is put back.
+   * Waits for the stream. Throws as `replay`.
+   */
+  [[nodiscard]] std::vector<bucket_time> time_buckets(int rounds, stream_handle stream);
+
+ private:
+  friend class pipeline;
+  struct resident;
+  class visit;
+  using run_function = void (detail::lane_engine::*)(std::int32_t batch, std::size_t bucket_index);
+  explicit lane(std::unique_ptr<detail::lane_engine> engine);
+  void run(const char* range_name, run_function function, std::int32_t batch, stream_handle stream);
+
+  std::unique_ptr<resident> resident_;
+};
+
+}  // namespace ssugraph

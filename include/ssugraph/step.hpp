@@ -1,0 +1,85 @@
+#pragma once
+
+#include <ssugraph/stream.hpp>
+#include <ssugraph/tensor_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+/**
+ * Custom steps: whatever of the user's runs between the SSU layers of a pipeline (GEMMs, a
+ * convolution, an all-reduce), as a callable that enqueues it.
+ */
+namespace ssugraph {
+
+/**
+ * What a custom step works on in one bucket. All memory is the lane's: device memory (host memory
+ * in a host pipeline), the same in every replay, written by the prologue of each. Only the
+ * addresses may be used while the step is recorded; what they hold is known on the device alone.
+ */
+struct step_context {
+  std::int32_t bucket = 0;                       ///< sequences that the graph serves
+  std::int64_t rows = 0;                         ///< tokens that it serves: bucket * T
+  const std::int32_t* live_sequences = nullptr;  ///< one: the batch of the replay
+  const std::int32_t* live_rows = nullptr;       ///< one: tokens of that batch
+  /** The padded copies that the next SSU step takes (behind the last one: the last one), cut to the
+   *  bucket; see graphs/README.md. Where the user binds no indices, `state_batch_indices` holds
+   *  0, 1, ... and `null_block_id` is -1. Unbound tensors are empty views. */
+  tensor_view state_batch_indices;
+  tensor_view dst_state_batch_indices;
+  tensor_view num_accepted_tokens;
+  tensor_view cu_seqlens;
+  std::int64_t null_block_id = 0;
+  std::span<const std::int64_t> seeds;  ///< `step_options::seeds` draws of the replay
+  /** `step_options::scratch_bytes`, aligned to 256 bytes. Holds anything when the step starts, for
+   *  the steps of a lane share it. */
+  std::span<std::byte> scratch;
+};
+
+/**
+ * Enqueues a step on `stream`: kernels, library calls, copies between device and pinned memory.
+ * Called once a bucket and recording (again after a rebind, and up to three times more where
+ * another thread spoiled the capture), and once a `run_eager`; must enqueue the same each time.
+ * Never called by a replay. While a step is recorded, `stream` is being captured: no
+ * synchronisation, no allocation, no copy from or to pageable memory; other streams may be forked
+ * off and must be joined. What it throws passes through the call that records.
+ */
+using step_function = std::function<void(const step_context& context, stream_handle stream)>;
+
+/** Memory that a step writes. */
+struct byte_range {
+  const void* data = nullptr;
+  std::size_t bytes = 0;
+
+  bool operator==(const byte_range&) const = default;
+};
+
+/** What the library must know of a custom step. */
+struct step_options {
+  /** Seeds that each replay draws for it. */
+  std::int64_t seeds = 0;
+  /** Scratch that the largest bucket needs. */
+  std::size_t scratch_bytes = 0;
+  /**
+   * All that the step writes, its scratch aside. Declared, the SSU step behind may start under the
+   * step's last kernel (a programmatic edge; it reads its state ahead if the step does not write
+   * there). Not declared, it waits in full.
+   */
+  std::optional<std::vector<byte_range>> writes;
+  /**
+   * A promise of the step's last kernel: every block calls cudaTriggerProgrammaticLaunchCompletion,
+   * and, if it is itself launched programmatically, not before its cudaGridDependencySynchronize.
+   * Needs `writes`. Without the promise, a last kernel that is itself launched programmatically
+   * gives no programmatic edge.
+   */
+  bool triggers_early = false;
+  /** Call it once before the first recording of a lane, on a stream that is not captured, with live
+   *  counts of 0 and all sequences null: for libraries that allocate on first use. */
+  bool warm_up = false;
+};
+
+}  // namespace ssugraph
