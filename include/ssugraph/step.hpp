@@ -69,7 +69,7 @@ struct step_options {
    * step's last kernel (a programmatic edge; it reads its state ahead if the step does not write
    * there). Not declared, it waits in full.
    */
-  std::optional<std::vector<byte_range>> writes;
+  std::optional<std::vector<byte_range>> writes = std::nullopt;
   /**
    * A promise of the step's last kernel: every block calls cudaTriggerProgrammaticLaunchCompletion,
    * and, if it is itself launched programmatically, not before its cudaGridDependencySynchronize.

@@ -98,6 +98,15 @@ arena placed_memory::read_all() const {
 
 #if SSUGRAPH_CUDA
 
+void enqueue_copy(place where, void* to, const void* from, std::size_t bytes,
+                  stream_handle stream) {
+  if (where == place::host) {
+    std::memcpy(to, from, bytes);
+  } else {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
+  }
+}
+
 placed_stream::placed_stream(place where) {
   if (where == place::host) return;
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -112,6 +121,10 @@ void placed_stream::wait() const {
 }
 
 #else
+
+void enqueue_copy(place, void* to, const void* from, std::size_t bytes, stream_handle) {
+  std::memcpy(to, from, bytes);
+}
 
 placed_stream::placed_stream(place) {}
 placed_stream::~placed_stream() = default;

@@ -36,6 +36,9 @@ class placed_memory {
   std::size_t size_ = 0;
 };
 
+/** Copies within one place, in stream order; on the host before it returns. */
+void enqueue_copy(place where, void* to, const void* from, std::size_t bytes, stream_handle stream);
+
 /** A non-blocking stream; on the host none. */
 class placed_stream {
  public:

@@ -1,0 +1,255 @@
+#include "tests/graphs/target_suite.hpp"
+
+#include <ssugraph/error.hpp>
+#include <ssugraph/pipeline.hpp>
+
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+/** A lane's steps in graphs that the caller captures or builds. */
+namespace ssugraph::test {
+namespace {
+
+constexpr std::int32_t most_sequences = 8;
+constexpr std::size_t layer_count = 3;
+
+using graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, decltype(&cudaGraphDestroy)>;
+using graph_exec =
+    std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, decltype(&cudaGraphExecDestroy)>;
+
+void check(cudaError_t error) {
+  ASSERT_EQ(error, cudaSuccess) << cudaGetErrorString(error);
+}
+
+graph_exec instantiated(cudaGraph_t from) {
+  cudaGraphExec_t exec = nullptr;
+  check(cudaGraphInstantiate(&exec, from, 0));
+  return {exec, cudaGraphExecDestroy};
+}
+
+class callers_capture : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+    stream_.emplace(place::device);
+    copy_.emplace(place::device, 512);
+    live_.emplace(place::device, sizeof(std::int32_t));
+  }
+
+  static std::vector<ssu_case> cases(ssu_mode mode) {
+    case_spec spec;
+    spec.mode = mode;
+    spec.has_cu_seqlens = mode != ssu_mode::plain;
+    spec.max_seqlen = mode == ssu_mode::plain ? 1 : 2;
+    spec.batch = most_sequences;
+    spec.capacity = most_sequences;
+    spec.nheads = 2;
+    spec.state_dtype = dtype::bfloat16;
+    spec.stochastic_rounding = true;
+    return make_layers(spec, layer_count);
+  }
+
+  /** The layers with a custom step in front of the last one. */
+  pipeline build(const model& layers) const {
+    pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{3, 8}}};
+    builder.ssu("layer0", layers.args(0)).ssu("layer1", layers.args(1));
+    builder.step("copy",
+                 [this](const step_context& context, stream_handle stream) {
+                   enqueue_copy(place::device, copy_->data(), context.seeds.data(), 8, stream);
+                 },
+                 {.seeds = 1});
+    builder.ssu("layer2", layers.args(2));
+    return builder.build();
+  }
+
+  [[nodiscard]] const std::int32_t* live() const {
+    return reinterpret_cast<const std::int32_t*>(live_->data());
+  }
+  void set_live(std::int32_t batch) { live_->write(0, std::as_bytes(std::span{&batch, 1})); }
+
+  graph_exec captured(cudaStreamCaptureMode mode, const std::function<void()>& record) {
+    check(cudaStreamBeginCapture(stream_->get(), mode));
+    record();
+    cudaGraph_t raw = nullptr;
+    check(cudaStreamEndCapture(stream_->get(), &raw));
+    const graph owner{raw, cudaGraphDestroy};
+    return instantiated(raw);
+  }
+
+  void launch(const graph_exec& exec) {
+    check(cudaGraphLaunch(exec.get(), stream_->get()));
+    stream_->wait();
+  }
+
+  /** What `record` puts into a capture does what a replay does, random state included. */
+  void expect_like_replay(ssu_mode mode, cudaStreamCaptureMode capture_mode,
+                          const std::function<void(lane&, std::int32_t bucket)>& record) {
+    SCOPED_TRACE(to_string(mode));
+    model replayed{target::cuda, cases(mode), true};
+    model captured_by_caller{target::cuda, cases(mode), true};
+    lane replaying = build(replayed).make_lane(stream_->get());
+    lane recording = build(captured_by_caller).make_lane(stream_->get());
+    for (lane* one : {&replaying, &recording})
+      one->set_random_state({4, 4}, stream_->get());
+    std::vector<graph_exec> graphs;
+    for (const std::int32_t bucket : {3, 8})
+      graphs.push_back(captured(capture_mode, [&] { record(recording, bucket); }));
+    for (const std::int32_t batch : {2, 8, 3, 1, 5, 4, 8, 2}) {
+      replaying.replay(batch, stream_->get());
+      stream_->wait();
+      set_live(batch);
+      launch(graphs[batch <= 3 ? 0 : 1]);
+      ASSERT_EQ(captured_by_caller.read(), replayed.read()) << "batch " << batch;
+    }
+    EXPECT_EQ(recording.random_state(), replaying.random_state());
+    // The lane's own graphs go on where the caller's left off.
+    replaying.replay(7, stream_->get());
+    recording.replay(7, stream_->get());
+    stream_->wait();
+    EXPECT_EQ(captured_by_caller.read(), replayed.read());
+  }
+
+  std::optional<placed_stream> stream_;
+  std::optional<placed_memory> copy_;
+  std::optional<placed_memory> live_;
+};
+
+TEST_F(callers_capture, of_everything_does_what_a_replay_does) {
+  const auto all = [this](lane& lane, std::int32_t bucket) {
+    lane.record(bucket, live(), stream_->get());
+  };
+  for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::varlen, ssu_mode::speculative})
+    expect_like_replay(mode, cudaStreamCaptureModeGlobal, all);
+  expect_like_replay(ssu_mode::plain, cudaStreamCaptureModeThreadLocal, all);
+  expect_like_replay(ssu_mode::plain, cudaStreamCaptureModeRelaxed, all);
+}
+
+TEST_F(callers_capture, of_steps_between_the_callers_own_work) {
+  expect_like_replay(
+      ssu_mode::varlen, cudaStreamCaptureModeGlobal, [this](lane& lane, std::int32_t bucket) {
+        lane.record_prologue(bucket, live(), stream_->get());
+        for (std::size_t step = 0; step < 4; ++step) {
+          enqueue_copy(place::device, copy_->data() + 64, copy_->data() + 256, 64, stream_->get());
+          lane.record_step(step, stream_->get());
+        }
+      });
+}
+
+TEST_F(callers_capture, on_a_stream_that_forked_off) {
+  const placed_stream side{place::device};
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  expect_like_replay(ssu_mode::plain, cudaStreamCaptureModeGlobal,
+                     [&](lane& lane, std::int32_t bucket) {
+                       lane.record_prologue(bucket, live(), stream_->get());
+                       lane.record_step(0, stream_->get());
+                       check(cudaEventRecord(event, stream_->get()));
+                       check(cudaStreamWaitEvent(side.get(), event, 0));
+                       lane.record_step(1, side.get());
+                       lane.record_step(2, side.get());
+                       check(cudaEventRecord(event, side.get()));
+                       check(cudaStreamWaitEvent(stream_->get(), event, 0));
+                       lane.record_step(3, stream_->get());
+                     });
+  check(cudaEventDestroy(event));
+}
+
+TEST_F(callers_capture, as_a_child_graph) {
+  expect_like_replay(
+      ssu_mode::plain, cudaStreamCaptureModeGlobal, [this](lane& lane, std::int32_t bucket) {
+        cudaStreamCaptureStatus status{};
+        cudaGraph_t into = nullptr;
+        const cudaGraphNode_t* nodes = nullptr;
+        std::size_t count = 0;
+        check(cudaStreamGetCaptureInfo(stream_->get(), &status, nullptr, &into, &nodes, nullptr,
+                                       &count));
+        cudaGraphNode_t node = lane.add_child_graph(into, {nodes, count}, bucket, live());
+        check(cudaStreamUpdateCaptureDependencies(stream_->get(), &node, nullptr, 1,
+                                                  cudaStreamSetCaptureDependencies));
+      });
+}
+
+TEST_F(callers_capture, counts_a_batch_out_of_range_as_the_nearest_in_it) {
+  model layers{target::cuda, cases(ssu_mode::plain), true};
+  lane lane = build(layers).make_lane(stream_->get());
+  const graph_exec exec =
+      captured(cudaStreamCaptureModeGlobal, [&] { lane.record(3, live(), stream_->get()); });
+  const auto before = layers.read();
+  const auto after = [&](std::int32_t batch) {
+    layers.write(before);
+    lane.set_random_state({1, 0}, stream_->get());
+    set_live(batch);
+    launch(exec);
+    return layers.read();
+  };
+  const auto none = after(0);
+  EXPECT_EQ(lane.random_state(), (random_state{1, 4})) << "the seeds are drawn all the same";
+  EXPECT_EQ(after(-5), none);
+  EXPECT_EQ(after(100), after(3));
+  EXPECT_NE(after(3), none);
+}
+
+TEST_F(callers_capture, refuses_what_it_cannot_record) {
+  model layers{target::cuda, cases(ssu_mode::plain), true};
+  lane lane = build(layers).make_lane(stream_->get());
+  const stream_handle stream = stream_->get();
+  EXPECT_THROW(lane.record(3, live(), stream), invalid_state) << "no capture";
+  EXPECT_THROW(lane.record_step(0, stream), invalid_state) << "no capture";
+  const graph_exec exec = captured(cudaStreamCaptureModeGlobal, [&] {
+    EXPECT_THROW(lane.record_step(0, stream), invalid_state) << "no prologue";
+    EXPECT_THROW(lane.record(5, live(), stream), invalid_argument) << "no bucket";
+    EXPECT_THROW(lane.record(3, nullptr, stream), invalid_argument);
+    const std::int32_t pageable = 3;
+    EXPECT_THROW(lane.record(3, &pageable, stream), invalid_argument);
+    EXPECT_THROW(lane.replay(3, stream), invalid_state) << "a replay in a capture";
+    lane.record_prologue(3, live(), stream);
+    EXPECT_THROW(lane.record_step(4, stream), invalid_argument) << "out of range";
+    for (const std::size_t step : {3u, 1u, 0u, 2u})
+      lane.record_step(step, stream);
+    EXPECT_THROW(lane.record_step(1, stream), invalid_state) << "twice";
+  });
+  set_live(2);
+  launch(exec);
+  const graph_exec next = captured(cudaStreamCaptureModeGlobal, [&] {
+    EXPECT_THROW(lane.record_step(1, stream), invalid_state) << "the prologue of another capture";
+  });
+  lane.replay(3, stream);
+  stream_->wait();
+}
+
+TEST_F(callers_capture, survives_a_destructor_in_the_middle) {
+  model layers{target::cuda, cases(ssu_mode::plain), true};
+  model others{target::cuda, cases(ssu_mode::plain), true};
+  const placed_stream elsewhere{place::device};
+  lane lane = build(layers).make_lane(stream_->get());
+  std::optional<ssugraph::lane> other = build(others).make_lane(elsewhere.get());
+  other->replay(3, elsewhere.get());
+  const graph_exec exec = captured(cudaStreamCaptureModeGlobal, [&] {
+    lane.record_prologue(3, live(), stream_->get());
+    other.reset();
+    for (std::size_t step = 0; step < 4; ++step)
+      lane.record_step(step, stream_->get());
+  });
+  set_live(2);
+  launch(exec);
+}
+
+TEST(host_pipeline, has_no_graphs_to_record) {
+  case_spec spec;
+  model layers{target::host, make_layers(spec, 1), false};
+  lane lane = layers.build(bucket_policy{{3}}).make_lane(nullptr);
+  const std::int32_t live = 3;
+  EXPECT_THROW(lane.record(3, &live, nullptr), invalid_state);
+  EXPECT_THROW(lane.record_prologue(3, &live, nullptr), invalid_state);
+  EXPECT_THROW(lane.record_step(0, nullptr), invalid_state);
+}
+
+}  // namespace
+}  // namespace ssugraph::test
