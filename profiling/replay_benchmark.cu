@@ -1,6 +1,7 @@
 /**
- * What the host pays for a replay: 48 small layers, so that the launch and nothing else is
- * measured. The batch stays or changes from replay to replay. Run it alone on an idle machine:
+ * What the host pays for a replay and for a lane: 48 small layers, so that the launch and nothing
+ * else is measured. The batch stays or changes from replay to replay; the lane has one bucket or
+ * 35, as serving engines do. Run it alone on an idle machine:
  *
  *     replay_benchmark --benchmark_repetitions=20 --benchmark_report_aggregates_only=true
  */
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,7 +24,10 @@ using ssugraph::dtype;
 using ssugraph::tensor_view;
 
 constexpr int layers = 48;
-constexpr int max_batch = 8;
+/** Batches are served from the smallest bucket. */
+constexpr int smallest_bucket = 8;
+constexpr int most_buckets = 35;
+constexpr int max_batch = smallest_bucket * most_buckets;
 constexpr int nheads = 2;
 constexpr int dim = 16;
 constexpr int dstate = 16;
@@ -60,34 +65,52 @@ struct layer {
   }
 };
 
+/** All layers, with one index tensor. */
+struct model {
+  std::vector<layer> all = std::vector<layer>(layers);
+  thrust::device_vector<std::int32_t> slots = thrust::device_vector<std::int32_t>(max_batch, 1);
+
+  ssugraph::pipeline build(std::int64_t bucket_count) {
+    const tensor_view indices{thrust::raw_pointer_cast(slots.data()), dtype::int32, {max_batch}};
+    std::vector<std::int32_t> buckets;
+    for (std::int32_t i = 1; i <= bucket_count; ++i)
+      buckets.push_back(smallest_bucket * i);
+    ssugraph::pipeline_builder builder{{.stochastic_rounding = true},
+                                       ssugraph::bucket_policy{buckets}};
+    for (int i = 0; i < layers; ++i)
+      builder.ssu("layer." + std::to_string(i), all[i].args(indices));
+    return builder.build();
+  }
+};
+
+struct destroy_stream {
+  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
+};
+using stream_owner = std::unique_ptr<CUstream_st, destroy_stream>;
+
+stream_owner make_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return stream_owner{stream};
+}
+
 /** Time of one `replay` call, waits left out; `batch_of` gives the batch of replay i. */
 template <class BatchOf>
 void measure(benchmark::State& state, BatchOf batch_of) {
   if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
-  std::vector<layer> model(layers);
-  thrust::device_vector<std::int32_t> slots(max_batch, 1);
-  const tensor_view indices{thrust::raw_pointer_cast(slots.data()), dtype::int32, {max_batch}};
-  ssugraph::pipeline_builder builder{{.stochastic_rounding = true},
-                                     ssugraph::bucket_policy{{max_batch}}};
-  for (int i = 0; i < layers; ++i) {
-    builder.ssu("layer." + std::to_string(i), model[i].args(indices));
-  }
-  cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  model model;
+  const stream_owner stream = make_stream();
+  ssugraph::lane lane = model.build(state.range(0)).make_lane(stream.get());
   std::vector<double> samples;
-  {
-    ssugraph::lane lane = builder.build().make_lane(stream);
-    for (auto _ : state) {
-      const auto begin = std::chrono::steady_clock::now();
-      lane.replay(batch_of(static_cast<int>(samples.size())), stream);
-      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-      state.SetIterationTime(spent.count());
-      samples.push_back(spent.count() * 1e6);
-      if (samples.size() % replays_per_wait == 0) check(cudaStreamSynchronize(stream));
-    }
-    check(cudaStreamSynchronize(stream));
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    lane.replay(batch_of(static_cast<int>(samples.size())), stream.get());
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+    state.SetIterationTime(spent.count());
+    samples.push_back(spent.count() * 1e6);
+    if (samples.size() % replays_per_wait == 0) check(cudaStreamSynchronize(stream.get()));
   }
-  check(cudaStreamDestroy(stream));
+  check(cudaStreamSynchronize(stream.get()));
   std::sort(samples.begin(), samples.end());
   state.counters["p50_us"] = samples[samples.size() / 2];
   state.counters["p90_us"] = samples[samples.size() * 9 / 10];
@@ -95,15 +118,48 @@ void measure(benchmark::State& state, BatchOf batch_of) {
 }
 
 void replay_same_batch(benchmark::State& state) {
-  measure(state, [](int) { return max_batch; });
+  measure(state, [](int) { return smallest_bucket; });
 }
 
 void replay_changed_batch(benchmark::State& state) {
-  measure(state, [](int i) { return 1 + i % max_batch; });
+  measure(state, [](int i) { return 1 + i % smallest_bucket; });
 }
 
-BENCHMARK(replay_same_batch)->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(8000);
-BENCHMARK(replay_changed_batch)->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(8000);
+/** A lane of all buckets: kernels are loaded, nothing is tuned. */
+void make_lane(benchmark::State& state) {
+  if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
+  model model;
+  const ssugraph::pipeline pipeline = model.build(state.range(0));
+  const stream_owner stream = make_stream();
+  static_cast<void>(pipeline.make_lane(stream.get()));
+  ssugraph::lane_stats stats;
+  for (auto _ : state) {
+    const ssugraph::lane lane = pipeline.make_lane(stream.get());
+    state.PauseTiming();
+    stats = lane.stats();
+    state.ResumeTiming();
+  }
+  double graph_bytes = 0;
+  for (const ssugraph::bucket_stats& bucket : stats.buckets)
+    graph_bytes += static_cast<double>(bucket.estimated_bytes);
+  state.counters["lane_MiB"] = static_cast<double>(stats.own_bytes) / (1 << 20);
+  state.counters["graphs_MiB_estimate"] = graph_bytes / (1 << 20);
+}
+
+constexpr int replays = 8000;
+BENCHMARK(replay_same_batch)
+    ->Arg(1)
+    ->Arg(most_buckets)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(replays);
+BENCHMARK(replay_changed_batch)
+    ->Arg(1)
+    ->Arg(most_buckets)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(replays);
+BENCHMARK(make_lane)->Arg(1)->Arg(most_buckets)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 
