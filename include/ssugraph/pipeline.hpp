@@ -123,6 +123,9 @@ class pipeline_builder {
    * every step to `reference`, whatever `config.backend` says.
    */
   pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
+  // Copied where others are moved, as a pipeline.
+  pipeline_builder(const pipeline_builder&) = default;
+  pipeline_builder& operator=(const pipeline_builder&) = default;
 
   /**
    * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch * T rows, indices and
