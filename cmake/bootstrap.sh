@@ -4,8 +4,8 @@
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
 #                              nlohmann-json
-#   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL
-#                              and NVTX (cuda-wheels.txt) where no nvcc >= 13.0 is found
+#   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
+#                              NVTX and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is found
 #
 # CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
 # SsugraphFlashInfer.cmake).
@@ -117,9 +117,10 @@ install_wheels() {
   "$tools/bin/pip" install --quiet --disable-pip-version-check "${wheels[@]}"
   has_cmake || die "CMake 3.25 or later is needed"
   for cuda in "$tools"/lib/python3*/site-packages/nvidia/cu13; do
-    # The wheels lack two names that a toolkit has and CMake looks for.
+    # The wheels lack names that a toolkit has and CMake looks for.
     ln -sfn lib "$cuda/lib64"
     ln -sfn libcudart.so.13 "$cuda/lib/libcudart.so"
+    ln -sfn libcublasLt.so.13 "$cuda/lib/libcublasLt.so"
     ln -sfn "$cuda" "$tools/cuda"
   done
   has_nvcc || die "nvcc 13.0 or later is needed"

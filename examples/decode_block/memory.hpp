@@ -1,0 +1,71 @@
+#pragma once
+
+#include "cuda.hpp"
+#include "models.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+/** What a decode step works on, and how it is filled, swapped and compared. */
+namespace decode_block {
+
+/** Rows of the embedding; a token is below it. */
+inline constexpr std::int32_t vocabulary = 1024;
+
+/** bf16, but for A. */
+struct layer_weights {
+  device_array<bf16> pre_norm;   ///< (d_model)
+  device_array<bf16> in_proj;    ///< (projected, d_model)
+  device_array<bf16> conv;       ///< (conv_width, conv_channels)
+  device_array<bf16> conv_bias;  ///< (conv_channels)
+  device_array<float> A;         ///< (nheads)
+  device_array<bf16> D;          ///< (nheads)
+  device_array<bf16> dt_bias;    ///< (nheads)
+  device_array<bf16> norm;       ///< (inner)
+  device_array<bf16> out_proj;   ///< (d_model, inner)
+};
+
+/** Random, scaled so that a row of any activation stays around 1 in magnitude. */
+struct model_weights {
+  /** Waits for `stream`. */
+  model_weights(const decode_block::model& shape, cudaStream_t stream);
+
+  decode_block::model model;
+  device_array<bf16> embedding;  ///< (vocabulary, d_model)
+  std::vector<layer_weights> layers;
+};
+
+/** Of every sequence, from step to step. */
+struct layer_state {
+  device_array<bf16> ssm;   ///< (slots, nheads, dim, dstate)
+  device_array<bf16> conv;  ///< (slots, conv_width - 1, conv_channels)
+};
+
+/** Inputs, activations and states for up to `max_batch` sequences. Slot 0 is the null block. */
+struct decode_memory {
+  /** States are random, all else is zero. Waits for `stream`. */
+  decode_memory(const decode_block::model& model, std::int32_t max_batch, cudaStream_t stream);
+
+  std::int32_t max_batch;
+  std::int32_t slots;                        ///< max_batch, the null block, and one of nobody's
+  device_array<std::int32_t> tokens;         ///< (max_batch)
+  device_array<std::int32_t> slot_of;        ///< (max_batch), of each sequence
+  std::vector<device_array<bf16>> residual;  ///< (max_batch, d_model) in front of and behind layers
+  device_array<bf16> normed;                 ///< (max_batch, d_model)
+  device_array<bf16> projected;              ///< (max_batch, projected)
+  device_array<bf16> convolved;              ///< (max_batch, conv_channels)
+  device_array<bf16> out;                    ///< (max_batch, inner), of the SSU
+  device_array<bf16> gated;                  ///< (max_batch, inner)
+  std::vector<layer_state> states;
+};
+
+/** Swaps what two arrays of one size hold, in stream order. */
+void swap_contents(const device_array<bf16>& a, const device_array<bf16>& b, cudaStream_t stream);
+
+/** The first element whose bits differ in two arrays of one size. Waits for `stream`. */
+[[nodiscard]] std::optional<std::int64_t> first_difference(const device_array<bf16>& a,
+                                                           const device_array<bf16>& b,
+                                                           cudaStream_t stream);
+
+}  // namespace decode_block
