@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace ssugraph::test {
@@ -59,6 +60,24 @@ TEST(bucket_policy, refuses_a_batch_that_no_bucket_holds) {
     }
     EXPECT_THROW((void)policy.index_for(batch), invalid_argument);
   }
+}
+
+TEST(bucket_policy, says_what_to_do_about_a_batch_above_the_largest) {
+  const bucket_policy policy{{2, 3, 7}};
+  const auto expected = [&](std::int32_t batch) {
+    try {
+      (void)policy.bucket_for(batch);
+    } catch (const invalid_argument& error) {
+      EXPECT_EQ(error.came(), std::to_string(batch));
+      return error.expected();
+    }
+    return std::string{};
+  };
+  EXPECT_EQ(expected(15),
+            "at most the largest bucket, 7 (split the batch in 3, or build the pipeline with "
+            "bucket_policy::serving(15) or another whose max_batch is that)");
+  EXPECT_EQ(expected((1 << 20) + 1), "at most the largest bucket, 7 (split the batch in 149797)")
+      << "there is no such policy to build with";
 }
 
 TEST(bucket_policy, refuses_bad_lists) {

@@ -1,0 +1,50 @@
+#include "tests/graphs/step_kernels.hpp"
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <stdexcept>
+
+namespace ssugraph::test {
+namespace {
+
+__device__ std::uint64_t nanoseconds() {
+  std::uint64_t now;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+  return now;
+}
+
+__global__ void slow_copy(std::uint32_t* to, const std::uint32_t* from, std::size_t words,
+                          std::uint64_t pause, overlap how) {
+#if __CUDA_ARCH__ >= 900
+  if (how.launched_early) cudaGridDependencySynchronize();
+  if (how.triggers) cudaTriggerProgrammaticLaunchCompletion();
+#endif
+  const std::uint64_t begin = nanoseconds();
+  while (nanoseconds() - begin < pause) {
+  }
+  for (std::size_t i = threadIdx.x; i < words; i += blockDim.x)
+    to[i] = from[i];
+}
+
+}  // namespace
+
+void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int microseconds, overlap how,
+                       stream_handle stream) {
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3{1};
+  config.blockDim = dim3{256};
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = how.launched_early ? 1 : 0;
+  const cudaError_t error =
+      cudaLaunchKernelEx(&config, slow_copy, static_cast<std::uint32_t*>(to),
+                         static_cast<const std::uint32_t*>(from), bytes / sizeof(std::uint32_t),
+                         std::uint64_t{1000} * static_cast<std::uint64_t>(microseconds), how);
+  if (error != cudaSuccess) throw std::runtime_error{cudaGetErrorString(error)};
+}
+
+}  // namespace ssugraph::test
