@@ -1,5 +1,6 @@
 #include "graphs/bucket_graph.hpp"
 #include "graphs/caller_capture.hpp"
+#include "graphs/graph_reader.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/lane_memory.hpp"
 #include "graphs/prologue_kernel.hpp"
@@ -211,6 +212,14 @@ class cuda_lane final : public lane_engine {
                                .estimated_bytes = entry.estimated_bytes});
     }
     return stats;
+  }
+
+  std::vector<described_graph> graphs() const override {
+    std::vector<described_graph> graphs;
+    for (const bucket_entry& entry : buckets_) {
+      if (entry.exec) graphs.push_back(read_graph(entry.recorded, *core_));
+    }
+    return graphs;
   }
 
   double time_replay(std::size_t bucket_index) override {

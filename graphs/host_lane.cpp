@@ -74,6 +74,8 @@ class host_lane final : public lane_engine {
     return stats;
   }
 
+  std::vector<described_graph> graphs() const override { return {}; }
+
   double time_replay(std::size_t bucket_index) override {
     const auto start = std::chrono::steady_clock::now();
     replay(core_->buckets.buckets()[bucket_index], bucket_index);

@@ -182,6 +182,22 @@ std::vector<std::uint64_t> lane::batch_histogram() const {
   return visit{resident_}.owner().replays;
 }
 
+std::string lane::describe_json() const {
+  const visit visit{resident_};
+  const detail::lane_engine& engine = visit.engine();
+  return detail::to_json(engine.core(), engine.graphs(), engine.layout().bytes());
+}
+
+std::string lane::dot(std::int32_t bucket) const {
+  const visit visit{resident_};
+  static_cast<void>(exact_bucket(visit.engine().core().buckets, bucket));
+  for (const detail::described_graph& graph : visit.engine().graphs()) {
+    if (graph.bucket == bucket) return detail::to_dot(graph);
+  }
+  throw invalid_state{"bucket " + std::to_string(bucket), "has no graph",
+                      "replay it first (a host pipeline has none)"};
+}
+
 std::vector<bucket_time> lane::time_buckets(int rounds, stream_handle stream) {
   const visit visit{resident_, stream};
   if (rounds < 1) throw invalid_argument{"rounds", "1 or more", std::to_string(rounds)};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "graphs/describe.hpp"
 #include "graphs/lane_layout.hpp"
 #include "graphs/pipeline_core.hpp"
 
@@ -47,6 +48,8 @@ class lane_engine {
   virtual void move_to(stream_handle stream) = 0;
   /** Everything but the counts of replays. */
   [[nodiscard]] virtual lane_stats stats() const = 0;
+  /** What was recorded, by bucket. */
+  [[nodiscard]] virtual std::vector<described_graph> graphs() const = 0;
   /** Microseconds that a full replay of a bucket takes. Waits for it. */
   [[nodiscard]] virtual double time_replay(std::size_t bucket_index) = 0;
 

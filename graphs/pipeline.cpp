@@ -1,3 +1,4 @@
+#include "graphs/describe.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/pipeline_core.hpp"
 
@@ -63,14 +64,11 @@ std::int64_t pipeline::seeds_per_replay() const noexcept {
 }
 
 std::string pipeline::describe() const {
-  std::string text;
-  for (const detail::pipeline_step& step : core_->steps) {
-    if (step.custom() != nullptr) text += step.name + ": custom\n";
-    if (step.ssu() == nullptr) continue;
-    for (const detail::step_plan& resolved : step.ssu()->plans)
-      text += step.name + ": " + to_string(resolved.plan) + '\n';
-  }
-  return text;
+  return detail::to_text(*core_);
+}
+
+std::string pipeline::describe_json() const {
+  return detail::to_json(*core_);
 }
 
 }  // namespace ssugraph

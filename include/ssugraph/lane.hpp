@@ -150,6 +150,16 @@ class lane {
   [[nodiscard]] std::vector<std::uint64_t> batch_histogram() const;
 
   /**
+   * The pipeline's describe_json and the graphs that were recorded: nodes with their steps, edges
+   * with type (`full`, `programmatic`) and ports, bytes of the lane's own memory. Holds no address
+   * and no time, so that two builds of one thing can be compared. Throws cuda_error.
+   */
+  [[nodiscard]] std::string describe_json() const;
+  /** The graph of `bucket` in the language of Graphviz, with the steps' names; programmatic edges
+   *  are dashed. Throws invalid_argument (not a bucket) and invalid_state (not recorded). */
+  [[nodiscard]] std::string dot(std::int32_t bucket) const;
+
+  /**
    * Replays every bucket full and takes the median of `rounds`. Runs on what the bound tensors hold
    * and so changes state and out: for a lane that does not serve yet. The random state is put back.
    * Waits for the stream. Throws as `replay`.

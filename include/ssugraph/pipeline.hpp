@@ -66,6 +66,8 @@ class pipeline {
   [[nodiscard]] std::int64_t seeds_per_replay() const noexcept;
   /** A line a step and bucket: name, plan. */
   [[nodiscard]] std::string describe() const;
+  /** Config, buckets, steps and their plans as JSON; see lane::describe_json for the graphs. */
+  [[nodiscard]] std::string describe_json() const;
 
  private:
   friend class pipeline_builder;

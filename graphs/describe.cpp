@@ -1,0 +1,155 @@
+#include "graphs/describe.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+json described(const mamba_config& config) {
+  return {{"backend", config.backend},
+          {"algorithm", config.algorithm},
+          {"stochastic_rounding", config.stochastic_rounding},
+          {"philox_rounds", config.philox_rounds}};
+}
+
+json described(const ssu_plan& plan) {
+  return {{"bucket", plan.sequences},
+          {"backend", plan.backend},
+          {"algorithm", plan.algorithm},
+          {"tile",
+           {{"rows", plan.tile.rows}, {"lanes", plan.tile.lanes}, {"threads", plan.tile.threads}}},
+          {"grid", plan.grid},
+          {"zeroes_null_rows", plan.zeroes_null_rows},
+          {"contract_bits", plan.contract_bits},
+          {"notes", plan.notes}};
+}
+
+json described(const ssu_step& step) {
+  json plans = json::array();
+  for (const step_plan& planned : step.plans)
+    plans.push_back(described(planned.plan));
+  return {{"kind", "ssu"},
+          {"problem", to_string(step.problem)},
+          {"seeds", step.seed >= 0 ? 1 : 0},
+          {"shares_state", step.options.shares_state},
+          {"plans", std::move(plans)}};
+}
+
+json described(const custom_step& step) {
+  json writes = nullptr;
+  if (step.options.writes) {
+    writes = json::array();
+    for (const byte_range& range : *step.options.writes)
+      writes.push_back(range.bytes);
+  }
+  return {{"kind", "custom"},
+          {"seeds", step.options.seeds},
+          {"scratch_bytes", step.options.scratch_bytes},
+          {"writes_bytes", std::move(writes)},
+          {"triggers_early", step.options.triggers_early},
+          {"warm_up", step.options.warm_up}};
+}
+
+json described(const pipeline_core& core) {
+  json steps = json::array();
+  for (const pipeline_step& step : core.steps) {
+    json one = {{"name", step.name}};
+    one.update(step.ssu() != nullptr ? described(*step.ssu()) : described(*step.custom()));
+    steps.push_back(std::move(one));
+  }
+  return {{"target", core.where == target::host ? "host" : "cuda"},
+          {"config", described(core.config)},
+          {"max_seqlen", core.max_seqlen},
+          {"rows_per_sequence", core.rows_per_sequence},
+          {"buckets", core.buckets.buckets()},
+          {"seeds_per_replay", core.seed_count},
+          {"scratch_bytes", core.scratch_bytes},
+          {"programmatic_dependent_launch", core.programmatic_dependent_launch},
+          {"steps", std::move(steps)}};
+}
+
+json described(const described_node& node) {
+  json one = {{"step", node.step}, {"type", node.type}};
+  if (node.shape) {
+    one["grid"] = node.shape->grid;
+    one["block"] = node.shape->block;
+    one["shared_bytes"] = node.shape->shared_bytes;
+  }
+  return one;
+}
+
+json described(const described_edge& edge) {
+  return {{"from", edge.from},
+          {"to", edge.to},
+          {"type", edge.programmatic ? "programmatic" : "full"},
+          {"from_port", edge.from_port},
+          {"to_port", edge.to_port}};
+}
+
+json described(const described_graph& graph) {
+  json nodes = json::array();
+  for (const described_node& node : graph.nodes)
+    nodes.push_back(described(node));
+  json edges = json::array();
+  for (const described_edge& edge : graph.edges)
+    edges.push_back(described(edge));
+  return {{"bucket", graph.bucket}, {"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
+}
+
+/** `text` between quotes. */
+std::string quoted(const std::string& text) {
+  return json(text).dump();
+}
+
+}  // namespace
+
+std::string to_text(const pipeline_core& core) {
+  std::string text;
+  for (const pipeline_step& step : core.steps) {
+    if (const custom_step* custom = step.custom()) {
+      text += step.name + ": custom, " + std::to_string(custom->options.seeds) + " seeds, " +
+              (custom->options.writes ? "declares what it writes" : "declares no writes") +
+              (custom->options.triggers_early ? ", triggers early\n" : "\n");
+      continue;
+    }
+    for (const step_plan& planned : step.ssu()->plans)
+      text += step.name + ": " + to_string(planned.plan) + '\n';
+  }
+  return text;
+}
+
+std::string to_json(const pipeline_core& core) {
+  return described(core).dump(2);
+}
+
+std::string to_json(const pipeline_core& core, const std::vector<described_graph>& graphs,
+                    std::size_t own_bytes) {
+  json all = described(core);
+  all["own_bytes"] = own_bytes;
+  all["graphs"] = json::array();
+  for (const described_graph& graph : graphs)
+    all["graphs"].push_back(described(graph));
+  return all.dump(2);
+}
+
+std::string to_dot(const described_graph& graph) {
+  std::string text = "digraph bucket_" + std::to_string(graph.bucket) +
+                     " {\n  rankdir=LR;\n  node [shape=box, fontname=\"monospace\"];\n";
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const described_node& node = graph.nodes[i];
+    const std::string label =
+        node.type == "kernel" ? node.step : node.step + " (" + node.type + ")";
+    text += "  n" + std::to_string(i) + " [label=" + quoted(label) + "];\n";
+  }
+  for (const described_edge& edge : graph.edges) {
+    text += "  n" + std::to_string(edge.from) + " -> n" + std::to_string(edge.to) +
+            (edge.programmatic ? " [style=dashed];\n" : ";\n");
+  }
+  return text + "}\n";
+}
+
+}  // namespace ssugraph::detail
