@@ -9,6 +9,15 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+/** `2x8x1`. */
+template <class Extents>
+std::string by_axis(const Extents& extents) {
+  std::string text;
+  for (const auto extent : extents)
+    text += (text.empty() ? "" : "x") + std::to_string(extent);
+  return text;
+}
+
 json described(const mamba_config& config) {
   return {{"backend", config.backend},
           {"algorithm", config.algorithm},
@@ -20,9 +29,10 @@ json described(const ssu_plan& plan) {
   return {{"bucket", plan.sequences},
           {"backend", plan.backend},
           {"algorithm", plan.algorithm},
-          {"tile",
-           {{"rows", plan.tile.rows}, {"lanes", plan.tile.lanes}, {"threads", plan.tile.threads}}},
-          {"grid", plan.grid},
+          {"tile_rows", plan.tile.rows},
+          {"lanes_a_row", plan.tile.lanes},
+          {"threads", plan.tile.threads},
+          {"grid", by_axis(plan.grid)},
           {"zeroes_null_rows", plan.zeroes_null_rows},
           {"contract_bits", plan.contract_bits},
           {"notes", plan.notes}};
@@ -75,8 +85,8 @@ json described(const pipeline_core& core) {
 json described(const described_node& node) {
   json one = {{"step", node.step}, {"type", node.type}};
   if (node.shape) {
-    one["grid"] = node.shape->grid;
-    one["block"] = node.shape->block;
+    one["grid"] = by_axis(node.shape->grid);
+    one["block"] = by_axis(node.shape->block);
     one["shared_bytes"] = node.shape->shared_bytes;
   }
   return one;
