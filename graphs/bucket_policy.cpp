@@ -16,6 +16,15 @@ void check_bucket(const char* argument, std::int32_t bucket) {
                          std::to_string(bucket)};
 }
 
+/** What to do about a batch above the largest bucket. */
+std::string remedy_above(std::int32_t max_batch, std::int32_t batch) {
+  const std::int32_t parts = (batch - 1) / max_batch + 1;
+  const std::string split = "split the batch in " + std::to_string(parts);
+  if (batch > largest_bucket) return split;
+  return split + ", or build the pipeline with bucket_policy::serving(" + std::to_string(batch) +
+         ") or another whose max_batch is that";
+}
+
 /** Ascending `buckets` below `max_batch`, then `max_batch`. */
 bucket_policy up_to(std::int32_t max_batch, std::int32_t (*next)(std::int32_t)) {
   check_bucket("max_batch", max_batch);
@@ -59,8 +68,8 @@ std::int32_t bucket_policy::index_for(std::int32_t batch) const {
   if (batch < 1) throw invalid_argument{"batch", "at least 1", std::to_string(batch)};
   if (batch > max_batch()) {
     throw invalid_argument{"batch",
-                           "at most the largest bucket, " + std::to_string(max_batch()) +
-                               " (build with a larger bucket, or split the batch)",
+                           "at most the largest bucket, " + std::to_string(max_batch()) + " (" +
+                               remedy_above(max_batch(), batch) + ")",
                            std::to_string(batch)};
   }
   return index_of_batch_[static_cast<std::size_t>(batch)];
