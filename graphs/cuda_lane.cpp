@@ -215,6 +215,7 @@ class cuda_lane final : public lane_engine {
   }
 
   std::vector<described_graph> graphs() const override {
+    const device_guard guard{core_->device.ordinal};
     std::vector<described_graph> graphs;
     for (const bucket_entry& entry : buckets_) {
       if (entry.exec) graphs.push_back(read_graph(entry.recorded, *core_));

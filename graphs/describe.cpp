@@ -110,9 +110,19 @@ json described(const described_graph& graph) {
   return {{"bucket", graph.bucket}, {"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
 }
 
-/** `text` between quotes. */
-std::string quoted(const std::string& text) {
-  return json(text).dump();
+/** `what` printed. Names are the user's: bytes that are no UTF-8 are replaced, not thrown at. */
+std::string printed(const json& what, int indent) {
+  return what.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+std::string in_words(const step_options& options) {
+  std::string text = std::to_string(options.seeds) + " seeds, " +
+                     (options.writes ? "declares what it writes" : "declares no writes");
+  if (options.triggers_early) text += ", triggers early";
+  if (options.scratch_bytes > 0)
+    text += ", " + std::to_string(options.scratch_bytes) + " bytes of scratch";
+  if (options.warm_up) text += ", warms up";
+  return text;
 }
 
 }  // namespace
@@ -121,19 +131,18 @@ std::string to_text(const pipeline_core& core) {
   std::string text;
   for (const pipeline_step& step : core.steps) {
     if (const custom_step* custom = step.custom()) {
-      text += step.name + ": custom, " + std::to_string(custom->options.seeds) + " seeds, " +
-              (custom->options.writes ? "declares what it writes" : "declares no writes") +
-              (custom->options.triggers_early ? ", triggers early\n" : "\n");
+      text += step.name + ": custom, " + in_words(custom->options) + '\n';
       continue;
     }
+    const std::string shares = step.ssu()->options.shares_state ? ", shares its state\n" : "\n";
     for (const step_plan& planned : step.ssu()->plans)
-      text += step.name + ": " + to_string(planned.plan) + '\n';
+      text += step.name + ": " + to_string(planned.plan) + shares;
   }
   return text;
 }
 
 std::string to_json(const pipeline_core& core) {
-  return described(core).dump(2);
+  return printed(described(core), 2);
 }
 
 std::string to_json(const pipeline_core& core, const std::vector<described_graph>& graphs,
@@ -143,7 +152,7 @@ std::string to_json(const pipeline_core& core, const std::vector<described_graph
   all["graphs"] = json::array();
   for (const described_graph& graph : graphs)
     all["graphs"].push_back(described(graph));
-  return all.dump(2);
+  return printed(all, 2);
 }
 
 std::string to_dot(const described_graph& graph) {
@@ -153,7 +162,7 @@ std::string to_dot(const described_graph& graph) {
     const described_node& node = graph.nodes[i];
     const std::string label =
         node.type == "kernel" ? node.step : node.step + " (" + node.type + ")";
-    text += "  n" + std::to_string(i) + " [label=" + quoted(label) + "];\n";
+    text += "  n" + std::to_string(i) + " [label=" + printed(label, -1) + "];\n";
   }
   for (const described_edge& edge : graph.edges) {
     text += "  n" + std::to_string(edge.from) + " -> n" + std::to_string(edge.to) +

@@ -79,11 +79,29 @@ TEST(described, of_a_host_pipeline_is_as_reviewed) {
 TEST(described, in_text_names_every_step) {
   model layers{target::host, cases(ssu_mode::plain), false};
   pipeline_builder builder = layers.builder(buckets);
-  builder.step("mine", [](const step_context&, stream_handle) {}, {.seeds = 2});
+  const auto nothing = [](const step_context&, stream_handle) {};
+  builder.step("mine", nothing, {.seeds = 2});
+  builder.step(
+      "all", nothing,
+      {.scratch_bytes = 100, .writes = {{{&layers, 64}}}, .triggers_early = true, .warm_up = true});
+  builder.ssu("again", layers.args(0), {.shares_state = true});
   const std::string text = builder.build().describe();
-  EXPECT_EQ(std::ranges::count(text, '\n'), 4 * 2 + 1);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 5 * 2 + 2);
   EXPECT_NE(text.find("layer3: reference"), std::string::npos) << text;
-  EXPECT_NE(text.find("mine: custom, 2 seeds, declares no writes"), std::string::npos) << text;
+  EXPECT_NE(text.find("mine: custom, 2 seeds, declares no writes\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("all: custom, 0 seeds, declares what it writes, triggers early, "
+                      "100 bytes of scratch, warms up\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find(", shares its state\n"), std::string::npos) << text;
+}
+
+TEST(described, in_json_whatever_bytes_a_name_has) {
+  model layers{target::host, cases(ssu_mode::plain), false};
+  pipeline_builder builder = layers.builder(buckets);
+  builder.step("mine\xff", [](const step_context&, stream_handle) {});
+  const json described = json::parse(builder.build().describe_json());
+  EXPECT_EQ(described["steps"][4]["name"], "mine\uFFFD");
 }
 
 #if SSUGRAPH_CUDA
@@ -103,8 +121,10 @@ class described_graphs : public testing::Test {
     std::string all;
     const json described = json::parse(lane.describe_json());
     for (const json& graph : described["graphs"]) {
-      for (const json& edge : graph["edges"])
+      for (const json& edge : graph["edges"]) {
+        EXPECT_LT(edge["from"], edge["to"]) << "not in topological order";
         all += edge["type"] == "full" ? 'f' : 'p';
+      }
       all += ' ';
     }
     return all;
