@@ -4,6 +4,7 @@
 #include "graphs/node_checks.hpp"
 #include "graphs/nvtx.hpp"
 #include "graphs/prologue_kernel.hpp"
+#include "graphs/promises_kernel.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -88,6 +89,11 @@ class graph_recorder::attempt {
     recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {});
     frontier_ = {recorded.prologue};
     for (step_ = 0; step_ < core_.steps.size(); ++step_) {
+    if (core_.checked) {
+      recorded.promises =
+          lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_);
+      frontier_ = {recorded.promises};
+    }
       const pipeline_step& step = core_.steps[step_];
       try {
         recorded.steps.push_back(step.ssu() != nullptr ? add(recorded.graph, *step.ssu())

@@ -19,11 +19,13 @@ struct recorded_step {
   std::vector<cudaGraphNode_t> nodes;
 };
 
-/** The graph of one bucket: the prologue, then every step. */
+/** The graph of one bucket: the prologue, in checked mode the check of promises, then every step.
+ */
 struct bucket_graph {
   std::int32_t bucket = 0;
   cuda_graph graph;
   cudaGraphNode_t prologue = nullptr;
+  cudaGraphNode_t promises = nullptr;  ///< in checked mode
   std::vector<recorded_step> steps;
 };
 

@@ -14,6 +14,7 @@
 #include <utility>
 #if SSUGRAPH_CUDA
 #include "graphs/prologue_kernel.hpp"
+#include "graphs/promises_kernel.hpp"
 #include "lib/core/cuda_handle.hpp"
 #endif
 
@@ -204,12 +205,14 @@ pipeline pipeline_builder::build() const {
   core->device = first->problem.device;
   core->programmatic_dependent_launch = pdl_;
   core->recording = recording_;
+  core->checked = recording_.checked.value_or(SSUGRAPH_CHECKED);
   core->max_seqlen = first->problem.max_seqlen;
   core->rows_per_sequence = first->args.cu_seqlens ? first->problem.max_seqlen : 1;
 #if SSUGRAPH_CUDA
   if (where_ == target::cuda) {
     const detail::device_guard guard{core->device.ordinal};
     detail::load_prologue();
+    if (core->checked) detail::load_promises();
   }
 #endif
   detail::bucket_planner planner{*backend_, algorithm_of(config_, where_), buckets_, tuning_};

@@ -2,6 +2,7 @@
 
 #include "graphs/bucket_graph.hpp"
 #include "graphs/prologue_kernel.hpp"
+#include "graphs/promises_kernel.hpp"
 #include "lib/core/cuda_handle.hpp"
 
 #include <ssugraph/error.hpp>
@@ -37,6 +38,7 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   const device_guard guard{core_.device.ordinal};
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   lower_prologue(layout.prologue(live, bucket)).launch(stream);
+  if (core_.checked) lower_promises(layout.promise_check()).launch(stream);
   id_ = here.id;
   bucket_index_ = bucket_index;
   recorded_.assign(core_.steps.size(), false);

@@ -1,9 +1,11 @@
+#include "graphs/bound_memory.hpp"
 #include "graphs/bucket_graph.hpp"
 #include "graphs/caller_capture.hpp"
 #include "graphs/graph_reader.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/lane_memory.hpp"
 #include "graphs/prologue_kernel.hpp"
+#include "graphs/promises_kernel.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/device.hpp"
 
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -67,10 +70,11 @@ class cuda_lane final : public lane_engine {
         recorder_{*core_},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
+    if (core_->checked) layout_.report_to(report_.emplace().word());
     layout_.place(arena_.data());
     check_cuda(cudaMemsetAsync(arena_.data(), 0, layout_.bytes(), internal_.get()),
                "cudaMemsetAsync of a lane's memory");
-    upload_table(layout_, internal_.get());
+    upload_tables(layout_, internal_.get());
     wait_for_internal();
     recorder_.warm_up(layout_);
     write_random_state({}, internal_.get());
@@ -83,7 +87,10 @@ class cuda_lane final : public lane_engine {
     // The internal stream frees the memory, behind whatever the lane's stream still runs. A stream
     // that is being captured cannot be followed: then leaking beats freeing under a replay.
     const relaxed_capture relaxed;
-    if (!follow_stream()) arena_.leak();
+    const bool follows = follow_stream();
+    if (!follows) arena_.leak();
+    if (report_ && !(follows && has_flown())) report_->leak();
+    report_.reset();
     buckets_.clear();
     arena_.free();
     flown_.reset();
@@ -92,6 +99,7 @@ class cuda_lane final : public lane_engine {
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
     check_not_capturing();
+    throw_reported();
     bucket_entry& entry = ready(bucket_index);
     if (entry.live != batch) {
       const device_guard guard{core_->device.ordinal};
@@ -104,9 +112,11 @@ class cuda_lane final : public lane_engine {
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
     check_not_capturing();
+    throw_reported();
     const device_guard guard{core_->device.ordinal};
     const bucket_graph& recorded = ready(bucket_index).recorded;
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
+    if (core_->checked) lower_promises(layout_.promise_check()).launch(stream_);
     for (std::size_t step = 0; step < core_->steps.size(); ++step) {
       try {
         launch(recorded.steps[step].launch, stream_);
@@ -119,6 +129,7 @@ class cuda_lane final : public lane_engine {
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                        stream_handle stream) override {
     check_live(live);
+    throw_reported();
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
@@ -144,6 +155,7 @@ class cuda_lane final : public lane_engine {
   rebound rebind(std::vector<ssu_args> arguments) override {
     check_not_capturing();
     const device_guard guard{core_->device.ordinal};
+    if (core_->checked) check_allocations(*core_, arguments);
     lane_layout next = layout_;
     next.rebind(arguments);
     next.place(arena_.data());
@@ -151,7 +163,7 @@ class cuda_lane final : public lane_engine {
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       if (buckets_[index].exec) prepared[index] = record(next, index);
     }
-    upload_table(next, stream_);
+    upload_tables(next, stream_);
 
     layout_.rebind(std::move(arguments));
     layout_.place(arena_.data());
@@ -181,6 +193,7 @@ class cuda_lane final : public lane_engine {
         cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
         "cudaMemcpyAsync of the random state");
     check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize for the random state");
+    throw_reported();
     return state;
   }
 
@@ -256,14 +269,30 @@ class cuda_lane final : public lane_engine {
     }
   }
 
+  /** Waits for what follow_stream saw; false where that failed. */
+  [[nodiscard]] bool has_flown() const noexcept {
+    if (cudaEventSynchronize(flown_.get()) == cudaSuccess) return true;
+    cudaGetLastError();
+    return false;
+  }
+
+  /** In checked mode: throws what a replay reported meanwhile. */
+  void throw_reported() const {
+    if (report_) throw_broken(*core_, report_->word());
+  }
+
   void wait_for_internal() const {
     check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
   }
 
-  static void upload_table(const lane_layout& layout, cudaStream_t stream) {
+  static void upload_tables(const lane_layout& layout, cudaStream_t stream) {
     check_cuda(cudaMemcpyAsync(layout.table(), layout.jobs().data(), layout.jobs().size_bytes(),
                                cudaMemcpyHostToDevice, stream),
                "cudaMemcpyAsync of a lane's table");
+    if (layout.promises().empty()) return;
+    check_cuda(cudaMemcpyAsync(layout.promise_table(), layout.promises().data(),
+                               layout.promises().size_bytes(), cudaMemcpyHostToDevice, stream),
+               "cudaMemcpyAsync of a lane's promises");
   }
 
   void write_random_state(const ssugraph::random_state& state, cudaStream_t stream) const {
@@ -366,7 +395,7 @@ class cuda_lane final : public lane_engine {
 
   static std::size_t node_count(const bucket_entry& entry) {
     if (!entry.exec) return 0;
-    std::size_t nodes = 1;
+    std::size_t nodes = entry.recorded.promises != nullptr ? 2 : 1;
     for (const recorded_step& step : entry.recorded.steps)
       nodes += step.nodes.size();
     return nodes;
@@ -374,6 +403,7 @@ class cuda_lane final : public lane_engine {
 
   cuda_stream internal_;
   cuda_event flown_;
+  std::optional<mapped_report> report_;
   stream_ordered_memory arena_;
   graph_recorder recorder_;
   caller_capture capture_;
@@ -387,6 +417,7 @@ std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core>
                                             stream_handle stream, std::vector<ssu_args> arguments) {
   const device_guard guard{core->device.ordinal};
   check_device(core->device, stream);
+  if (core->checked) check_allocations(*core, arguments);
   return std::make_unique<cuda_lane>(std::move(core), stream, std::move(arguments));
 }
 

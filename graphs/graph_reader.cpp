@@ -84,6 +84,7 @@ described_graph read_graph(const bucket_graph& recorded, const pipeline_core& co
     graph.nodes.push_back(read_node(node, step));
   };
   add(recorded.prologue, "prologue");
+  if (recorded.promises != nullptr) add(recorded.promises, "promises");
   for (std::size_t step = 0; step < recorded.steps.size(); ++step) {
     for (const cudaGraphNode_t node : recorded.steps[step].nodes)
       add(node, core.steps[step].name);

@@ -26,12 +26,14 @@ class host_lane final : public lane_engine {
             std::vector<ssu_args> arguments)
       : lane_engine{std::move(core), stream, std::move(arguments)},
         arena_{new (std::align_val_t{lane_layout::alignment}) std::byte[layout_.bytes()]} {
+    layout_.report_to(&broken_);
     layout_.place(arena_.get());
     *layout_.random() = {};
-    std::ranges::copy(layout_.jobs(), layout_.table());
+    fill_tables();
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
+    throw_broken(*core_, &broken_);
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const prologue_params prologue = layout_.prologue(batch, bucket);
     constexpr worker alone{.index = 0, .count = 1};
@@ -39,6 +41,10 @@ class host_lane final : public lane_engine {
       write_copy(prologue, job, alone);
     draw_seeds(prologue, alone);
     advance(prologue);
+    if (core_->checked) {
+      const promise_params promises = layout_.promise_check();
+      report_first(promises, first_broken(promises, alone));
+    }
     for (std::size_t step = 0; step < core_->steps.size(); ++step)
       run(step, bucket_index, bucket);
   }
@@ -57,12 +63,15 @@ class host_lane final : public lane_engine {
   rebound rebind(std::vector<ssu_args> arguments) override {
     layout_.rebind(std::move(arguments));
     layout_.place(arena_.get());
-    std::ranges::copy(layout_.jobs(), layout_.table());
+    fill_tables();
     return {std::vector(core_->buckets.buckets().size(), rebind_outcome::updated), {}};
   }
   void rebuild(std::size_t) override {}
 
-  ssugraph::random_state random_state() override { return *layout_.random(); }
+  ssugraph::random_state random_state() override {
+    throw_broken(*core_, &broken_);
+    return *layout_.random();
+  }
   void set_random_state(ssugraph::random_state state) override { *layout_.random() = state; }
   void move_to(stream_handle stream) override { stream_ = stream; }
 
@@ -88,6 +97,11 @@ class host_lane final : public lane_engine {
     throw invalid_state{"the lane", "is of a host pipeline, which has no graphs", "call replay"};
   }
 
+  void fill_tables() {
+    std::ranges::copy(layout_.jobs(), layout_.table());
+    std::ranges::copy(layout_.promises(), layout_.promise_table());
+  }
+
   void run(std::size_t step, std::size_t bucket_index, std::int32_t bucket) {
     if (const custom_step* custom = core_->steps[step].custom()) {
       return custom->enqueue(layout_.context(step, bucket), stream_);
@@ -97,6 +111,7 @@ class host_lane final : public lane_engine {
   }
 
   aligned_arena arena_;
+  broken_promise broken_ = none_broken;
 };
 
 }  // namespace

@@ -103,6 +103,10 @@ std::size_t most_copy_bytes(const pipeline_core& core) {
   return bytes + aligned(jobs * sizeof(copy_job));
 }
 
+std::size_t promise_capacity(const pipeline_core& core) {
+  return core.checked ? core.steps.size() : 0;
+}
+
 bool same_copy(const copy_job& a, const copy_job& b) {
   return a.source == b.source && std::ranges::equal(a.stride, b.stride) && a.columns == b.columns &&
          a.null_block_id == b.null_block_id && a.pad == b.pad && a.wide == b.wide;
@@ -218,6 +222,8 @@ void lane_layout::place_fixed_part(std::byte*& arena) {
   arena += aligned(static_cast<std::size_t>(core_.seed_count) * sizeof(std::int64_t));
   scratch_ = arena;
   arena += aligned(core_.scratch_bytes);
+  promise_table_ = reinterpret_cast<promised*>(arena);
+  arena += aligned(promise_capacity(core_) * sizeof(promised));
 }
 
 void lane_layout::place(std::byte* arena) {
@@ -228,6 +234,43 @@ void lane_layout::place(std::byte* arena) {
     job.copy = arena;
     arena += copy_bytes(job, core_.buckets.max_batch());
   }
+  collect_promises();
+}
+
+promised lane_layout::promised_of(std::size_t step) const {
+  const ssu_args args = step_arguments(step, core_.buckets.max_batch());
+  const auto copy = [](const tensor_view& view) {
+    return padded_copy{view.data(), view.rank() == 2 ? view.extent(1) : 1,
+                       view && view.dtype() == dtype::int64};
+  };
+  return {.indices = copy(args.state_batch_indices),
+          .dst_indices = copy(args.dst_state_batch_indices),
+          .accepted = copy(args.num_accepted_tokens),
+          .cu_seqlens = copy(args.cu_seqlens),
+          .slots = args.state.extent(0),
+          .null_block_id = args.null_block_id,
+          .max_seqlen = core_.max_seqlen,
+          .step = static_cast<std::int32_t>(step)};
+}
+
+/** Steps of the same promises have one entry; behind the last one the table stays empty, so that
+ *  its size never changes. */
+void lane_layout::collect_promises() {
+  promises_.clear();
+  for (std::size_t step = 0; step < promise_capacity(core_); ++step) {
+    if (core_.steps[step].ssu() == nullptr) continue;
+    const promised entry = promised_of(step);
+    const auto same = [&](const promised& other) { return entry.same_promises(other); };
+    if (std::ranges::none_of(promises_, same)) promises_.push_back(entry);
+  }
+  promises_.resize(promise_capacity(core_));
+}
+
+promise_params lane_layout::promise_check() const noexcept {
+  return {.counts = counts_,
+          .entries = promise_table_,
+          .entry_count = static_cast<std::int32_t>(promises_.size()),
+          .broken = broken_};
 }
 
 prologue_params lane_layout::prologue(std::int32_t live, std::int32_t bucket) const noexcept {

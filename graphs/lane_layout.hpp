@@ -2,6 +2,7 @@
 
 #include "graphs/pipeline_core.hpp"
 #include "graphs/prologue.hpp"
+#include "graphs/promises.hpp"
 
 #include <ssugraph/pipeline.hpp>
 
@@ -29,9 +30,10 @@ namespace ssugraph::detail {
 void check_own_state(const tensor_view& state, const tensor_view& other, const std::string& owner);
 
 /**
- * The memory of a lane: random state, live counts, seeds, scratch, the table of copies, the copies.
- * The same on the host and on a device. Sized first, then placed in an arena of `bytes()` bytes,
- * which suffice for the same pipeline whatever is bound.
+ * The memory of a lane: random state, live counts, seeds, scratch, the table of promises (in
+ * checked mode), the table of copies, the copies. The same on the host and on a device. Sized
+ * first, then placed in an arena of `bytes()` bytes, which suffice for the same pipeline whatever
+ * is bound.
  */
 class lane_layout {
  public:
@@ -47,6 +49,15 @@ class lane_layout {
   [[nodiscard]] std::span<const copy_job> jobs() const noexcept { return jobs_; }
   [[nodiscard]] copy_job* table() const noexcept { return table_; }
   [[nodiscard]] random_state* random() const noexcept { return random_; }
+
+  /** The table of promises, empty but in checked mode; belongs at `promise_table()` likewise. */
+  [[nodiscard]] std::span<const promised> promises() const noexcept { return promises_; }
+  [[nodiscard]] promised* promise_table() const noexcept { return promise_table_; }
+  /** Where broken promises are reported, from the first check on. */
+  void report_to(broken_promise* broken) noexcept { broken_ = broken; }
+  [[nodiscard]] broken_promise* broken() const noexcept { return broken_; }
+  /** What checks the promises; the same for every bucket and whatever is bound. */
+  [[nodiscard]] promise_params promise_check() const noexcept;
 
   [[nodiscard]] prologue_params prologue(std::int32_t live, std::int32_t bucket) const noexcept;
 
@@ -80,6 +91,8 @@ class lane_layout {
   step_copies copies_of(const ssu_args& args);
   int copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id);
   [[nodiscard]] tensor_view padded(int job, std::int64_t rows) const;
+  [[nodiscard]] promised promised_of(std::size_t step) const;
+  void collect_promises();
 
   const pipeline_core& core_;
   std::vector<ssu_args> arguments_;
@@ -91,6 +104,9 @@ class lane_layout {
   std::int64_t* seeds_ = nullptr;
   std::byte* scratch_ = nullptr;
   copy_job* table_ = nullptr;
+  std::vector<promised> promises_;
+  promised* promise_table_ = nullptr;
+  broken_promise* broken_ = nullptr;
 };
 
 }  // namespace ssugraph::detail

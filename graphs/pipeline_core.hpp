@@ -53,6 +53,7 @@ struct pipeline_core {
   ssugraph::device device;
   bool programmatic_dependent_launch = true;
   recording_options recording;
+  bool checked = false;
   std::int64_t max_seqlen = 1;         ///< T
   std::int64_t rows_per_sequence = 1;  ///< of the row tensors of a recorded step
   std::int64_t seed_count = 0;

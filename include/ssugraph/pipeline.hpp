@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -106,6 +107,15 @@ struct recording_options {
   std::size_t max_graphs = 0;
   /** Device memory that a lane may take, by the estimate of lane_stats; 0: any. */
   std::size_t max_bytes = 0;
+  /**
+   * Verify what callers promise of index and count tensors: one kernel more a replay, and in what
+   * is recorded elsewhere. The first sequence that breaks a promise is an invalid_argument
+   * ("layer3.state_batch_indices[17]") of the next replay, run_eager, record_prologue or
+   * random_state that comes after it ran; that call does nothing else. Tensors must also lie in
+   * live allocations when they are bound. The lane's end then waits for its stream. Unset: what the
+   * library was built with (CMake option SSUGRAPH_CHECKED, off by default).
+   */
+  std::optional<bool> checked = {};
 
   bool operator==(const recording_options&) const = default;
 };

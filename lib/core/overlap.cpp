@@ -52,6 +52,13 @@ bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept {
   return intersect(span_of(tensor, 0), {begin, begin + static_cast<std::int64_t>(range.bytes)});
 }
 
+byte_range reach_of(const tensor_view& tensor) noexcept {
+  if (tensor.size() == 0) return {tensor.data(), 0};
+  const byte_span span = span_of(tensor, 0);
+  return {reinterpret_cast<const void*>(span.begin),
+          static_cast<std::size_t>(span.end - span.begin)};
+}
+
 bool overlaps_itself(const tensor_view& tensor) {
   struct axis {
     std::int64_t stride;

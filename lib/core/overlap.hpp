@@ -15,6 +15,9 @@ namespace ssugraph::detail {
 /** Whether any byte between the tensor's lowest and its highest is in `range`. */
 [[nodiscard]] bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept;
 
+/** From the tensor's lowest byte to its highest. */
+[[nodiscard]] byte_range reach_of(const tensor_view& tensor) noexcept;
+
 /**
  * Whether two elements of one tensor may lie on each other: false if, by ascending stride, each
  * axis steps over all that the ones before it span.
