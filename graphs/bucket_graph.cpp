@@ -88,12 +88,12 @@ class graph_recorder::attempt {
     recorded.graph = make_graph();
     recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {});
     frontier_ = {recorded.prologue};
-    for (step_ = 0; step_ < core_.steps.size(); ++step_) {
     if (core_.checked) {
       recorded.promises =
           lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_);
       frontier_ = {recorded.promises};
     }
+    for (step_ = 0; step_ < core_.steps.size(); ++step_) {
       const pipeline_step& step = core_.steps[step_];
       try {
         recorded.steps.push_back(step.ssu() != nullptr ? add(recorded.graph, *step.ssu())
