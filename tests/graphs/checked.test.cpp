@@ -364,7 +364,7 @@ TEST_F(checked_on_a_gpu, refuses_tensors_outside_of_one_live_allocation) {
   const std::size_t bytes =
       static_cast<std::size_t>(args.state.extent(0) * args.state.stride(0)) * sizeof(float);
   const placed_memory whole{place::device, bytes};
-  const placed_memory part{place::device, bytes - 256};
+  const placed_memory part{place::device, bytes / 2};
   const auto bound = [](const std::byte* data) {
     return std::vector{binding{"layer1", ssu_tensor::state, data}};
   };
@@ -373,7 +373,7 @@ TEST_F(checked_on_a_gpu, refuses_tensors_outside_of_one_live_allocation) {
   EXPECT_EQ(refused([&] { (void)built.make_lane(stream_->get(), bound(part.data())); }),
             "layer1.state");
   EXPECT_EQ(refused([&] { (void)lane.rebind(bound(part.data())); }), "layer1.state");
-  EXPECT_EQ(refused([&] { (void)lane.rebind(bound(whole.data() + 256)); }), "layer1.state");
+  EXPECT_EQ(refused([&] { (void)lane.rebind(bound(whole.data() + bytes / 2)); }), "layer1.state");
   promising.write(promising.kept());
   lane.replay(3, stream_->get());
   EXPECT_EQ(refused([&] { (void)lane.random_state(); }), "") << "the lane is as it was";
