@@ -7,6 +7,7 @@
 #include <ssugraph/pipeline.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/staging.hpp>
 #include <ssugraph/step.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
