@@ -58,10 +58,11 @@ std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode
   return std::move(captured.nodes);
 }
 
-launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t>& frontier) {
+launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t>& nodes,
+                      const std::vector<cudaGraphNode_t>& frontier) {
   if (!step.options.writes || frontier.size() != 1 || !is_kernel(frontier.front())) return {};
-  // A last kernel that starts early must be known to wait before it lets anybody start.
-  if (!step.options.triggers_early && !all_edges_full(frontier.front())) return {};
+  // Kernels that start early must be known to wait before they let anybody start.
+  if (!step.options.triggers_early && !std::ranges::all_of(nodes, all_edges_full)) return {};
   return {.may_overlap = true, .ranges = *step.options.writes};
 }
 
@@ -123,7 +124,8 @@ class graph_recorder::attempt {
     recorded_step recorded{custom_launch{&step, layout_.context(step_, bucket_)}, {}};
     recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
     check(recorded.nodes);
-    front_ = core_.programmatic_dependent_launch ? front_of(step, frontier_) : launch_front{};
+    front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
+                                                 : launch_front{};
     return recorded;
   }
 

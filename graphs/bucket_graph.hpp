@@ -66,8 +66,9 @@ class graph_recorder {
 std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
                                     const step_launch& step, cudaStream_t stream);
 
-/** What a library kernel must know of a captured custom step that ends in `frontier`. */
+/** What a library kernel must know of a custom step of `nodes` that ends in `frontier`. */
 [[nodiscard]] launch_front front_of(const custom_step& step,
+                                    const std::vector<cudaGraphNode_t>& nodes,
                                     const std::vector<cudaGraphNode_t>& frontier);
 
 /** `error`, which step `name` of `bucket` met. */

@@ -76,7 +76,6 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
     behind = front_of(planned, args);
   } else {
     enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, stream);
-    behind = front_of(*what.custom(), position_of(stream).frontier);
   }
   recorded_[step] = true;
   front_ = core_.programmatic_dependent_launch ? behind : launch_front{};

@@ -67,7 +67,7 @@ class cuda_lane final : public lane_engine {
         internal_{make_stream()},
         flown_{make_event()},
         arena_{layout_.bytes(), internal_.get()},
-        recorder_{*core_},
+        recorder_{std::in_place, *core_},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
     if (core_->checked) layout_.report_to(report_.emplace().word());
@@ -76,7 +76,7 @@ class cuda_lane final : public lane_engine {
                "cudaMemsetAsync of a lane's memory");
     upload_tables(layout_, internal_.get());
     wait_for_internal();
-    recorder_.warm_up(layout_);
+    recorder_->warm_up(layout_);
     write_random_state({}, internal_.get());
     for (std::size_t index = buckets_.size(); index-- > 0 && !core_->recording.lazy;)
       build(index);
@@ -92,6 +92,7 @@ class cuda_lane final : public lane_engine {
     if (report_ && !(follows && has_flown())) report_->leak();
     report_.reset();
     buckets_.clear();
+    recorder_.reset();
     arena_.free();
     flown_.reset();
     internal_.reset();
@@ -144,7 +145,7 @@ class cuda_lane final : public lane_engine {
     const device_guard guard{core_->device.ordinal};
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const bucket_graph recorded =
-        recorder_.record(layout_, bucket_index, layout_.prologue(live, bucket));
+        recorder_->record(layout_, bucket_index, layout_.prologue(live, bucket));
     cudaGraphNode_t node = nullptr;
     check_cuda(cudaGraphAddChildGraphNode(&node, graph, predecessors.data(), predecessors.size(),
                                           recorded.graph.get()),
@@ -173,6 +174,7 @@ class cuda_lane final : public lane_engine {
       try {
         result.outcomes[index] = go_over(buckets_[index], std::move(prepared[index]));
       } catch (const cuda_error&) {
+        buckets_[index].exec.reset();
         buckets_[index].lost = true;
         if (!result.failure) result.failure = std::current_exception();
       }
@@ -213,7 +215,7 @@ class cuda_lane final : public lane_engine {
   lane_stats stats() const override {
     lane_stats stats;
     stats.lazy_builds = lazy_builds_;
-    stats.retries = recorder_.retries();
+    stats.retries = recorder_->retries();
     stats.own_bytes = layout_.bytes();
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       const bucket_entry& entry = buckets_[index];
@@ -303,7 +305,7 @@ class cuda_lane final : public lane_engine {
 
   [[nodiscard]] bucket_graph record(const lane_layout& layout, std::size_t index) {
     const std::int32_t bucket = core_->buckets.buckets()[index];
-    return recorder_.record(layout, index, layout.prologue(bucket, bucket));
+    return recorder_->record(layout, index, layout.prologue(bucket, bucket));
   }
 
   /** Records, instantiates and uploads a bucket, in place of what it was. */
@@ -349,7 +351,7 @@ class cuda_lane final : public lane_engine {
   /** The entry of a bucket, recorded if this is its first use. */
   bucket_entry& ready(std::size_t index) {
     bucket_entry& entry = buckets_[index];
-    if (entry.exec && !entry.lost) return entry;
+    if (entry.exec) return entry;
     if (entry.lost) {
       throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
                           "was left half-changed by a rebind that failed", "call rebuild(batch)"};
@@ -405,7 +407,7 @@ class cuda_lane final : public lane_engine {
   cuda_event flown_;
   std::optional<mapped_report> report_;
   stream_ordered_memory arena_;
-  graph_recorder recorder_;
+  std::optional<graph_recorder> recorder_;
   caller_capture capture_;
   std::vector<bucket_entry> buckets_;
   std::uint64_t lazy_builds_ = 0;

@@ -99,9 +99,9 @@ class lane {
   void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
   /**
    * Records step `step` where the capture of `stream` stands, behind its prologue. Each step once a
-   * prologue, in any order, on any stream of that capture. Directly behind another step of this
-   * lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range) and
-   * invalid_state (no prologue in this capture; recorded already); what a custom step throws.
+   * prologue, in any order, on any stream of that capture. Directly behind another SSU step of
+   * this lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range)
+   * and invalid_state (no prologue in this capture; recorded already); what a custom step throws.
    */
   void record_step(std::size_t step, stream_handle stream);
   /** The prologue and every step in order. Throws as they do. */

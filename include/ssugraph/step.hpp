@@ -46,7 +46,9 @@ struct step_context {
  * another thread spoiled the capture), and once a `run_eager`; must enqueue the same each time.
  * Never called by a replay. While a step is recorded, `stream` is being captured: no
  * synchronisation, no allocation, no copy from or to pageable memory; other streams may be forked
- * off and must be joined. What it throws passes through the call that records.
+ * off and must be joined. A kernel that is launched programmatically calls
+ * cudaGridDependencySynchronize in every block. What it throws passes through the call that
+ * records.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
 
@@ -71,10 +73,10 @@ struct step_options {
    */
   std::optional<std::vector<byte_range>> writes = std::nullopt;
   /**
-   * A promise of the step's last kernel: every block calls cudaTriggerProgrammaticLaunchCompletion,
-   * and, if it is itself launched programmatically, not before its cudaGridDependencySynchronize.
-   * Needs `writes`. Without the promise, a last kernel that is itself launched programmatically
-   * gives no programmatic edge.
+   * A promise: the step's last kernel calls cudaTriggerProgrammaticLaunchCompletion before it ends,
+   * and a kernel of the step that is itself launched programmatically does so in no block before
+   * its cudaGridDependencySynchronize. Needs `writes`. Without the promise, a step with a kernel
+   * launched programmatically gives no programmatic edge.
    */
   bool triggers_early = false;
   /** Call it once before the first recording of a lane, on a stream that is not captured, with live
