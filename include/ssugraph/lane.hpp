@@ -56,8 +56,9 @@ struct lane_stats {
  * What one stream replays a pipeline with: an executable graph a bucket, its own random state,
  * scratch and padded index copies. One user at a time; a second thread gets invalid_state. Lanes in
  * flight together must touch disjoint slots. Outlives its pipeline safely. Move-only; the stream
- * must outlive it. Destroying it frees its memory after its last replay, without waiting; while
- * the stream is captured, the memory is leaked instead.
+ * must outlive it. Destroying it frees its memory after its last replay, without waiting (checked
+ * mode waits, for reports still to come); while the stream is captured, the memory is leaked
+ * instead.
  */
 class lane {
  public:
@@ -77,7 +78,8 @@ class lane {
    * Not to be called while the stream is captured: see `record`. Throws invalid_argument (batch
    * negative or above the largest bucket) and invalid_state (not this lane's stream; it is being
    * captured; the bucket was lost to a failed rebind; another thread is inside the lane; moved
-   * from), before anything was enqueued; cuda_error. Host target: runs before it returns.
+   * from; in checked mode, a promise that an earlier replay found broken), before anything was
+   * enqueued; cuda_error. Host target: runs before it returns.
    */
   void replay(std::int32_t batch, stream_handle stream);
 
@@ -94,7 +96,8 @@ class lane {
    * and random state: the lane must outlive them, and they and its replays run one after another.
    *
    * Throws invalid_argument (not a bucket; `live` null) and invalid_state (the stream is not being
-   * captured; host target) before anything was recorded; cuda_error.
+   * captured; host target; in checked mode, a promise that an earlier replay found broken) before
+   * anything was recorded; cuda_error.
    */
   void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
   /**

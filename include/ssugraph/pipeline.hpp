@@ -65,7 +65,7 @@ class pipeline {
   [[nodiscard]] const ssu_plan& plan(std::size_t step, std::size_t bucket_index) const;
   /** How many seeds one replay draws. */
   [[nodiscard]] std::int64_t seeds_per_replay() const noexcept;
-  /** A line a step and bucket: name, plan. */
+  /** A line a step and bucket: name, plan; of a custom step one line, its options. */
   [[nodiscard]] std::string describe() const;
   /** Config, buckets, steps and their plans as JSON; see lane::describe_json for the graphs. */
   [[nodiscard]] std::string describe_json() const;
