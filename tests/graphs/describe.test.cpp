@@ -58,9 +58,12 @@ std::vector<ssu_case> cases(ssu_mode mode) {
 
 const bucket_policy buckets{{2, 8}};
 
+/** What is compared, whatever the library was built with. */
+const recording_options unchecked{.checked = false};
+
 TEST(described, of_a_host_pipeline_is_as_reviewed) {
   model layers{target::host, cases(ssu_mode::speculative), false};
-  pipeline_builder builder = layers.builder(buckets);
+  pipeline_builder builder = layers.builder(buckets).recording(unchecked);
   builder.step("mine", [](const step_context&, stream_handle) {},
                {.seeds = 2, .scratch_bytes = 100, .writes = {{{&layers, 64}}}});
   const pipeline built = builder.build();
@@ -130,9 +133,9 @@ class described_graphs : public testing::Test {
     return all;
   }
 
-  static std::string edges_of(const pipeline_builder& builder) {
+  static std::string edges_of(pipeline_builder builder) {
     const placed_stream stream{place::device};
-    return edges_of(builder.build().make_lane(stream.get()));
+    return edges_of(builder.recording(unchecked).build().make_lane(stream.get()));
   }
 };
 
@@ -173,7 +176,7 @@ TEST_F(described_graphs, are_as_reviewed) {
   const placed_memory memory{place::device, 1024};
   for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::speculative}) {
     const model layers{target::cuda, cases(mode), false};
-    pipeline_builder builder = layers.builder(buckets);
+    pipeline_builder builder = layers.builder(buckets).recording(unchecked);
     builder.step("copies",
                  [&](const step_context&, stream_handle on) {
                    for (const int at : {256, 512})
