@@ -20,6 +20,22 @@ namespace {
 constexpr std::int32_t most_sequences = 6;
 constexpr std::size_t layer_count = 3;
 
+binding bound(const model& to, std::size_t layer, std::size_t tensor) {
+  return {model::name_of(layer), static_cast<ssu_tensor>(tensor),
+          (to.args(layer).*ssu_tensors[tensor].member).data()};
+}
+
+/** Every tensor of some layers of `to`. */
+std::vector<binding> all_of(const model& to, const std::vector<std::size_t>& which) {
+  std::vector<binding> bindings;
+  for (const std::size_t layer : which) {
+    for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
+      if (to.args(layer).*ssu_tensors[i].member) bindings.push_back(bound(to, layer, i));
+    }
+  }
+  return bindings;
+}
+
 class rebinding : public target_suite {
  protected:
   static std::vector<ssu_case> cases() {
@@ -31,22 +47,6 @@ class rebinding : public target_suite {
     spec.stochastic_rounding = true;
     spec.has_dst = true;
     return make_layers(spec, layer_count);
-  }
-
-  static binding bound(const model& to, std::size_t layer, std::size_t tensor) {
-    return {model::name_of(layer), static_cast<ssu_tensor>(tensor),
-            (to.args(layer).*ssu_tensors[tensor].member).data()};
-  }
-
-  /** Every tensor of some layers of `to`. */
-  static std::vector<binding> all_of(const model& to, const std::vector<std::size_t>& which) {
-    std::vector<binding> bindings;
-    for (const std::size_t layer : which) {
-      for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
-        if (to.args(layer).*ssu_tensors[i].member) bindings.push_back(bound(to, layer, i));
-      }
-    }
-    return bindings;
   }
 
   static pipeline build(const model& layers, recording_options options = {}) {
@@ -310,6 +310,63 @@ TEST_P(rebinding_custom_steps, a_bucket_that_was_lost_says_so_until_it_is_rebuil
 }
 
 INSTANTIATE_TEST_SUITE_P(, rebinding_custom_steps, testing::Values(target::cuda), target_name);
+
+class rebinding_backends : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  }
+
+  /** Layers that every backend serves. */
+  static model layers_on(const std::string& backend) {
+    case_spec spec;
+    spec.batch = most_sequences;
+    spec.capacity = most_sequences;
+    spec.nheads = 2;
+    spec.dim = 64;
+    spec.dstate = 128;
+    spec.state_dtype = dtype::float16;
+    spec.io_dtype = dtype::bfloat16;
+    spec.stochastic_rounding = true;
+    auto layers = make_layers(spec, layer_count);
+    for (ssu_case& layer : layers)
+      layer.config.backend = backend;
+    return {target::cuda, layers, false};
+  }
+};
+
+TEST_P(rebinding_backends, give_what_a_lane_made_with_the_bindings_gives) {
+  model first = layers_on(GetParam());
+  model second = layers_on(GetParam());
+  const placed_stream stream{place::device};
+  std::optional<pipeline> built;
+  try {
+    built = first.build(bucket_policy{{3, 6}});
+  } catch (const unsupported& missing) {
+    GTEST_SKIP() << missing.what();
+  }
+  const auto before = std::pair{first.read(), second.read()};
+  const auto replayed = [&](lane lane) {
+    for (const std::int32_t batch : {2, 6})
+      lane.replay(batch, stream.get());
+    stream.wait();
+    return second.read();
+  };
+  const auto bindings = all_of(second, {0, 1, 2});
+  const auto expected = replayed(built->make_lane(stream.get(), bindings));
+  second.write(before.second);
+
+  lane rebound = built->make_lane(stream.get());
+  EXPECT_EQ(rebound.rebind(bindings), std::vector(2, rebind_outcome::updated));
+  EXPECT_EQ(replayed(std::move(rebound)), expected);
+  EXPECT_NE(expected, before.second);
+  EXPECT_EQ(first.read(), before.first);
+}
+
+INSTANTIATE_TEST_SUITE_P(, rebinding_backends,
+                         testing::Values(std::string{"native"}, "triton", "flashinfer",
+                                         "automatic"),
+                         [](const auto& backend) { return backend.param; });
 
 #endif
 
