@@ -2,6 +2,7 @@
 
 #include "lib/core/overlap.hpp"
 #include "lib/ssu/kernel_backend.hpp"
+#include "lib/ssu/tensors.hpp"
 
 #include <algorithm>
 
@@ -12,10 +13,17 @@ const kernel_backend* as_kernel(const step_plan& planned) {
   return dynamic_cast<const kernel_backend*>(planned.backend.get());
 }
 
-/** Whether a launch in front that writes `front` leaves alone what one on `args` reads first. */
-bool may_read_ahead(const launch_front& front, const ssu_args& args) {
-  const auto apart = [&](const auto& written) { return !may_overlap(args.state, written); };
+/** Whether a launch in front that writes `front` leaves `tensor` alone. */
+bool leaves_alone(const launch_front& front, const tensor_view& tensor) {
+  const auto apart = [&](const auto& written) { return !may_overlap(tensor, written); };
   return std::ranges::all_of(front.tensors, apart) && std::ranges::all_of(front.ranges, apart);
+}
+
+/** Whether it leaves alone all that is read of the caller's: indices and counts are the lane's. */
+bool leaves_inputs_alone(const launch_front& front, const ssu_args& args) {
+  return std::ranges::all_of(tensor_fields, [&](const tensor_field& field) {
+    return field.member == &ssu_args::out || leaves_alone(front, args.*field.member);
+  });
 }
 
 }  // namespace
@@ -25,7 +33,9 @@ step_launch lower(const step_plan& planned, const ssu_args& args, const launch_f
   if (backend == nullptr) return foreign_launch{planned.backend, planned.plan, args};
   const bool overlaps = planned.overlaps && front.may_overlap;
   kernel_launch launch =
-      backend->lower(planned.plan, args, {.reads_ahead = overlaps && may_read_ahead(front, args)});
+      backend->lower(planned.plan, args,
+                     {.state_ahead = overlaps && leaves_alone(front, args.state),
+                      .inputs_ahead = overlaps && leaves_inputs_alone(front, args)});
   launch.set_programmatic(overlaps);
   return launch;
 }

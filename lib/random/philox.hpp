@@ -10,23 +10,34 @@ struct philox_words {
   std::uint32_t w[4];
 };
 
+/** One round of Philox-4x32 by a 64-bit key, low word first. */
+SSUGRAPH_HOST_DEVICE inline philox_words philox_round(philox_words counter, std::uint64_t key) {
+  const std::uint64_t product_0 = std::uint64_t{0xD2511F53u} * counter.w[0];
+  const std::uint64_t product_1 = std::uint64_t{0xCD9E8D57u} * counter.w[2];
+  return {
+      {static_cast<std::uint32_t>(product_1 >> 32) ^ counter.w[1] ^ static_cast<std::uint32_t>(key),
+       static_cast<std::uint32_t>(product_1),
+       static_cast<std::uint32_t>(product_0 >> 32) ^ counter.w[3] ^
+           static_cast<std::uint32_t>(key >> 32),
+       static_cast<std::uint32_t>(product_0)}};
+}
+
+/** The key of the round behind that of `key`. */
+SSUGRAPH_HOST_DEVICE inline std::uint64_t next_philox_key(std::uint64_t key) {
+  const auto low = static_cast<std::uint32_t>(key) + 0x9E3779B9u;
+  const auto high = static_cast<std::uint32_t>(key >> 32) + 0xBB67AE85u;
+  return std::uint64_t{high} << 32 | low;
+}
+
 /**
  * Philox-4x32: `rounds` rounds over a 128-bit counter with a 64-bit key, low word first. Source:
  * Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
  */
 SSUGRAPH_HOST_DEVICE inline philox_words philox4x32(philox_words counter, std::uint64_t key,
                                                     int rounds) {
-  auto key_low = static_cast<std::uint32_t>(key);
-  auto key_high = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < rounds; ++round) {
-    const std::uint64_t product_0 = std::uint64_t{0xD2511F53u} * counter.w[0];
-    const std::uint64_t product_1 = std::uint64_t{0xCD9E8D57u} * counter.w[2];
-    counter = {{static_cast<std::uint32_t>(product_1 >> 32) ^ counter.w[1] ^ key_low,
-                static_cast<std::uint32_t>(product_1),
-                static_cast<std::uint32_t>(product_0 >> 32) ^ counter.w[3] ^ key_high,
-                static_cast<std::uint32_t>(product_0)}};
-    key_low += 0x9E3779B9u;
-    key_high += 0xBB67AE85u;
+    counter = philox_round(counter, key);
+    key = next_philox_key(key);
   }
   return counter;
 }

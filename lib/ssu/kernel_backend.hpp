@@ -15,7 +15,9 @@ struct launch_context {
   std::int64_t drawn_seed = 0;
   /** The launch in front does not write this one's state, indices and counts: read them while it
    *  still runs. Only with a programmatic launch. */
-  bool reads_ahead = false;
+  bool state_ahead = false;
+  /** Nor anything else that this one reads. */
+  bool inputs_ahead = false;
 };
 
 /** A backend whose plans lower to one kernel launch, and so to one graph node without a capture. */

@@ -23,9 +23,11 @@ class programmatic_launch : public testing::Test {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
   }
 
-  /** Memory of all layers after a few replays of a changing batch. */
-  static std::vector<arena> run(const std::vector<ssu_case>& cases, bool overlap, lane_call call) {
-    model layers{target::cuda, cases, true};
+  /** Memory of all layers after a few replays of a changing batch. `chained`: each reads what the
+   *  one in front wrote, and so may read no input ahead. */
+  static std::vector<arena> run(const std::vector<ssu_case>& cases, bool chained, bool overlap,
+                                lane_call call) {
+    model layers{target::cuda, cases, chained};
     const placed_stream stream{place::device};
     const auto capacity = static_cast<std::int32_t>(cases.front().capacity);
     pipeline_builder builder = layers.builder(bucket_policy{{capacity / 2, capacity}});
@@ -43,11 +45,11 @@ class programmatic_launch : public testing::Test {
     return layers.read();
   }
 
-  static void expect_same(const std::vector<ssu_case>& cases) {
-    const auto expected = run(cases, false, lane_call::replay);
+  static void expect_same(const std::vector<ssu_case>& cases, bool chained = true) {
+    const auto expected = run(cases, chained, false, lane_call::replay);
     for (int repeat = 0; repeat < 3; ++repeat) {
-      EXPECT_EQ(run(cases, true, lane_call::replay), expected);
-      EXPECT_EQ(run(cases, true, lane_call::run_eager), expected);
+      EXPECT_EQ(run(cases, chained, true, lane_call::replay), expected);
+      EXPECT_EQ(run(cases, chained, true, lane_call::run_eager), expected);
     }
   }
 };
@@ -90,6 +92,7 @@ TEST_F(programmatic_launch, behind_kernels_of_every_length) {
   spec.dstate = 128;
   spec.state_dtype = dtype::bfloat16;
   expect_same(make_layers(spec, 8));
+  expect_same(make_layers(spec, 8), false);
 }
 
 TEST_F(programmatic_launch, behind_a_prologue_that_copies_many_indices) {

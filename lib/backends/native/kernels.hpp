@@ -2,16 +2,34 @@
 
 #include <ssugraph/tensor_view.hpp>
 
+#include <algorithm>
+
 namespace ssugraph::detail {
 
 /** What a kernel is compiled for, beside the dtype of the state and whether it rounds. */
 struct kernel_key {
-  dtype io;
-  int lanes;    ///< threads a row: 2, 4, 8, 16 or 32; scalar access: 32
-  bool vector;  ///< 16-byte accesses
+  int lanes;     ///< threads a row: 2, 4, 8, 16 or 32; scalar access: 32
+  int rows;      ///< rows a thread
+  bool vector;   ///< 16-byte accesses
+  bool wide_io;  ///< x, B, C, z and out are fp32, else of 16 bits
   bool tied;
   bool one_token;  ///< a sequence, always
+
+  bool operator==(const kernel_key&) const = default;
 };
+
+/**
+ * Which kernels there are: all numbers of rows where they decide speed, else one or two. A row's
+ * sum ends in one of at most eight of its threads, so that no thread has more rows than that.
+ */
+constexpr bool is_compiled(const kernel_key& key) {
+  if (!key.vector) return key.lanes == 32 && key.rows == 2;
+  const int most = std::min(key.lanes, 8);
+  if (key.rows > most) return false;
+  if (key.wide_io) return key.rows == std::min(most, 4);
+  if (key.tied && key.one_token) return true;
+  return key.rows == 2 || key.rows == 4 || (key.rows == 1 && key.lanes == 2);
+}
 
 /** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */
 const void* float32_state_kernel(const kernel_key& key);

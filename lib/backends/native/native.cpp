@@ -3,20 +3,23 @@
 #include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/policy.hpp"
 #include "lib/backends/native/ssu_params.hpp"
+#include "lib/ssu/tensors.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 
 namespace ssugraph::detail {
 namespace {
 
-constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t max_grid_yz = 65535;
+constexpr std::int64_t max_blocks = std::numeric_limits<std::int32_t>::max();
 constexpr int min_lanes = 2;
 constexpr int max_lanes = 32;
+constexpr int warp_threads = 32;
 
 /** The fewest threads that hold a row of dstate, eight elements each. */
 int lanes_for(std::int64_t dstate) {
@@ -24,18 +27,96 @@ int lanes_for(std::int64_t dstate) {
   return std::max(min_lanes, static_cast<int>(std::bit_ceil(octets)));
 }
 
-int tile_rows(int lanes) {
-  return block_threads / lanes * rows_per_thread;
-}
-
 std::int64_t tiles_of(std::int64_t dim, int rows) {
   return (dim + rows - 1) / rows;
+}
+
+/** Why a kernel that steps by 32-bit strides cannot serve; empty if it can. The stride over slots
+ * is wide in every kernel. */
+std::string why_no_vectors(const ssu_problem& problem) {
+  if (!problem.misalignment.empty()) return problem.misalignment;
+  constexpr std::int64_t max_stride = std::numeric_limits<std::int32_t>::max();
+  for (const ssu_tensor tensor :
+       {ssu_tensor::state, ssu_tensor::x, ssu_tensor::dt, ssu_tensor::A, ssu_tensor::B,
+        ssu_tensor::C, ssu_tensor::D, ssu_tensor::z, ssu_tensor::dt_bias, ssu_tensor::out}) {
+    const auto& strides = problem.layout(tensor).strides;
+    for (std::size_t axis = tensor == ssu_tensor::state ? 1 : 0; axis < strides.size(); ++axis) {
+      if (std::abs(strides[axis]) > max_stride / size_of(dtype::float32)) {
+        return "stride " + std::to_string(axis) + " of " +
+               std::string{tensor_fields[static_cast<std::size_t>(tensor)].name} +
+               " is too long for 32 bits";
+      }
+    }
+  }
+  return {};
+}
+
+kernel_key key_of(const ssu_problem& problem, int lanes, int rows, bool vector) {
+  return {.lanes = lanes,
+          .rows = rows,
+          .vector = vector,
+          .wide_io = problem.io_dtype == dtype::float32,
+          .tied = problem.tied,
+          .one_token = !problem.has_cu_seqlens};
+}
+
+/** Rows of a thread, and threads of a block that hold rows. */
+struct tile_choice {
+  int rows;
+  int workers;
+
+  [[nodiscard]] int rows_of_block(int lanes) const { return workers / lanes * rows; }
+  [[nodiscard]] std::string name() const {
+    return std::to_string(rows) + "x" + std::to_string(workers);
+  }
+};
+
+/** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size. */
+tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
+  tile_choice best{rows, usual_workers};
+  const auto cost = [&](const tile_choice& tile) {
+    const int of_block = tile.rows_of_block(lanes);
+    return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual_workers)};
+  };
+  for (int workers = 2 * warp_threads; workers <= max_workers; workers += warp_threads) {
+    const tile_choice tile{rows, workers};
+    if (cost(tile) < cost(best)) best = tile;
+  }
+  return best;
+}
+
+/** The tiles for vector access, by descending rows. */
+std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
+  const int lanes = lanes_for(problem.dstate);
+  std::vector<tile_choice> tiles;
+  for (int rows = max_rows; rows > 0; rows /= 2) {
+    if (is_compiled(key_of(problem, lanes, rows, true))) {
+      tiles.push_back(best_workers(problem.dim, lanes, rows));
+    }
+  }
+  return tiles;
+}
+
+/** The tile that the policy takes: no more rows than pay, nor than leave enough blocks. */
+tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
+  const int lanes = lanes_for(problem.dstate);
+  const std::int64_t state_bytes = size_of(problem.state_dtype);
+  const int most = problem.stochastic_rounding ? max_rounding_rows
+                                               : max_rows * 2 / static_cast<int>(state_bytes);
+  const std::vector<tile_choice> tiles = vector_tiles(problem);
+  for (const tile_choice& tile : tiles) {
+    const std::int64_t blocks =
+        sequences * problem.nheads * tiles_of(problem.dim, tile.rows_of_block(lanes));
+    if (tile.rows <= most && blocks >= enough_blocks) return tile;
+  }
+  return tiles.back();
 }
 
 template <int Rank>
 strided<Rank> lowered(const tensor_view& tensor) {
   strided<Rank> result{.data = tensor.data(), .stride = {}, .type = tensor.dtype()};
-  std::ranges::copy(tensor.strides(), result.stride);
+  std::ranges::transform(tensor.strides(), result.stride,
+                         [&](std::int64_t stride) { return stride * size_of(tensor.dtype()); });
   return result;
 }
 
@@ -43,6 +124,10 @@ index_tensor lowered_index(const tensor_view& tensor) {
   index_tensor result{.data = tensor.data(), .stride = {}, .wide = tensor.dtype() == dtype::int64};
   std::ranges::copy(tensor.strides(), result.stride);
   return result;
+}
+
+fast_divisor divisor(std::int64_t number) {
+  return fast_divisor{static_cast<std::uint32_t>(number)};
 }
 
 }  // namespace
@@ -53,9 +138,8 @@ std::string native_backend::name() const {
 
 support native_backend::supports(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
-  if (problem.nheads > max_grid_yz) return {"more than 65535 heads"};
-  if (tiles_of(problem.dim, tile_rows(max_lanes)) > max_grid_yz) {
-    return {"dim above " + std::to_string(max_grid_yz * tile_rows(max_lanes))};
+  if (problem.nheads > max_blocks / problem.dim) {
+    return {"more than 2^31 - 1 rows of dim in all heads"};
   }
   return {};
 }
@@ -65,36 +149,63 @@ ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences
   const auto refuse = [&](std::string reason) {
     return unsupported{{{name(), std::move(reason)}}};
   };
-  if (algorithm != "auto" && algorithm != "vector" && algorithm != "scalar") {
-    throw refuse("algorithm '" + algorithm + "' is none of auto, vector, scalar");
-  }
-  if (algorithm == "vector" && !problem.misalignment.empty()) {
-    throw refuse("algorithm vector: " + problem.misalignment);
-  }
-  if (sequences > max_grid_x) throw refuse("more than 2^31 - 1 sequences");
-  const bool vector = problem.misalignment.empty() && algorithm != "scalar";
+  const std::string why_not = why_no_vectors(problem);
+  const bool vector = algorithm != "scalar" && (algorithm != "auto" || why_not.empty());
+  if (vector && !why_not.empty()) throw refuse("algorithm " + algorithm + ": " + why_not);
+
   const int lanes = vector ? lanes_for(problem.dstate) : max_lanes;
+  tile_choice tile{scalar_rows, usual_workers};
+  std::string reason = algorithm == "scalar" ? "as asked" : why_not;
+  if (algorithm == "auto" || algorithm == "vector") {
+    if (vector) {
+      tile = usual_tile(problem, sequences);
+      reason = "16-byte accesses";
+    }
+  } else if (vector) {
+    const std::vector<tile_choice> tiles = vector_tiles(problem);
+    const auto found = std::ranges::find(tiles, algorithm, &tile_choice::name);
+    if (found == tiles.end()) {
+      std::string names = "auto, vector, scalar";
+      for (const tile_choice& each : tiles)
+        names += ", " + each.name();
+      throw refuse("algorithm '" + algorithm + "' is none of " + names);
+    }
+    tile = *found;
+    reason = "as asked";
+  }
 
   ssu_plan plan;
   plan.backend = name();
-  plan.algorithm = vector ? "vector" : "scalar";
-  plan.reason = vector                  ? "16-byte accesses"
-                : algorithm == "scalar" ? "as asked"
-                                        : problem.misalignment;
+  plan.algorithm = vector ? tile.name() : "scalar";
+  plan.reason = reason;
   plan.sequences = sequences;
-  plan.tile = {.rows = tile_rows(lanes), .lanes = lanes, .threads = block_threads};
+  plan.tile = {
+      .rows = tile.rows_of_block(lanes), .lanes = lanes, .threads = tile.workers + waiting_threads};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
+  if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
+    throw refuse("more than 2^31 - 1 blocks");
+  }
   return plan;
+}
+
+std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
+                                                 std::int64_t sequences) const {
+  std::vector<ssu_plan> all{plan(problem, sequences, "auto")};
+  if (all.front().algorithm == "scalar") return all;
+  for (const tile_choice& tile : vector_tiles(problem)) {
+    if (tile.rows > 1 && tile.name() != all.front().algorithm) {
+      all.push_back(plan(problem, sequences, tile.name()));
+    }
+  }
+  return all;
 }
 
 const void* native_backend::kernel(const ssu_plan& plan) const {
   const ssu_problem& problem = plan.problem;
-  const kernel_key key{.io = problem.io_dtype,
-                       .lanes = plan.tile.lanes,
-                       .vector = plan.algorithm == "vector",
-                       .tied = problem.tied,
-                       .one_token = !problem.has_cu_seqlens};
+  const int groups = (plan.tile.threads - waiting_threads) / plan.tile.lanes;
+  const kernel_key key =
+      key_of(problem, plan.tile.lanes, plan.tile.rows / groups, plan.algorithm != "scalar");
   switch (problem.state_dtype) {
     case dtype::float16:
       return problem.stochastic_rounding ? rounded_float16_state_kernel(key)
@@ -131,16 +242,19 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .rows = args.x.extent(0),
       .max_seqlen = problem.max_seqlen,
       .null_block_id = args.null_block_id,
-      .dim = static_cast<std::int32_t>(problem.dim),
-      .dstate = static_cast<std::int32_t>(problem.dstate),
-      .heads_per_group = static_cast<std::int32_t>(problem.nheads / problem.ngroups),
+      .dim = static_cast<std::uint32_t>(problem.dim),
+      .dstate = static_cast<std::uint32_t>(problem.dstate),
+      .heads_per_group = divisor(problem.nheads / problem.ngroups),
+      .tiles = divisor(plan.grid[2]),
+      .heads = divisor(problem.nheads),
+      .sequences = static_cast<std::uint32_t>(plan.sequences),
       .philox_rounds = problem.philox_rounds,
       .dt_softplus = problem.dt_softplus,
-      .reads_ahead = context.reads_ahead,
+      .state_ahead = context.state_ahead,
+      .inputs_ahead = context.inputs_ahead,
   };
-  const dim3 grid{static_cast<unsigned>(plan.grid[0]), static_cast<unsigned>(plan.grid[1]),
-                  static_cast<unsigned>(plan.grid[2])};
-  return {kernel(plan), grid, dim3{static_cast<unsigned>(plan.tile.threads)}, params};
+  const auto blocks = static_cast<unsigned>(plan.grid[0] * plan.grid[1] * plan.grid[2]);
+  return {kernel(plan), dim3{blocks}, dim3{static_cast<unsigned>(plan.tile.threads)}, params};
 }
 
 }  // namespace ssugraph::detail

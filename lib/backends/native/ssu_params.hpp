@@ -1,12 +1,15 @@
 #pragma once
 
+#include "lib/core/host_device.hpp"
+
 #include <ssugraph/tensor_view.hpp>
 
+#include <bit>
 #include <cstdint>
 
 namespace ssugraph::detail {
 
-/** A tensor as the kernels see it; strides in elements. */
+/** A tensor as the kernels see it; strides in bytes. */
 template <int Rank>
 struct strided {
   void* data;
@@ -14,11 +17,35 @@ struct strided {
   dtype type;
 };
 
-/** An index or count tensor; absent if `data` is null. */
+/** An index or count tensor, strides in elements; absent if `data` is null. */
 struct index_tensor {
   const void* data;
   std::int64_t stride[2];
   bool wide;  ///< int64, else int32
+};
+
+/**
+ * Division of numbers below 2^31 by one multiplication. Source: Granlund and Montgomery, "Division
+ * by invariant integers using multiplication", PLDI 1994.
+ */
+class fast_divisor {
+ public:
+  fast_divisor() = default;
+  /** `divisor` is from 1 to 2^31. */
+  explicit fast_divisor(std::uint32_t divisor)
+      : divisor_{divisor},
+        shift_{31u + std::bit_width(divisor - 1)},
+        multiplier_{static_cast<std::uint32_t>((std::uint64_t{1} << shift_) / divisor + 1)} {}
+
+  [[nodiscard]] SSUGRAPH_HOST_DEVICE std::uint32_t quotient(std::uint32_t number) const {
+    return static_cast<std::uint32_t>((std::uint64_t{number} * multiplier_) >> shift_);
+  }
+  [[nodiscard]] SSUGRAPH_HOST_DEVICE std::uint32_t divisor() const { return divisor_; }
+
+ private:
+  std::uint32_t divisor_;
+  std::uint32_t shift_;
+  std::uint32_t multiplier_;
 };
 
 /** The one argument of every native SSU kernel. */
@@ -34,12 +61,17 @@ struct ssu_params {
   std::int64_t rows;
   std::int64_t max_seqlen;
   std::int64_t null_block_id;
-  std::int32_t dim;
-  std::int32_t dstate;
-  std::int32_t heads_per_group;
+  std::uint32_t dim;
+  std::uint32_t dstate;
+  fast_divisor heads_per_group;
+  // A block's number counts tiles, then heads, then sequences.
+  fast_divisor tiles;
+  fast_divisor heads;
+  std::uint32_t sequences;
   std::int32_t philox_rounds;
   bool dt_softplus;
-  bool reads_ahead;
+  bool state_ahead;   ///< state, indices and counts are read before the wait
+  bool inputs_ahead;  ///< all else, too
 };
 
 }  // namespace ssugraph::detail

@@ -269,7 +269,7 @@ kernel_launch triton_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .has_rand_seed = static_cast<bool>(args.rand_seed),
       .has_z = static_cast<bool>(args.z),
       .dt_softplus = problem.dt_softplus,
-      .reads_ahead = context.reads_ahead,
+      .reads_ahead = context.state_ahead,
   };
   const dim3 grid{static_cast<unsigned>(plan.grid[0]), static_cast<unsigned>(plan.grid[1]),
                   static_cast<unsigned>(plan.grid[2])};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <string>
 
 /** What the native backend decides. Plans are made without a GPU. */
@@ -34,7 +35,9 @@ class native_plan : public testing::Test {
 TEST_F(native_plan, takes_16_byte_accesses_where_it_can) {
   const ssu_plan chosen = plan(model_problem(), "auto");
   EXPECT_EQ(chosen.backend, "native");
-  EXPECT_EQ(chosen.algorithm, "vector");
+  EXPECT_EQ(chosen.algorithm, "8x128");
+  EXPECT_EQ(chosen.tile.rows, 64);
+  EXPECT_EQ(chosen.tile.lanes, 16);
   EXPECT_EQ(chosen.sequences, 8);
   EXPECT_EQ(chosen.grid[0], 8);
   EXPECT_EQ(chosen.grid[1], 128);
@@ -49,6 +52,42 @@ TEST_F(native_plan, falls_back_to_scalar_accesses_and_says_why) {
   EXPECT_EQ(chosen.algorithm, "scalar");
   EXPECT_EQ(chosen.reason, problem.misalignment);
   EXPECT_NE(to_string(chosen).find(problem.misalignment), std::string::npos);
+}
+
+TEST_F(native_plan, holds_fewer_rows_where_there_are_few_heads_or_rounding) {
+  ssu_problem problem = model_problem();
+  EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "4x128");
+  problem.stochastic_rounding = true;
+  problem.philox_rounds = 10;
+  EXPECT_EQ(plan(problem, "auto").algorithm, "4x128");
+}
+
+TEST_F(native_plan, cuts_dim_without_a_rest_where_it_can) {
+  ssu_problem problem = model_problem();
+  problem.dim = 80;
+  EXPECT_EQ(plan(problem, "auto").tile.rows, 80);
+  problem.dim = 64;
+  problem.dstate = 64;
+  EXPECT_EQ(plan(problem, "auto").tile.rows, 64);
+}
+
+TEST_F(native_plan, takes_a_tile_by_name_for_any_batch) {
+  for (const ssu_plan& candidate : dispatch_.backend().candidates(model_problem(), 8)) {
+    EXPECT_EQ(plan(model_problem(), candidate.algorithm).tile, candidate.tile);
+    EXPECT_EQ(dispatch_.backend().plan(model_problem(), 1, candidate.algorithm).tile,
+              candidate.tile);
+  }
+  EXPECT_EQ(dispatch_.backend().candidates(model_problem(), 8).size(), 3u);
+}
+
+TEST_F(native_plan, takes_scalar_accesses_for_strides_beyond_32_bits) {
+  ssu_problem problem = model_problem();
+  problem.layouts[static_cast<std::size_t>(ssu_tensor::x)].strides[0] = std::int64_t{1} << 30;
+  EXPECT_EQ(plan(problem, "auto").algorithm, "scalar");
+  EXPECT_NE(plan(problem, "auto").reason.find("stride 0 of x"), std::string::npos);
+  problem = model_problem();
+  problem.layouts[static_cast<std::size_t>(ssu_tensor::state)].strides[0] = std::int64_t{1} << 40;
+  EXPECT_EQ(plan(problem, "auto").algorithm, "8x128");
 }
 
 TEST_F(native_plan, scalar_serves_aligned_tensors_too) {

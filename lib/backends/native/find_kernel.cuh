@@ -1,0 +1,49 @@
+#pragma once
+
+#include "lib/backends/native/kernels.hpp"
+#include "lib/backends/native/ssu_kernel.cuh"
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+/** From run time to compile time. */
+namespace ssugraph::detail {
+
+/** All keys there might be, by number: five widths and scalar access, four numbers of rows, and the
+ *  three conditions. */
+inline constexpr std::size_t key_count = 6 * 4 * 8;
+
+constexpr kernel_key numbered_key(std::size_t i) {
+  const std::size_t width = i / 32;
+  return {.lanes = width == 5 ? 32 : 2 << width,
+          .rows = 1 << i / 8 % 4,
+          .vector = width != 5,
+          .wide_io = i / 4 % 2 == 1,
+          .tied = i / 2 % 2 == 1,
+          .one_token = i % 2 == 1};
+}
+
+template <class State, bool Rounding, std::size_t I>
+const void* numbered_kernel() {
+  constexpr kernel_key key = numbered_key(I);
+  if constexpr (is_compiled(key)) {
+    return reinterpret_cast<const void*>(
+        &ssu_kernel<variant<State, key.lanes, key.rows, key.vector, key.wide_io, key.tied, Rounding,
+                            key.one_token>>);
+  } else {
+    return nullptr;
+  }
+}
+
+template <class State, bool Rounding>
+const void* find_kernel(const kernel_key& key) {
+  const void* found = nullptr;
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    ((key == numbered_key(I) ? void(found = numbered_kernel<State, Rounding, I>()) : void()), ...);
+  }
+  (std::make_index_sequence<key_count>{});
+  return found;
+}
+
+}  // namespace ssugraph::detail

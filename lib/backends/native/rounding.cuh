@@ -1,0 +1,164 @@
+#pragma once
+
+#include "lib/backends/native/memory.cuh"
+#include "lib/random/philox.hpp"
+#include "lib/random/stochastic_round.hpp"
+
+#include <cstdint>
+#include <type_traits>
+
+/** fp32 states to what is stored of them. */
+namespace ssugraph::detail {
+
+template <class T>
+__device__ std::uint32_t word_of(T pair) {
+  static_assert(sizeof(T) == sizeof(std::uint32_t));
+  std::uint32_t word;
+  memcpy(&word, &pair, sizeof word);
+  return word;
+}
+
+template <class State>
+__device__ void round_nearest(const float (&h)[octet_size],
+                              std::uint32_t (&word)[words_of_octet<State>]) {
+  if constexpr (std::is_same_v<State, float>) {
+#pragma unroll
+    for (int i = 0; i < octet_size; ++i)
+      word[i] = __float_as_uint(h[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < octet_size / 2; ++i) {
+      if constexpr (std::is_same_v<State, __half>) {
+        word[i] = word_of(__floats2half2_rn(h[2 * i], h[2 * i + 1]));
+      } else {
+        word[i] = word_of(__floats2bfloat162_rn(h[2 * i], h[2 * i + 1]));
+      }
+    }
+  }
+}
+
+// --- Stochastic rounding of two neighbours by the half-words of `random`, low one first ----------
+// The results of lib/random/stochastic_round.hpp, for finite values alone, without a branch.
+
+/** Takes back what was carried into the exponent of infinity; signs stay. */
+__device__ inline std::uint32_t at_most_largest(std::uint32_t bfloat16_pair) {
+  std::uint32_t result;
+#if __CUDA_ARCH__ >= 860
+  asm("min.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(bfloat16_pair), "r"(0x7f7f7f7fu));
+#else
+  asm("{ .reg .b32 most; min.bf16x2 most, %1, %2; max.bf16x2 %0, most, %3; }"
+      : "=r"(result)
+      : "r"(bfloat16_pair), "r"(0x7f7f7f7fu), "r"(0xff7fff7fu));
+#endif
+  return result;
+}
+
+__device__ inline std::uint32_t round_pair(float low, float high, std::uint32_t random,
+                                           __nv_bfloat16) {
+  // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
+  const std::uint32_t low_bits = __float_as_uint(low) + (random & 0xffffu);
+  const std::uint32_t high_bits = __float_as_uint(high) + (random >> 16);
+  return at_most_largest(__byte_perm(low_bits, high_bits, 0x7632));
+}
+
+/** |v| plus `random` (13 bits) 2^-13ths of the spacing of fp16 at v, rounded towards zero. */
+__device__ inline float dithered_for_half(float v, std::uint32_t random) {
+  const float fraction = __uint_as_float((random & 0x1fffu) | 0x3f800000u) - 1.0f;  // 2^-23ths
+  const std::uint32_t bits = __float_as_uint(v);
+  // Subnormals of fp16 have the spacing of its smallest normal, 2^-14.
+  const std::uint32_t exponent = max(bits & 0x7f800000u, 0x38800000u);
+  return __fmaf_rz(fraction, __uint_as_float(exponent | (bits & 0x80000000u)), v);
+}
+
+__device__ inline std::uint32_t round_pair(float low, float high, std::uint32_t random, __half) {
+  std::uint32_t result;
+  asm("cvt.rz.f16x2.f32 %0, %1, %2;"
+      : "=r"(result)
+      : "f"(dithered_for_half(high, random >> 16)), "f"(dithered_for_half(low, random)));
+  return result;
+}
+
+/** The bits of what is stored of an infinity or a NaN; of anything else, `rounded`. */
+template <class State>
+__device__ std::uint32_t unless_special(float v, std::uint32_t rounded) {
+  constexpr std::uint32_t largest = std::is_same_v<State, __half> ? 0x7bffu : 0x7f7fu;
+  const std::uint32_t bits = __float_as_uint(v);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude < 0x7f800000u) return rounded;
+  return magnitude == 0x7f800000u ? (bits >> 16 & 0x8000u) | largest : 0x7fffu;
+}
+
+/** Eight neighbours by one draw. `finite` is false if any of them may be infinite or NaN. */
+template <class State>
+__device__ void round_stochastic(const float (&h)[octet_size], bool finite,
+                                 const philox_words& random,
+                                 std::uint32_t (&word)[words_of_octet<State>]) {
+#pragma unroll
+  for (int i = 0; i < octet_size / 2; ++i)
+    word[i] = round_pair(h[2 * i], h[2 * i + 1], random.w[i], State{});
+  if (finite) return;
+#pragma unroll
+  for (int i = 0; i < octet_size / 2; ++i) {
+    word[i] = unless_special<State>(h[2 * i], word[i] & 0xffffu) |
+              unless_special<State>(h[2 * i + 1], word[i] >> 16) << 16;
+  }
+}
+
+/** What random bits are made of, beside the place of the element. */
+struct rounding_source {
+  std::int64_t seed;
+  std::uint32_t t;  ///< the token's position in its sequence
+  std::int64_t slot;
+  int rounds;
+};
+
+/** The draws of octets `first`, `first` + `apart`...: independent chains keep the multipliers busy.
+ */
+template <int Octets>
+__device__ void draw_octets(const rounding_source& from, std::uint32_t first, std::uint32_t apart,
+                            philox_words (&to)[Octets]) {
+  const auto slot = static_cast<std::uint64_t>(from.slot);
+#pragma unroll
+  for (int i = 0; i < Octets; ++i) {
+    to[i] = {{first + i * apart, from.t, static_cast<std::uint32_t>(slot),
+              static_cast<std::uint32_t>(slot >> 32)}};
+  }
+  auto key = static_cast<std::uint64_t>(from.seed);
+  const auto next_round = [&] {
+#pragma unroll
+    for (int i = 0; i < Octets; ++i)
+      to[i] = philox_round(to[i], key);
+    key = next_philox_key(key);
+  };
+  if (from.rounds == usual_philox_rounds) {
+#pragma unroll
+    for (int round = 0; round < usual_philox_rounds; ++round)
+      next_round();
+  } else {
+#pragma unroll 1
+    for (int round = 0; round < from.rounds; ++round)
+      next_round();
+  }
+}
+
+/** Eight neighbours of a slot from element `first` on, which may take bits of two draws. */
+template <class State>
+__device__ void round_stochastic_unaligned(const float (&h)[octet_size], std::int64_t first,
+                                           const rounding_source& from,
+                                           std::uint32_t (&word)[words_of_octet<State>]) {
+  const auto e = static_cast<std::uint32_t>(first) % octet_size;
+  philox_words draws[2];
+  draw_octets(from, static_cast<std::uint32_t>(first >> 3), 1, draws);
+  // The bits of the eight, one behind another.
+  philox_words random;
+#pragma unroll
+  for (std::uint32_t i = 0; i < octet_size / 2; ++i) {
+    const auto bits = [&](std::uint32_t at) {
+      return at < octet_size ? rounding_bits(draws[0], at) : rounding_bits(draws[1], at);
+    };
+    random.w[i] = bits(e + 2 * i + 1) << 16 | bits(e + 2 * i);
+  }
+  round_stochastic<State>(h, false, random, word);
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+
+/** The sums over dstate of a thread's rows, all at once. */
+namespace ssugraph::detail {
+
+/**
+ * Adds up each of `Rows` values over the `Lanes` neighbouring threads that share a row. Halving the
+ * rows with each exchange leaves a thread with one row, its *own*, in Rows - 1 shuffles and a few
+ * more. The tree of additions is the same whatever `Rows` is, so that no result hangs on the tile.
+ */
+template <int Lanes, int Rows>
+struct row_sum {
+  /** The threads among whom the rows are dealt out. */
+  static constexpr int dealt = Lanes < 8 ? Lanes : 8;
+  static constexpr int copies = dealt / Rows;
+  static_assert(dealt % Rows == 0 && 32 % Lanes == 0);
+
+  __device__ static std::uint32_t own_row(std::uint32_t lane) { return lane % dealt / copies; }
+  /** The first thread that owns row `r`. */
+  __device__ static std::uint32_t owner(std::uint32_t r) { return r * copies; }
+
+  /** What the owner of row `r` passes. All threads of the warp take part. */
+  __device__ static float broadcast(float value, int r) {
+    return __shfl_sync(0xffffffffu, value, owner(r), Lanes);
+  }
+
+  /** The sum of the own row. All threads of the warp take part. */
+  __device__ static float of(float (&value)[Rows], std::uint32_t lane) {
+#pragma unroll
+    for (int step = 0, left = Rows; (dealt >> step) > 1; ++step, left = left > 1 ? left / 2 : 1) {
+      const int distance = dealt >> (step + 1);
+      if (left == 1) {
+        value[0] += exchange(value[0], distance);
+      } else {
+        const bool upper = (lane & distance) != 0;
+#pragma unroll
+        for (int r = 0; r < left / 2; ++r) {
+          const float kept = upper ? value[r + left / 2] : value[r];
+          const float given = upper ? value[r] : value[r + left / 2];
+          value[r] = kept + exchange(given, distance);
+        }
+      }
+    }
+#pragma unroll
+    for (int distance = dealt; distance < Lanes; distance *= 2)
+      value[0] += exchange(value[0], distance);
+    return value[0];
+  }
+
+ private:
+  __device__ static float exchange(float value, int distance) {
+    return __shfl_xor_sync(0xffffffffu, value, distance);
+  }
+};
+
+}  // namespace ssugraph::detail
