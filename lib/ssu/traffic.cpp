@@ -12,6 +12,12 @@ std::int64_t per_head(const ssu_problem& problem) {
   return problem.nheads * (problem.tied ? 1 : problem.dim);
 }
 
+/** D plays no part in `tied`, and is mostly one scalar a head, too. */
+std::int64_t D_elements(const ssu_problem& problem) {
+  const bool broadcast = problem.layout(ssu_tensor::D).strides[1] == 0;
+  return problem.nheads * (broadcast ? 1 : problem.dim);
+}
+
 std::int64_t state_traffic(const ssu_problem& problem, std::int64_t sequences) {
   const std::int64_t slot =
       problem.nheads * problem.dim * problem.dstate * size_of(problem.state_dtype);
@@ -30,7 +36,7 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
   const std::int64_t A_elements = per_head(problem) * (problem.tied ? 1 : problem.dstate);
   const std::int64_t layer = A_elements * size_of(problem.A_dtype) +
                              per_head(problem) * bytes_of(problem.dt_bias_dtype) +
-                             problem.nheads * problem.dim * bytes_of(problem.D_dtype);
+                             D_elements(problem) * bytes_of(problem.D_dtype);
   return state_traffic(problem, sequences) + rows * row + layer;
 }
 

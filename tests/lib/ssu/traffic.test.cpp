@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
+
 namespace ssugraph::test {
 namespace {
 
@@ -32,8 +35,10 @@ TEST(ssu_traffic, counts_what_is_bound) {
   problem.has_z = true;
   problem.D_dtype = dtype::float32;
   problem.dt_bias_dtype = dtype::bfloat16;
-  EXPECT_EQ(detail::ssu_traffic(problem, 1),
-            2 * slot + row + 128 * 64 * 2 + layer + 128 * 64 * 4 + 128 * 2);
+  const std::int64_t without_D = 2 * slot + row + 128 * 64 * 2 + layer + 128 * 2;
+  EXPECT_EQ(detail::ssu_traffic(problem, 1), without_D + 128 * 4);
+  problem.layouts[static_cast<std::size_t>(ssu_tensor::D)].strides = {64, 1};
+  EXPECT_EQ(detail::ssu_traffic(problem, 1), without_D + 128 * 64 * 4);
 }
 
 TEST(ssu_traffic, of_several_tokens_writes_one_state_or_all) {

@@ -1,0 +1,175 @@
+#include "lib/core/cuda_check.hpp"
+#include "lib/random/philox.hpp"
+#include "profiling/bench/kernels.hpp"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <thrust/device_ptr.h>
+#include <thrust/tabulate.h>
+
+#include <algorithm>
+
+namespace bench {
+namespace {
+
+using ssugraph::detail::check_cuda;
+using ssugraph::detail::kernel_launch;
+
+// --- Random data
+
+/** The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), as a float. */
+template <class Float>
+struct random_value {
+  noise values;
+
+  __device__ Float operator()(std::size_t i) const {
+    std::uint64_t bits = values.salt * 0x9e3779b97f4a7c15 + i;
+    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+    const float unit = static_cast<float>(bits >> 40) / 8388608.0f - 1.0f;
+    return static_cast<Float>(values.shift + values.scale * unit);
+  }
+};
+
+template <class Float>
+void fill(void* data, std::size_t count, noise values) {
+  const auto begin = thrust::device_pointer_cast(static_cast<Float*>(data));
+  thrust::tabulate(begin, begin + static_cast<std::ptrdiff_t>(count), random_value<Float>{values});
+}
+
+// --- Programmatic dependent launch
+
+__device__ void wait_for_predecessor() {
+#if __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+
+__device__ void trigger_successor() {
+#if __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+
+// --- The floor
+
+constexpr unsigned floor_threads = 128;
+
+/** Grid: pieces of a slot, sequences. Every load of a thread is in flight before its first store.
+ *  No const __restrict__: what a graph writes must not be read through the read-only cache. */
+template <int Vectors>
+__global__ void __launch_bounds__(floor_threads) floor_kernel(floor_job job) {
+  wait_for_predecessor();
+  trigger_successor();
+
+  const std::int64_t sequence = blockIdx.y;
+  const std::int64_t words = job.slot_bytes / std::int64_t{sizeof(uint4)};
+  const std::int64_t first = std::int64_t{blockIdx.x} * floor_threads * Vectors + threadIdx.x;
+  const std::int32_t* slots = job.slots + sequence * job.slots_a_sequence;
+  uint4* const state = static_cast<uint4*>(job.state);
+  const std::int32_t accepted = job.accepted == nullptr ? 1 : job.accepted[sequence];
+
+  uint4 held[Vectors];
+  const uint4* from = state + slots[accepted - 1] * words + first;
+#pragma unroll
+  for (int i = 0; i < Vectors; ++i) {
+    if (first + i * floor_threads < words) held[i] = __ldcs(from + i * floor_threads);
+  }
+  for (std::int64_t slot = 0; slot < job.slots_a_sequence; ++slot) {
+    uint4* to = state + slots[slot] * words + first;
+#pragma unroll
+    for (int i = 0; i < Vectors; ++i) {
+      if (first + i * floor_threads < words) __stcs(to + i * floor_threads, held[i]);
+    }
+  }
+}
+
+// --- What stands between layers
+
+constexpr unsigned stand_in_threads = 128;
+
+__global__ void stand_in_kernel(std::int64_t cycles, float* out, bool triggers_early) {
+  if (triggers_early) trigger_successor();
+  const long long begin = clock64();
+  long long passed = 0;
+  while (passed < cycles)
+    passed = clock64() - begin;
+  if (threadIdx.x == 0) out[blockIdx.x] = static_cast<float>(passed);
+}
+
+__global__ void seed_kernel(std::uint64_t draw, std::int64_t* out) {
+  *out = ssugraph::detail::draw_seed(0, draw);
+}
+
+// --- Launches
+
+int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0;
+  int value = 0;
+  check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+  check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+template <class... Parameters>
+const void* address_of(void (*kernel)(Parameters...)) {
+  return reinterpret_cast<const void*>(kernel);
+}
+
+template <int Vectors>
+unsigned pieces_of(const floor_job& job) {
+  constexpr std::int64_t piece = std::int64_t{sizeof(uint4)} * floor_threads * Vectors;
+  return static_cast<unsigned>((job.slot_bytes + piece - 1) / piece);
+}
+
+/** The most vectors a thread that leave every multiprocessor two blocks. */
+template <int Vectors>
+kernel_launch floor_of(const floor_job& job, std::int32_t sequences) {
+  const unsigned pieces = pieces_of<Vectors>(job);
+  const auto rows = static_cast<unsigned>(sequences);
+  if constexpr (Vectors > 1) {
+    if (pieces * rows < 2 * stand_in_blocks()) return floor_of<Vectors / 2>(job, sequences);
+  }
+  return {address_of(floor_kernel<Vectors>), dim3{pieces, rows}, dim3{floor_threads}, job};
+}
+
+}  // namespace
+
+void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise values) {
+  switch (type) {
+    case ssugraph::dtype::float16:
+      return fill<__half>(data, count, values);
+    case ssugraph::dtype::bfloat16:
+      return fill<__nv_bfloat16>(data, count, values);
+    default:
+      return fill<float>(data, count, values);
+  }
+}
+
+kernel_launch floor_launch(const floor_job& job, std::int32_t sequences) {
+  return floor_of<8>(job, sequences);
+}
+
+bool floor_can_be_programmatic() {
+  return ssugraph::detail::load_kernel(address_of(floor_kernel<8>));
+}
+
+unsigned stand_in_blocks() {
+  return static_cast<unsigned>(device_attribute(cudaDevAttrMultiProcessorCount));
+}
+
+kernel_launch stand_in_launch(double microseconds, float* out, bool triggers_early) {
+  const double cycles_a_us = 1e-3 * device_attribute(cudaDevAttrClockRate);
+  return {address_of(stand_in_kernel),
+          dim3{stand_in_blocks()},
+          dim3{stand_in_threads},
+          static_cast<std::int64_t>(microseconds * cycles_a_us),
+          out,
+          triggers_early};
+}
+
+kernel_launch seed_launch(std::uint64_t draw, std::int64_t* out) {
+  return {address_of(seed_kernel), dim3{1}, dim3{1}, draw, out};
+}
+
+}  // namespace bench

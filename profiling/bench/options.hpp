@@ -1,0 +1,78 @@
+#pragma once
+
+#include <ssugraph/ssu.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/** What the command line asks for, checked before CUDA is touched. */
+namespace bench {
+
+struct shape {
+  std::string name;  ///< as given: NHEADSxDIMxDSTATEgNGROUPS
+  std::int64_t nheads;
+  std::int64_t dim;
+  std::int64_t dstate;
+  std::int64_t ngroups;
+};
+
+/** What stands in front of every SSU layer. */
+enum class neighbour : std::uint8_t {
+  nothing,
+  kernel,  ///< somebody else's kernel
+  early,   ///< the same, and it lets the SSU behind it start early
+};
+
+/** Who makes the seed of a layer's rounding. */
+enum class seed_source : std::uint8_t {
+  none,      ///< nobody within the time taken: the prologue is left out of it
+  prologue,  ///< the prologue, all of them at once
+  kernel,    ///< the same, and a kernel in front of each layer as well, as torch.randint is one
+};
+
+struct options {
+  std::vector<shape> shapes;
+  ssugraph::dtype state;
+  int philox_rounds;  ///< 0: no stochastic rounding
+  std::vector<std::int32_t> batches;
+  std::optional<std::int32_t> live;
+  ssugraph::ssu_mode mode;
+  std::int64_t tokens;  ///< of a sequence
+  bool untied;
+  bool z;
+  bool pdl;
+  int layers;
+  neighbour between;
+  std::vector<seed_source> seeds;
+  std::vector<std::string> backends;  ///< each NAME or NAME:ALGORITHM
+  int rounds;
+  std::string json;
+
+  /** Live sequences in a bucket of `batch`. */
+  [[nodiscard]] std::int32_t live_of(std::int32_t batch) const { return live.value_or(batch); }
+  /** Speculative decoding keeps the state behind each token. */
+  [[nodiscard]] std::int64_t slots_a_sequence() const {
+    return mode == ssugraph::ssu_mode::speculative ? tokens : 1;
+  }
+  /** Several tokens of a sequence are told apart by cu_seqlens. */
+  [[nodiscard]] bool has_cu_seqlens() const { return mode != ssugraph::ssu_mode::plain; }
+  /** Bytes of the state of one sequence in one layer. */
+  [[nodiscard]] std::int64_t slot_bytes(const shape& s) const {
+    return s.nheads * s.dim * s.dstate * ssugraph::size_of(state);
+  }
+};
+
+/**
+ * Nothing if help was asked for, which is then printed. Throws invalid_argument with the name of
+ * the option, and CLI::ParseError.
+ */
+[[nodiscard]] std::optional<options> parse_options(int argc, const char* const* argv);
+
+/** Their names on the command line. */
+[[nodiscard]] std::string name_of(ssugraph::dtype state);
+[[nodiscard]] std::string name_of(neighbour between);
+[[nodiscard]] std::string name_of(seed_source seeds);
+
+}  // namespace bench
