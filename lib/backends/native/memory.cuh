@@ -179,6 +179,13 @@ __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint3
   }
 }
 
+inline constexpr int cache_line = 128;
+
+/** Brings the cache line of `at` into the L2 cache; any address will do. */
+__device__ inline void prefetch(const std::byte* at) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
+}
+
 /** Writes the octet of `lane` if `present`, but nothing past the end of the row. */
 template <class Layout, class State>
 __device__ void store_octet(bool present, std::byte* row, std::int64_t stride, std::uint32_t lane,

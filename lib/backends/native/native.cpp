@@ -120,6 +120,14 @@ strided<Rank> lowered(const tensor_view& tensor) {
   return result;
 }
 
+/** `tensor`, or where it is unbound something of its dtype to read in its place: no load of the
+ * kernel hangs on what is bound. */
+template <int Rank>
+strided<Rank> lowered_or(const tensor_view& tensor, const tensor_view& instead) {
+  if (tensor) return lowered<Rank>(tensor);
+  return {.data = instead.data(), .stride = {}, .type = instead.dtype()};
+}
+
 index_tensor lowered_index(const tensor_view& tensor) {
   index_tensor result{.data = tensor.data(), .stride = {}, .wide = tensor.dtype() == dtype::int64};
   std::ranges::copy(tensor.strides(), result.stride);
@@ -225,13 +233,13 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .state = lowered<4>(args.state),
       .x = lowered<3>(args.x),
       .dt = lowered<3>(args.dt),
-      .z = lowered<3>(args.z),
+      .z = lowered_or<3>(args.z, args.x),
       .out = lowered<3>(args.out),
       .A = lowered<3>(args.A),
       .B = lowered<3>(args.B),
       .C = lowered<3>(args.C),
-      .D = lowered<2>(args.D),
-      .dt_bias = lowered<2>(args.dt_bias),
+      .D = lowered_or<2>(args.D, args.A),
+      .dt_bias = lowered_or<2>(args.dt_bias, args.A),
       .indices = lowered_index(args.state_batch_indices),
       .dst_indices = lowered_index(args.dst_state_batch_indices),
       .accepted = lowered_index(args.num_accepted_tokens),
@@ -249,6 +257,9 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .heads = divisor(problem.nheads),
       .sequences = static_cast<std::uint32_t>(plan.sequences),
       .philox_rounds = problem.philox_rounds,
+      .has_D = problem.D_dtype.has_value(),
+      .has_dt_bias = problem.dt_bias_dtype.has_value(),
+      .has_z = problem.has_z,
       .dt_softplus = problem.dt_softplus,
       .state_ahead = context.state_ahead,
       .inputs_ahead = context.inputs_ahead,

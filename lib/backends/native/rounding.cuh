@@ -37,32 +37,54 @@ __device__ void round_nearest(const float (&h)[octet_size],
   }
 }
 
-// --- Stochastic rounding of two neighbours by the half-words of `random`, low one first ----------
-// The results of lib/random/stochastic_round.hpp, for finite values alone, without a branch.
+// --- Stochastic rounding of finite values --------------------------------------------------------
+// Two neighbours to a word, by the half-words of `random`, low one first. The results are those of
+// lib/random/stochastic_round.hpp.
 
-/** Takes back what was carried into the exponent of infinity; signs stay. */
-__device__ inline std::uint32_t at_most_largest(std::uint32_t bfloat16_pair) {
+/** The smaller magnitudes of two pairs; their signs are of no use. */
+__device__ inline std::uint32_t smaller_magnitudes(std::uint32_t a, std::uint32_t b, __half) {
   std::uint32_t result;
 #if __CUDA_ARCH__ >= 860
-  asm("min.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(bfloat16_pair), "r"(0x7f7f7f7fu));
+  asm("min.xorsign.abs.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
 #else
-  asm("{ .reg .b32 most; min.bf16x2 most, %1, %2; max.bf16x2 %0, most, %3; }"
-      : "=r"(result)
-      : "r"(bfloat16_pair), "r"(0x7f7f7f7fu), "r"(0xff7fff7fu));
+  asm("min.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a & 0x7fff7fffu), "r"(b & 0x7fff7fffu));
 #endif
   return result;
 }
 
-__device__ inline std::uint32_t round_pair(float low, float high, std::uint32_t random,
-                                           __nv_bfloat16) {
-  // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
-  const std::uint32_t low_bits = __float_as_uint(low) + (random & 0xffffu);
-  const std::uint32_t high_bits = __float_as_uint(high) + (random >> 16);
-  return at_most_largest(__byte_perm(low_bits, high_bits, 0x7632));
+/** Takes back what was carried into the exponent of infinity; signs stay. */
+__device__ inline std::uint32_t at_most_largest(std::uint32_t pair, __nv_bfloat16) {
+  std::uint32_t result;
+#if __CUDA_ARCH__ >= 860
+  asm("min.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(pair), "r"(0x7f7f7f7fu));
+#else
+  asm("{ .reg .b32 most; min.bf16x2 most, %1, %2; max.bf16x2 %0, most, %3; }"
+      : "=r"(result)
+      : "r"(pair), "r"(0x7f7f7f7fu), "r"(0xff7fff7fu));
+#endif
+  return result;
+}
+
+__device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
+                                    std::uint32_t (&word)[4], __nv_bfloat16 type) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
+    const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0xffffu);
+    const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16);
+    word[i] = at_most_largest(__byte_perm(low, high, 0x7632), type);
+  }
+}
+
+/** Towards zero; above the largest finite value, that. */
+__device__ inline std::uint32_t truncated_pair(float low, float high) {
+  std::uint32_t result;
+  asm("cvt.rz.satfinite.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+  return result;
 }
 
 /** |v| plus `random` (13 bits) 2^-13ths of the spacing of fp16 at v, rounded towards zero. */
-__device__ inline float dithered_for_half(float v, std::uint32_t random) {
+__device__ inline float dithered(float v, std::uint32_t random) {
   const float fraction = __uint_as_float((random & 0x1fffu) | 0x3f800000u) - 1.0f;  // 2^-23ths
   const std::uint32_t bits = __float_as_uint(v);
   // Subnormals of fp16 have the spacing of its smallest normal, 2^-14.
@@ -70,12 +92,23 @@ __device__ inline float dithered_for_half(float v, std::uint32_t random) {
   return __fmaf_rz(fraction, __uint_as_float(exponent | (bits & 0x80000000u)), v);
 }
 
-__device__ inline std::uint32_t round_pair(float low, float high, std::uint32_t random, __half) {
-  std::uint32_t result;
-  asm("cvt.rz.f16x2.f32 %0, %1, %2;"
-      : "=r"(result)
-      : "f"(dithered_for_half(high, random >> 16)), "f"(dithered_for_half(low, random)));
-  return result;
+__device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
+                                    std::uint32_t (&word)[4], __half type) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    // The spacing of fp16 is 2^13 in the bits of an fp32, but for its subnormals.
+    const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0x1fffu);
+    const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16 & 0x1fffu);
+    word[i] = truncated_pair(__uint_as_float(low), __uint_as_float(high));
+  }
+  const std::uint32_t smallest = smaller_magnitudes(
+      smaller_magnitudes(word[0], word[1], type), smaller_magnitudes(word[2], word[3], type), type);
+  if ((smallest & 0x7c00u) != 0 && (smallest & 0x7c000000u) != 0) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    word[i] =
+        truncated_pair(dithered(h[2 * i], random.w[i]), dithered(h[2 * i + 1], random.w[i] >> 16));
+  }
 }
 
 /** The bits of what is stored of an infinity or a NaN; of anything else, `rounded`. */
@@ -93,9 +126,7 @@ template <class State>
 __device__ void round_stochastic(const float (&h)[octet_size], bool finite,
                                  const philox_words& random,
                                  std::uint32_t (&word)[words_of_octet<State>]) {
-#pragma unroll
-  for (int i = 0; i < octet_size / 2; ++i)
-    word[i] = round_pair(h[2 * i], h[2 * i + 1], random.w[i], State{});
+  round_finite(h, random, word, State{});
   if (finite) return;
 #pragma unroll
   for (int i = 0; i < octet_size / 2; ++i) {

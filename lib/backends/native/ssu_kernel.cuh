@@ -58,20 +58,30 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
   const std::uint32_t sequence = interleaved(number, p.sequences);
   row_range tokens{sequence, 1};
   if constexpr (!V::one_token) tokens = rows_of(p, sequence);
-  const std::int64_t source = source_slot(p, sequence);
+  const bool has_indices = p.indices.data != nullptr;
+  raw_index index{};
+  if (has_indices) index = load_source(p, sequence);
+
+  // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
+  const auto slot_of = [&] {
+    return has_indices ? live_slot(p, index.value(p.indices.wide)) : std::int64_t{sequence};
+  };
+  if (!p.inputs_ahead) {
+    if (slot_of() >= 0) mine.prefetch_state(slot_of());
+    wait_for_predecessor();
+  }
+  token_inputs<V> in;
+  if (V::one_token || tokens.length > 0) in = mine.read_inputs(static_cast<token>(tokens.begin));
+  const head_parameters<V> layer = mine.read_parameters();
+  const std::int64_t source = slot_of();
   if (source < 0 || tokens.length == 0) {
     wait_for_predecessor();
     for (int t = 0; t < tokens.length; ++t)
       mine.write_out(static_cast<token>(tokens.begin + t), 0.0f);
     return;
   }
-
-  // --- All loads, before the first is used
   typename V::octet raw[V::rows];
   mine.read_state(source, raw);
-  if (!p.inputs_ahead) wait_for_predecessor();
-  token_inputs<V> in = mine.read_inputs(static_cast<token>(tokens.begin));
-  const head_parameters<V> layer = mine.read_parameters();
   std::int64_t slot = destination_slot(p, sequence, source, 0, tokens.length);
   rounding_source from{p.drawn_seed, 0, source, p.philox_rounds};
   if (V::rounding && p.rand_seed != nullptr) from.seed = *p.rand_seed;

@@ -53,7 +53,7 @@ struct ssu_params {
   strided<4> state;
   strided<3> x, dt, z, out;
   strided<3> A, B, C;
-  strided<2> D, dt_bias;
+  strided<2> D, dt_bias;  ///< D, dt_bias and z, unbound: anything that can be read
   index_tensor indices, dst_indices, accepted, cu_seqlens;
   const std::int64_t* rand_seed;  ///< null: drawn_seed
   std::int64_t drawn_seed;
@@ -69,6 +69,9 @@ struct ssu_params {
   fast_divisor heads;
   std::uint32_t sequences;
   std::int32_t philox_rounds;
+  bool has_D;
+  bool has_dt_bias;
+  bool has_z;
   bool dt_softplus;
   bool state_ahead;   ///< state, indices and counts are read before the wait
   bool inputs_ahead;  ///< all else, too

@@ -87,12 +87,26 @@ struct tile {
     }
   }
 
+  /** Brings what `read_state` reads into the L2 cache. */
+  __device__ void prefetch_state(std::int64_t slot) const {
+    if (!V::vector || lane % (cache_line / 16) != 0) return;
+    std::byte* of_head = address<V::vector>(p.state, slot, head);
+#pragma unroll
+    for (int r = 0; r < V::rows; ++r) {
+      const std::byte* at =
+          stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]) + lane * 16;
+#pragma unroll
+      for (int chunk = 0; chunk < layout::chunks; ++chunk)
+        prefetch(at + chunk * V::lanes * 16);
+    }
+  }
+
   __device__ token_inputs<V> read_inputs(token token) const {
-    token_inputs<V> in{};
+    token_inputs<V> in;
     const std::uint32_t group = p.heads_per_group.quotient(head);
     in.dt = load_scalar(address<V::vector>(p.dt, token, head, readable), p.dt.type);
     in.x = V::io::load(address<V::vector>(p.x, token, head, readable));
-    if (p.z.data != nullptr) in.z = V::io::load(address<V::vector>(p.z, token, head, readable));
+    in.z = V::io::load(address<V::vector>(p.z, token, head, readable));
     load_octet<layout, typename V::io::word>(address<V::vector>(p.B, token, group), p.B.stride[2],
                                              lane, p.dstate, in.B);
     load_octet<layout, typename V::io::word>(address<V::vector>(p.C, token, group), p.C.stride[2],
@@ -101,12 +115,12 @@ struct tile {
   }
 
   __device__ head_parameters<V> read_parameters() const {
-    head_parameters<V> layer{};
+    head_parameters<V> layer;
     const auto read = [&](const strided<2>& tensor) {
       return load_scalar(address<V::vector>(tensor, head, readable), tensor.type);
     };
-    if (p.dt_bias.data != nullptr) layer.dt_bias = read(p.dt_bias);
-    if (p.D.data != nullptr) layer.D = read(p.D);
+    layer.dt_bias = read(p.dt_bias);
+    layer.D = read(p.D);
     if constexpr (V::tied) {
       layer.A = load_scalar(address<V::vector>(p.A, head, readable), p.A.type);
     } else {
@@ -135,7 +149,7 @@ struct tile {
 
   __device__ float time_step(raw_scalar dt, raw_scalar dt_bias) const {
     float step = dt.value(p.dt.type);
-    if (p.dt_bias.data != nullptr) step += dt_bias.value(p.dt_bias.type);
+    if (p.has_dt_bias) step += dt_bias.value(p.dt_bias.type);
     return p.dt_softplus && step <= 20.0f ? log1pf(expf(step)) : step;
   }
 
@@ -143,11 +157,18 @@ struct tile {
   __device__ float update_row(float (&h)[octet_size], const float (&decay)[octet_size], float dt_x,
                               const float (&B)[octet_size], const float (&C)[octet_size]) const {
     float sum = 0.0f;
+    float before = 0.0f;  // the run of neighbours that `i` is in
 #pragma unroll
     for (int i = 0; i < octet_size; ++i) {
       // Fused by hand, so that every variant gives the same bits.
       h[i] = __fmaf_rn(h[i], decay[i], dt_x * B[i]);
-      if (layout::holds(lane, i, p.dstate)) sum = __fmaf_rn(h[i], C[i], sum);
+      const float more = __fmaf_rn(h[i], C[i], sum);
+      sum = layout::vector || layout::holds(lane, i, p.dstate) ? more : sum;
+      if (layout::vector && (i + 1) % layout::width == 0) {
+        // Past the end of the row there is nothing to add, not even zero times infinity.
+        sum = layout::holds(lane, i, p.dstate) ? sum : before;
+        before = sum;
+      }
     }
     return sum;
   }
@@ -208,8 +229,8 @@ struct tile {
       }
     }
     float sum = V::sum::of(part, lane);
-    if (p.D.data != nullptr) sum = __fmaf_rn(layer.D.value(p.D.type), x, sum);
-    if (p.z.data != nullptr) {
+    if (p.has_D) sum = __fmaf_rn(layer.D.value(p.D.type), x, sum);
+    if (p.has_z) {
       const float gate = in.z.value(p.z.type);
       sum *= gate / (1.0f + expf(-gate));
     }
