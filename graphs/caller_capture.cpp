@@ -3,7 +3,7 @@
 #include "graphs/bucket_graph.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
-#include "lib/core/cuda_handle.hpp"
+#include "lib/core/cuda_check.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -35,7 +35,6 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
     throw invalid_argument{"live", "the address of a device int32", "null"};
   }
   const position here = position_of(stream);
-  const device_guard guard{core_.device.ordinal};
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   lower_prologue(layout.prologue(live, bucket)).launch(stream);
   if (core_.checked) lower_promises(layout.promise_check()).launch(stream);
@@ -66,7 +65,6 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
                         "call record_prologue for another round"};
   }
 
-  const device_guard guard{core_.device.ordinal};
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
   launch_front behind;
   if (const ssu_step* ssu = what.ssu()) {

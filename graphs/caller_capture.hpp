@@ -12,7 +12,8 @@
 
 namespace ssugraph::detail {
 
-/** A lane's steps on their way into a capture of the caller's. Allocates no device memory. */
+/** A lane's steps on their way into a capture of the caller's. Allocates no device memory. The
+ *  lane's device is current in every call. */
 class caller_capture {
  public:
   explicit caller_capture(const pipeline_core& core) : core_{core} {}

@@ -59,6 +59,8 @@ void check_device(device home, stream_handle stream) {
                          "one of CUDA device " + std::to_string(where.ordinal)};
 }
 
+/** Every call makes the lane's device current first: a default stream is that of the current one.
+ */
 class cuda_lane final : public lane_engine {
  public:
   cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream,
@@ -99,11 +101,11 @@ class cuda_lane final : public lane_engine {
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     throw_reported();
     bucket_entry& entry = ready(bucket_index);
     if (entry.live != batch) {
-      const device_guard guard{core_->device.ordinal};
       update_prologue(entry.exec.get(), entry.recorded.prologue,
                       layout_.prologue(batch, entry.recorded.bucket));
       entry.live = batch;
@@ -112,9 +114,9 @@ class cuda_lane final : public lane_engine {
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     throw_reported();
-    const device_guard guard{core_->device.ordinal};
     const bucket_graph& recorded = ready(bucket_index).recorded;
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
     if (core_->checked) lower_promises(layout_.promise_check()).launch(stream_);
@@ -129,20 +131,22 @@ class cuda_lane final : public lane_engine {
 
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                        stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     check_live(live);
     throw_reported();
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
   void record_step(std::size_t step, stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     capture_.record_step(layout_, step, stream);
   }
 
   graph_node_handle add_child_graph(graph_handle graph,
                                     std::span<const graph_node_handle> predecessors,
                                     std::size_t bucket_index, const std::int32_t* live) override {
-    check_live(live);
     const device_guard guard{core_->device.ordinal};
+    check_live(live);
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const bucket_graph recorded =
         recorder_->record(layout_, bucket_index, layout_.prologue(live, bucket));
@@ -154,8 +158,8 @@ class cuda_lane final : public lane_engine {
   }
 
   rebound rebind(std::vector<ssu_args> arguments) override {
-    check_not_capturing();
     const device_guard guard{core_->device.ordinal};
+    check_not_capturing();
     if (core_->checked) check_allocations(*core_, arguments);
     lane_layout next = layout_;
     next.rebind(arguments);
@@ -183,12 +187,14 @@ class cuda_lane final : public lane_engine {
   }
 
   void rebuild(std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     build(bucket_index);
     wait_for_internal();
   }
 
   ssugraph::random_state random_state() override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     ssugraph::random_state state;
     check_cuda(
@@ -200,11 +206,13 @@ class cuda_lane final : public lane_engine {
   }
 
   void set_random_state(ssugraph::random_state state) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     write_random_state(state, stream_);
   }
 
   void move_to(stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     check_device(core_->device, stream);
     check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
@@ -253,7 +261,7 @@ class cuda_lane final : public lane_engine {
 
  private:
   void check_not_capturing() const {
-    if (!is_capturing(stream_)) return;
+    if (!is_capturing(stream_, core_->device)) return;
     throw invalid_state{"the lane's stream", "is being captured",
                         "record(bucket, live, stream) into a capture, replay outside of one"};
   }
@@ -262,7 +270,7 @@ class cuda_lane final : public lane_engine {
   [[nodiscard]] bool follow_stream() noexcept {
     try {
       const device_guard guard{core_->device.ordinal};
-      if (is_capturing(stream_)) return false;
+      if (is_capturing(stream_, core_->device)) return false;
       check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
       check_cuda(cudaStreamWaitEvent(internal_.get(), flown_.get(), 0), "cudaStreamWaitEvent");
       return true;
@@ -356,7 +364,6 @@ class cuda_lane final : public lane_engine {
       throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
                           "was left half-changed by a rebind that failed", "call rebuild(batch)"};
     }
-    const device_guard guard{core_->device.ordinal};
     build(index);
     wait_for_internal();
     ++lazy_builds_;
