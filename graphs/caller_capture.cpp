@@ -8,33 +8,43 @@
 #include <ssugraph/error.hpp>
 
 #include <string>
+#include <vector>
 
 namespace ssugraph::detail {
+namespace {
 
-caller_capture::position caller_capture::position_of(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  position here;
-  const cudaGraphNode_t* nodes = nullptr;
-  std::size_t count = 0;
-  check_cuda(cudaStreamGetCaptureInfo(stream, &status, &here.id, nullptr, &nodes, nullptr, &count),
-             "cudaStreamGetCaptureInfo");
-  if (status == cudaStreamCaptureStatusNone) {
+/** Throws invalid_state unless the stream is being captured. */
+capture_state open_capture_of(cudaStream_t stream) {
+  capture_state here = state_of(stream);
+  if (here.status == cudaStreamCaptureStatusNone) {
     throw invalid_state{"the stream", "is not being captured",
                         "begin a capture first, or call replay"};
   }
-  if (status == cudaStreamCaptureStatusInvalidated) {
+  if (here.status == cudaStreamCaptureStatusInvalidated) {
     throw invalid_state{"the capture of the stream", "was invalidated", "end it and begin another"};
   }
-  here.frontier.assign(nodes, nodes + count);
   return here;
 }
+
+/** Makes what comes next wait for the end of all in front: our kernels only start early where they
+ *  know what that is. */
+void wait_in_full(const capture_state& here, cudaStream_t stream) {
+  if (here.waits_in_full) return;
+  std::vector<cudaGraphNode_t> nodes = here.frontier;
+  check_cuda(cudaStreamUpdateCaptureDependencies(stream, nodes.data(), nullptr, nodes.size(),
+                                                 cudaStreamSetCaptureDependencies),
+             "cudaStreamUpdateCaptureDependencies");
+}
+
+}  // namespace
 
 void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
                                      const std::int32_t* live, cudaStream_t stream) {
   if (live == nullptr) {
     throw invalid_argument{"live", "the address of a device int32", "null"};
   }
-  const position here = position_of(stream);
+  const capture_state here = open_capture_of(stream);
+  wait_in_full(here, stream);
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   lower_prologue(layout.prologue(live, bucket)).launch(stream);
   if (core_.checked) lower_promises(layout.promise_check()).launch(stream);
@@ -45,7 +55,7 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   frontier_.clear();
 }
 
-launch_front caller_capture::front_at(const position& here) const {
+launch_front caller_capture::front_at(const capture_state& here) const {
   return here.frontier == frontier_ ? front_ : launch_front{};
 }
 
@@ -56,7 +66,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   }
   const pipeline_step& what = core_.steps[step];
   const std::string name = "step '" + what.name + "'";
-  const position here = position_of(stream);
+  const capture_state here = open_capture_of(stream);
   if (here.id != id_) {
     throw invalid_state{name, "has no prologue in this capture", "call record_prologue first"};
   }
@@ -70,6 +80,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   if (const ssu_step* ssu = what.ssu()) {
     const step_plan& planned = ssu->plans[bucket_index_];
     const ssu_args args = layout.step_arguments(step, bucket);
+    wait_in_full(here, stream);
     enqueue(lower(planned, args, front_at(here)), step, stream);
     behind = front_of(planned, args);
   } else {
@@ -77,7 +88,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   }
   recorded_[step] = true;
   front_ = core_.programmatic_dependent_launch ? behind : launch_front{};
-  frontier_ = position_of(stream).frontier;
+  frontier_ = open_capture_of(stream).frontier;
 }
 
 void caller_capture::enqueue(const step_launch& step, std::size_t index,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "graphs/capture.hpp"
 #include "graphs/lane_layout.hpp"
 #include "graphs/step_chain.hpp"
 
@@ -25,15 +26,8 @@ class caller_capture {
   void record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream);
 
  private:
-  /** Where a capture stands. */
-  struct position {
-    unsigned long long id = 0;
-    std::vector<cudaGraphNode_t> frontier;
-  };
-
-  [[nodiscard]] static position position_of(cudaStream_t stream);
   /** What stands directly in front of the next launch. */
-  [[nodiscard]] launch_front front_at(const position& here) const;
+  [[nodiscard]] launch_front front_at(const capture_state& here) const;
   void enqueue(const step_launch& step, std::size_t index, cudaStream_t stream) const;
 
   const pipeline_core& core_;

@@ -7,20 +7,15 @@
 namespace ssugraph::detail {
 namespace {
 
-struct capture_state {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  std::vector<cudaGraphNode_t> frontier;
-};
-
-capture_state state_of(cudaStream_t stream) {
-  capture_state state;
-  const cudaGraphNode_t* nodes = nullptr;
-  std::size_t count = 0;
-  check_cuda(
-      cudaStreamGetCaptureInfo(stream, &state.status, nullptr, nullptr, &nodes, nullptr, &count),
-      "cudaStreamGetCaptureInfo");
-  if (state.status == cudaStreamCaptureStatusActive) state.frontier.assign(nodes, nodes + count);
-  return state;
+/** What `call` throws; null: nothing. */
+template <class Call>
+std::exception_ptr thrown_by(Call call) {
+  try {
+    call();
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 /** Ends the capture of `stream`. Unless it went well the graph is the driver's no more. */
@@ -39,6 +34,24 @@ std::exception_ptr invalidated() {
 
 }  // namespace
 
+capture_state state_of(cudaStream_t stream) {
+  capture_state state;
+  const cudaGraphNode_t* nodes = nullptr;
+  // Without a place for them, edges that do not wait in full are an error.
+  const cudaGraphEdgeData* edges = nullptr;
+  std::size_t count = 0;
+  check_cuda(cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &state.graph, &nodes,
+                                      &edges, &count),
+             "cudaStreamGetCaptureInfo");
+  if (state.status != cudaStreamCaptureStatusActive) return state;
+  state.frontier.assign(nodes, nodes + count);
+  state.waits_in_full =
+      edges == nullptr || std::all_of(edges, edges + count, [](const cudaGraphEdgeData& edge) {
+        return edge.type == cudaGraphDependencyTypeDefault;
+      });
+  return state;
+}
+
 std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   std::size_t count = 0;
   check_cuda(cudaGraphGetNodes(graph, nullptr, &count), "cudaGraphGetNodes");
@@ -53,14 +66,10 @@ captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> 
   check_cuda(cudaStreamBeginCaptureToGraph(stream, graph.get(), predecessors.data(), nullptr,
                                            predecessors.size(), cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCaptureToGraph");
-  std::exception_ptr thrown;
-  try {
-    enqueue(stream);
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  capture_state state = state_of(stream);
-  if (state.status == cudaStreamCaptureStatusNone) {
+  const std::exception_ptr thrown = thrown_by([&] { enqueue(stream); });
+  capture_state state;
+  const std::exception_ptr unread = thrown_by([&] { state = state_of(stream); });
+  if (!unread && state.status == cudaStreamCaptureStatusNone) {
     static_cast<void>(graph.release());
     throw ended_capture{};
   }
@@ -69,7 +78,9 @@ captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> 
       ended == cudaErrorStreamCaptureInvalidated) {
     throw spoiled_capture{thrown ? thrown : invalidated()};
   }
-  if (thrown) std::rethrow_exception(thrown);
+  for (const std::exception_ptr& error : {thrown, unread}) {
+    if (error) std::rethrow_exception(error);
+  }
   check_cuda(ended, "cudaStreamEndCapture");
 
   captured_nodes captured{nodes_of(graph.get()), std::move(state.frontier)};

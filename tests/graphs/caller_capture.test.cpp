@@ -1,3 +1,4 @@
+#include "tests/graphs/step_kernels.hpp"
 #include "tests/graphs/target_suite.hpp"
 
 #include <ssugraph/error.hpp>
@@ -32,6 +33,23 @@ graph_exec instantiated(cudaGraph_t from) {
   cudaGraphExec_t exec = nullptr;
   check(cudaGraphInstantiate(&exec, from, 0));
   return {exec, cudaGraphExecDestroy};
+}
+
+/** The edges of a straight line of nodes, from its start: `f` full, `p` programmatic. */
+std::string edges_along(cudaGraph_t line) {
+  std::string edges;
+  cudaGraphNode_t node = nullptr;
+  cudaGraphEdgeData edge{};
+  std::size_t count = 1;
+  check(cudaGraphGetRootNodes(line, &node, &count));
+  while (true) {
+    check(cudaGraphNodeGetDependentNodes(node, nullptr, nullptr, &count));
+    if (count == 0) return edges;
+    EXPECT_EQ(count, 1u) << "not a straight line";
+    count = 1;
+    check(cudaGraphNodeGetDependentNodes(node, &node, &edge, &count));
+    edges += edge.type == cudaGraphDependencyTypeProgrammatic ? 'p' : 'f';
+  }
 }
 
 class callers_capture : public testing::Test {
@@ -74,13 +92,15 @@ class callers_capture : public testing::Test {
   }
   void set_live(std::int32_t batch) { live_->write(0, std::as_bytes(std::span{&batch, 1})); }
 
-  graph_exec captured(cudaStreamCaptureMode mode, const std::function<void()>& record) {
+  graph captured_graph(cudaStreamCaptureMode mode, const std::function<void()>& record) {
     check(cudaStreamBeginCapture(stream_->get(), mode));
     record();
     cudaGraph_t raw = nullptr;
     check(cudaStreamEndCapture(stream_->get(), &raw));
-    const graph owner{raw, cudaGraphDestroy};
-    return instantiated(raw);
+    return {raw, cudaGraphDestroy};
+  }
+  graph_exec captured(cudaStreamCaptureMode mode, const std::function<void()>& record) {
+    return instantiated(captured_graph(mode, record).get());
   }
 
   void launch(const graph_exec& exec) {
@@ -174,6 +194,48 @@ TEST_F(callers_capture, as_a_child_graph) {
         check(cudaStreamUpdateCaptureDependencies(stream_->get(), &node, nullptr, 1,
                                                   cudaStreamSetCaptureDependencies));
       });
+}
+
+TEST_F(callers_capture, overlaps_neighbours_and_nothing_else) {
+  if (!can_overlap()) GTEST_SKIP() << "no programmatic dependent launch here";
+  const model layers{target::cuda, cases(ssu_mode::plain), true};
+  pipeline_builder builder = layers.builder(bucket_policy{{8}}).recording({.checked = false});
+  lane lane = builder.build().make_lane(stream_->get());
+  const stream_handle stream = stream_->get();
+  const auto edges_of = [&](const std::function<void()>& record) {
+    return edges_along(captured_graph(cudaStreamCaptureModeGlobal, record).get());
+  };
+  const auto enqueue_kernel = [&] {
+    enqueue_slow_copy(copy_->data(), copy_->data() + 256, 64, 0, {.triggers = true}, stream);
+  };
+  EXPECT_EQ(edges_of([&] { lane.record(8, live(), stream); }), "fpp");
+  EXPECT_EQ(edges_of([&] {
+              lane.record_prologue(8, live(), stream);
+              lane.record_step(0, stream);
+              enqueue_kernel();
+              lane.record_step(1, stream);
+              lane.record_step(2, stream);
+            }),
+            "fffp");
+  EXPECT_EQ(edges_of([&] {
+              enqueue_kernel();
+              overlap_next(stream);
+              lane.record_prologue(8, live(), stream);
+              lane.record_step(0, stream);
+              enqueue_kernel();
+              overlap_next(stream);
+              lane.record_step(1, stream);
+              lane.record_step(2, stream);
+            }),
+            "ffffp")
+      << "the caller's kernels may be overlapped, but not by ours";
+
+  cudaGraph_t raw = nullptr;
+  check(cudaGraphCreate(&raw, 0));
+  const graph parent{raw, cudaGraphDestroy};
+  cudaGraph_t child = nullptr;
+  check(cudaGraphChildGraphNodeGetGraph(lane.add_child_graph(raw, {}, 8, live()), &child));
+  EXPECT_EQ(edges_along(child), "fpp");
 }
 
 TEST_F(callers_capture, counts_a_batch_out_of_range_as_the_nearest_in_it) {

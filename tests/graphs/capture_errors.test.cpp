@@ -1,4 +1,5 @@
 #include "tests/graphs/replay.hpp"
+#include "tests/graphs/step_kernels.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
@@ -195,6 +196,21 @@ TEST_F(capture_errors, a_fork_that_is_not_joined) {
                              "cudaStreamEndCapture");
   other.wait();
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+}
+
+TEST_F(capture_errors, a_step_that_lets_the_next_one_start_early_is_fine) {
+  if (!can_overlap()) GTEST_SKIP() << "no programmatic dependent launch here";
+  pipeline_builder builder{{}, bucket_policy{{most_sequences}}};
+  builder.step("early", doing([this](stream_handle stream) {
+                 enqueue_slow_copy(memory_->data(), memory_->data() + 256, 64, 0,
+                                   {.triggers = true}, stream);
+                 overlap_next(stream);
+               }));
+  builder.ssu("layer", layers_->args(0));
+  lane lane = builder.build().make_lane(stream_->get());
+  lane.replay(3, stream_->get());
+  stream_->wait();
+  expect_usable();
 }
 
 TEST_F(capture_errors, use_of_the_legacy_stream_in_a_strict_build) {
