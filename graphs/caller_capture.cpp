@@ -1,6 +1,7 @@
 #include "graphs/caller_capture.hpp"
 
 #include "graphs/bucket_graph.hpp"
+#include "graphs/node_checks.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
 #include "lib/core/cuda_check.hpp"
@@ -8,6 +9,7 @@
 #include <ssugraph/error.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ssugraph::detail {
@@ -81,23 +83,35 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
     const step_plan& planned = ssu->plans[bucket_index_];
     const ssu_args args = layout.step_arguments(step, bucket);
     wait_in_full(here, stream);
-    enqueue(lower(planned, args, front_at(here)), step, stream);
+    enqueue(lower(planned, args, front_at(here)), step, here, stream);
     behind = front_of(planned, args);
   } else {
-    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, stream);
+    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, here, stream);
   }
   recorded_[step] = true;
   front_ = core_.programmatic_dependent_launch ? behind : launch_front{};
-  frontier_ = open_capture_of(stream).frontier;
 }
 
 void caller_capture::enqueue(const step_launch& step, std::size_t index,
-                             cudaStream_t stream) const {
+                             const capture_state& before, cudaStream_t stream) {
+  const std::string& name = core_.steps[index].name;
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
+  const bool is_ours = std::holds_alternative<kernel_launch>(step);
+  std::vector<cudaGraphNode_t> nodes_before;
+  if (!is_ours) nodes_before = nodes_of(before.graph);
+  capture_state after;
   try {
     launch(step, stream);
+    after = state_of(stream);
+    if (after.status == cudaStreamCaptureStatusInvalidated) throw invalidated_capture();
   } catch (const cuda_error& error) {
-    throw_with_place(error, core_.steps[index].name, core_.buckets.buckets()[bucket_index_]);
+    throw_with_place(error, name, bucket);
   }
+  if (after.status == cudaStreamCaptureStatusNone || after.id != before.id)
+    throw_ended_capture(place_of(name, bucket));
+  if (!is_ours)
+    check_replayable(nodes_since(std::move(nodes_before), after.graph), place_of(name, bucket));
+  frontier_ = std::move(after.frontier);
 }
 
 }  // namespace ssugraph::detail

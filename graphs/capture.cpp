@@ -3,6 +3,7 @@
 #include "lib/core/cuda_check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ssugraph::detail {
 namespace {
@@ -25,11 +26,6 @@ cudaError_t end(cudaStream_t stream, cuda_graph& graph) {
   if (error != cudaSuccess) static_cast<void>(graph.release());
   cudaGetLastError();
   return error;
-}
-
-std::exception_ptr invalidated() {
-  return std::make_exception_ptr(cuda_error{cudaErrorStreamCaptureInvalidated, "stream capture",
-                                            cudaGetErrorString(cudaErrorStreamCaptureInvalidated)});
 }
 
 }  // namespace
@@ -60,6 +56,19 @@ std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   return nodes;
 }
 
+std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before, cudaGraph_t graph) {
+  std::vector<cudaGraphNode_t> nodes = nodes_of(graph);
+  std::ranges::sort(before);
+  std::erase_if(nodes,
+                [&](cudaGraphNode_t node) { return std::ranges::binary_search(before, node); });
+  return nodes;
+}
+
+cuda_error invalidated_capture() {
+  return {cudaErrorStreamCaptureInvalidated, "stream capture",
+          cudaGetErrorString(cudaErrorStreamCaptureInvalidated)};
+}
+
 captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> predecessors,
                             cudaStream_t stream, const std::function<void(cudaStream_t)>& enqueue) {
   std::vector<cudaGraphNode_t> before = nodes_of(graph.get());
@@ -76,18 +85,13 @@ captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> 
   const cudaError_t ended = end(stream, graph);
   if (state.status == cudaStreamCaptureStatusInvalidated ||
       ended == cudaErrorStreamCaptureInvalidated) {
-    throw spoiled_capture{thrown ? thrown : invalidated()};
+    throw spoiled_capture{thrown ? thrown : std::make_exception_ptr(invalidated_capture())};
   }
   for (const std::exception_ptr& error : {thrown, unread}) {
     if (error) std::rethrow_exception(error);
   }
   check_cuda(ended, "cudaStreamEndCapture");
-
-  captured_nodes captured{nodes_of(graph.get()), std::move(state.frontier)};
-  std::ranges::sort(before);
-  std::erase_if(captured.nodes,
-                [&](cudaGraphNode_t node) { return std::ranges::binary_search(before, node); });
-  return captured;
+  return {nodes_since(std::move(before), graph.get()), std::move(state.frontier)};
 }
 
 }  // namespace ssugraph::detail

@@ -57,4 +57,11 @@ struct captured_nodes {
 /** The nodes of a graph. */
 [[nodiscard]] std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph);
 
+/** Those that are not among `before`. */
+[[nodiscard]] std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before,
+                                                       cudaGraph_t graph);
+
+/** What a capture that was invalidated ends with. */
+[[nodiscard]] cuda_error invalidated_capture();
+
 }  // namespace ssugraph::detail

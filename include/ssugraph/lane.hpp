@@ -104,7 +104,11 @@ class lane {
    * Records step `step` where the capture of `stream` stands, behind its prologue. Each step once a
    * prologue, in any order, on any stream of that capture. Directly behind another SSU step of
    * this lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range)
-   * and invalid_state (no prologue in this capture; recorded already); what a custom step throws.
+   * and invalid_state (no prologue in this capture; recorded already) before anything was recorded;
+   * what a custom step throws. A custom step or user's backend is held to what `make_lane` asks of
+   * it, by step and bucket: invalid_argument (it added nothing, or what a graph cannot keep),
+   * invalid_state (it ended the capture), cuda_error (it spoiled the capture, which nobody tries
+   * again). The capture is to be ended and its graph dropped then.
    */
   void record_step(std::size_t step, stream_handle stream);
   /** The prologue and every step in order. Throws as they do. */

@@ -286,6 +286,99 @@ TEST_F(callers_capture, refuses_what_it_cannot_record) {
   stream_->wait();
 }
 
+/** Custom steps that do in the caller's capture what a graph cannot keep. */
+class steps_in_callers_capture : public callers_capture {
+ protected:
+  /** Step "mine" does `what` and is refused in words that name it; then all goes on. */
+  template <class Error>
+  void expect_refused(const std::function<void(stream_handle)>& what, const std::string& words) {
+    const model layers{target::cuda, cases(ssu_mode::plain), true};
+    bool well_behaved = false;
+    pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{3, 8}}};
+    builder.recording({.lazy = true}).ssu("layer0", layers.args(0));
+    builder.step("mine", [&](const step_context&, stream_handle stream) {
+      if (!well_behaved) return what(stream);
+      enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+    });
+    lane lane = builder.build().make_lane(stream_->get());
+    check(cudaStreamBeginCapture(stream_->get(), cudaStreamCaptureModeThreadLocal));
+    lane.record_prologue(3, live(), stream_->get());
+    lane.record_step(0, stream_->get());
+    try {
+      lane.record_step(1, stream_->get());
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      for (const std::string& part : {std::string{"mine"}, std::string{"bucket 3"}, words})
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+    drop_capture();
+    well_behaved = true;
+    const graph_exec exec =
+        captured(cudaStreamCaptureModeThreadLocal, [&] { lane.record(3, live(), stream_->get()); });
+    set_live(2);
+    launch(exec);
+    EXPECT_EQ(lane.random_state(), (random_state{0, 1}));
+  }
+
+  /** Ends the capture of the stream, whatever became of it. */
+  void drop_capture() {
+    cudaGraph_t graph = nullptr;
+    if (cudaStreamEndCapture(stream_->get(), &graph) == cudaSuccess) check(cudaGraphDestroy(graph));
+    cudaGetLastError();
+  }
+};
+
+TEST_F(steps_in_callers_capture, that_add_nothing) {
+  expect_refused<invalid_argument>([](stream_handle) {}, "nothing");
+}
+
+TEST_F(steps_in_callers_capture, that_allocate_in_stream_order) {
+  expect_refused<invalid_argument>(
+      [](stream_handle stream) {
+        void* memory = nullptr;
+        check(cudaMallocAsync(&memory, 256, stream));
+        check(cudaFreeAsync(memory, stream));
+      },
+      "allocation");
+}
+
+TEST_F(steps_in_callers_capture, that_copy_from_pageable_memory) {
+  const std::vector<std::byte> pageable(64);
+  expect_refused<invalid_argument>(
+      [&](stream_handle stream) {
+        enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+        check(cudaMemcpyAsync(copy_->data(), pageable.data(), 64, cudaMemcpyHostToDevice, stream));
+      },
+      "pageable");
+}
+
+TEST_F(steps_in_callers_capture, that_spoil_it_and_swallow_the_error) {
+  expect_refused<cuda_error>(
+      [&](stream_handle stream) {
+        enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+        void* memory = nullptr;
+        EXPECT_NE(cudaMalloc(&memory, 256), cudaSuccess);
+        cudaGetLastError();
+      },
+      "captur");
+}
+
+TEST_F(steps_in_callers_capture, that_end_it) {
+  const auto end = [](stream_handle stream) {
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream, &graph));
+    check(cudaGraphDestroy(graph));
+  };
+  expect_refused<invalid_state>(end, "ended the capture");
+  expect_refused<invalid_state>(
+      [&](stream_handle stream) {
+        end(stream);
+        check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+      },
+      "ended the capture");
+}
+
 TEST_F(callers_capture, survives_a_destructor_in_the_middle) {
   model layers{target::cuda, cases(ssu_mode::plain), true};
   model others{target::cuda, cases(ssu_mode::plain), true};
