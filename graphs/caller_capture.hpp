@@ -24,6 +24,8 @@ class caller_capture {
                        const std::int32_t* live, cudaStream_t stream);
   /** Throws invalid_argument, invalid_state, cuda_error, and what a callable throws. */
   void record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream);
+  /** Forgets the prologue: it is of a layout that is no more. */
+  void forget() noexcept { id_.reset(); }
 
  private:
   /** What stands directly in front of the next launch. */

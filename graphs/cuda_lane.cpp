@@ -172,6 +172,7 @@ class cuda_lane final : public lane_engine {
 
     layout_.rebind(std::move(arguments));
     layout_.place(arena_.data());
+    capture_.forget();
     rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       if (!buckets_[index].exec) continue;

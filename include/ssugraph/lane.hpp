@@ -29,7 +29,7 @@ struct binding {
 enum class rebind_outcome : std::uint8_t {
   updated,       ///< the executable took the new addresses
   instantiated,  ///< recorded and instantiated anew, for the update was refused
-  unrecorded,    ///< there was none yet: its first use records it with the new addresses
+  unrecorded,    ///< there is none: its first use, or `rebuild`, records it with the new addresses
 };
 
 /** One bucket of a lane, as recorded. */
@@ -125,8 +125,11 @@ class lane {
   /**
    * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs.
    * Checked like `make_lane`. A bucket of library kernels alone gets new node parameters; one with
-   * other steps is recorded again and its executable updated, or instantiated anew. What the caller
-   * recorded elsewhere keeps the old addresses. May allocate; waits for nothing in flight.
+   * other steps is recorded again and its executable updated, or instantiated anew. May allocate;
+   * waits for nothing in flight.
+   *
+   * What the caller recorded of this lane must not run again, for the padded copies may lie
+   * elsewhere and hold other tensors: record it anew, prologue included.
    *
    * One outcome a bucket. Throws as `make_lane`, and what a custom step throws: nothing changed
    * then. A cuda_error from an update leaves that bucket unusable until `rebuild`, others as they

@@ -286,6 +286,23 @@ TEST_F(callers_capture, refuses_what_it_cannot_record) {
   stream_->wait();
 }
 
+TEST_F(callers_capture, wants_its_prologue_again_after_a_rebind) {
+  const model layers{target::cuda, cases(ssu_mode::plain), true};
+  const model others{target::cuda, cases(ssu_mode::plain), true};
+  const placed_stream elsewhere{place::device};
+  lane lane = layers.build(bucket_policy{{3}}).make_lane(stream_->get());
+  check(cudaStreamBeginCapture(elsewhere.get(), cudaStreamCaptureModeRelaxed));
+  lane.record_prologue(3, live(), elsewhere.get());
+  lane.record_step(0, elsewhere.get());
+  (void)lane.rebind(
+      std::vector<binding>{{"layer1", ssu_tensor::state, others.args(1).state.data()}});
+  EXPECT_THROW(lane.record_step(1, elsewhere.get()), invalid_state);
+  lane.record(3, live(), elsewhere.get());
+  cudaGraph_t raw = nullptr;
+  check(cudaStreamEndCapture(elsewhere.get(), &raw));
+  check(cudaGraphDestroy(raw));
+}
+
 /** Custom steps that do in the caller's capture what a graph cannot keep. */
 class steps_in_callers_capture : public callers_capture {
  protected:
