@@ -34,6 +34,21 @@ bool all_edges_full(cudaGraphNode_t node) {
       edges, [](const auto& edge) { return edge.type == cudaGraphDependencyTypeDefault; });
 }
 
+/** At the end of a scope, however that is left, waits for a stream: memory that its work uses may
+ *  be freed next. */
+class stream_wait {
+ public:
+  explicit stream_wait(cudaStream_t stream) noexcept : stream_{stream} {}
+  stream_wait(const stream_wait&) = delete;
+  stream_wait& operator=(const stream_wait&) = delete;
+  ~stream_wait() {
+    if (cudaStreamSynchronize(stream_) != cudaSuccess) cudaGetLastError();
+  }
+
+ private:
+  cudaStream_t stream_;
+};
+
 bool is_kernel(cudaGraphNode_t node) {
   cudaGraphNodeType type{};
   check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
@@ -173,6 +188,7 @@ void graph_recorder::warm_up(const lane_layout& layout) {
     return step.custom() != nullptr && step.custom()->options.warm_up;
   };
   if (std::ranges::none_of(core_.steps, asks)) return;
+  const stream_wait before_leaving{stream_.get()};
   lower_prologue(layout.prologue(0, bucket)).launch(stream_.get());
   for (std::size_t step = 0; step < core_.steps.size(); ++step) {
     if (!asks(core_.steps[step])) continue;

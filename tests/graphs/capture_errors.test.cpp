@@ -263,5 +263,25 @@ TEST_F(capture_errors, a_warm_up_is_neither_captured_nor_live) {
   EXPECT_EQ(layers_->memory(0).read_all(), before);
 }
 
+TEST_F(capture_errors, a_warm_up_that_throws_has_run_before_its_memory_is_freed) {
+  struct users_error {};
+  cudaEvent_t written = nullptr;
+  ASSERT_EQ(cudaEventCreateWithFlags(&written, cudaEventDisableTiming), cudaSuccess);
+  pipeline_builder builder{{}, bucket_policy{{most_sequences}}};
+  builder.ssu("layer", layers_->args(0));
+  builder.step("mine",
+               [&](const step_context& context, stream_handle stream) {
+                 enqueue_slow_copy(context.scratch.data(), memory_->data(), 256, 50'000, {},
+                                   stream);
+                 ASSERT_EQ(cudaEventRecord(written, stream), cudaSuccess);
+                 throw users_error{};
+               },
+               {.scratch_bytes = 256, .warm_up = true});
+  EXPECT_THROW((void)builder.build().make_lane(stream_->get()), users_error);
+  EXPECT_EQ(cudaEventQuery(written), cudaSuccess) << "the lane is gone, but not its work";
+  EXPECT_EQ(cudaEventDestroy(written), cudaSuccess);
+  expect_usable();
+}
+
 }  // namespace
 }  // namespace ssugraph::test
