@@ -273,6 +273,26 @@ TEST_P(rebinding_custom_steps, changes_nothing_where_a_step_throws) {
   EXPECT_EQ(second.read(), before.second);
 }
 
+TEST_P(rebinding_custom_steps, may_destroy_another_lane_of_the_pipeline) {
+  model first{GetParam(), cases(), false};
+  model second{GetParam(), cases(), false};
+  model third{GetParam(), cases(), false};
+  const placed_stream stream{where()};
+  const placed_stream another{where()};
+  std::optional<lane> other;
+  const pipeline built = build_with(first, [&](const step_context&, stream_handle on) {
+    enqueue_copies(1, on);
+    other.reset();
+  });
+  lane lane = built.make_lane(stream.get());
+  other.emplace(built.make_lane(another.get(), all_of(third, {0, 1, 2})));
+  other->replay(5, another.get());
+  EXPECT_EQ(lane.rebind(all_of(second, {0, 1, 2})), std::vector(2, rebind_outcome::updated));
+  EXPECT_FALSE(other);
+  another.wait();
+  expect_like_made(lane, built, second);
+}
+
 TEST_P(rebinding_custom_steps, a_bucket_that_was_lost_says_so_until_it_is_rebuilt) {
   model first{GetParam(), cases(), false};
   model second{GetParam(), cases(), false};
