@@ -39,6 +39,15 @@ std::size_t free_bytes() {
   return free;
 }
 
+/** Does `work`, whose time counts as the entry's. */
+template <class Work>
+void timed(bucket_entry& entry, Work work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  entry.build_ms +=
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
 /** Throws invalid_argument unless the device can read `live`. */
 void check_live(const std::int32_t* live) {
   cudaPointerAttributes attributes{};
@@ -164,9 +173,10 @@ class cuda_lane final : public lane_engine {
     lane_layout next = layout_;
     next.rebind(arguments);
     next.place(arena_.data());
-    std::vector<bucket_graph> prepared(buckets_.size());
+    std::vector<bucket_entry> prepared(buckets_.size());
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
-      if (buckets_[index].exec) prepared[index] = record(next, index);
+      if (!buckets_[index].exec) continue;
+      timed(prepared[index], [&] { prepared[index].recorded = record(next, index); });
     }
     upload_tables(next, stream_);
 
@@ -319,19 +329,23 @@ class cuda_lane final : public lane_engine {
 
   /** Records, instantiates and uploads a bucket, in place of what it was. */
   void build(std::size_t index) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::size_t free_before = free_bytes();
     bucket_entry entry;
-    entry.recorded = record(layout_, index);
-    entry.live = entry.recorded.bucket;
-    entry.exec = instantiate(entry.recorded.graph.get());
-    check_cuda(cudaGraphUpload(entry.exec.get(), internal_.get()), "cudaGraphUpload");
-    const std::size_t free_now = free_bytes();
-    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
-    entry.build_ms =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    timed(entry, [&] {
+      entry.recorded = record(layout_, index);
+      make_executable(entry, internal_.get());
+    });
     check_budget(entry, index);
     buckets_[index] = std::move(entry);
+  }
+
+  /** Instantiates what was recorded, and uploads it in the order of `stream`. */
+  static void make_executable(bucket_entry& entry, cudaStream_t stream) {
+    const std::size_t free_before = free_bytes();
+    entry.exec = instantiate(entry.recorded.graph.get());
+    check_cuda(cudaGraphUpload(entry.exec.get(), stream), "cudaGraphUpload");
+    const std::size_t free_now = free_bytes();
+    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
+    entry.live = entry.recorded.bucket;
   }
 
   /** Throws invalid_argument if the lane would be over its budget with `entry` for a bucket. */
@@ -371,14 +385,15 @@ class cuda_lane final : public lane_engine {
     return entry;
   }
 
-  /** Brings a bucket to `next`, recorded on other addresses. Throws cuda_error. */
-  static rebind_outcome go_over(bucket_entry& entry, bucket_graph next) {
+  /** Brings a bucket to `prepared`, recorded on other addresses. Throws cuda_error. */
+  rebind_outcome go_over(bucket_entry& entry, bucket_entry prepared) {
     entry.live = -1;
     bucket_graph& now = entry.recorded;
+    bucket_graph& next = prepared.recorded;
     const auto is_kernel = [](const recorded_step& step) {
       return std::holds_alternative<kernel_launch>(step.launch);
     };
-    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(next));
+    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(prepared));
     for (std::size_t step = 0; step < now.steps.size(); ++step) {
       auto& launch = std::get<kernel_launch>(now.steps[step].launch);
       auto& changed = std::get<kernel_launch>(next.steps[step].launch);
@@ -390,7 +405,8 @@ class cuda_lane final : public lane_engine {
   }
 
   /** The same by an update of the whole executable, or by a new one. */
-  static rebind_outcome replace(bucket_entry& entry, bucket_graph next) {
+  rebind_outcome replace(bucket_entry& entry, bucket_entry prepared) {
+    bucket_graph& next = prepared.recorded;
     cudaGraphExecUpdateResultInfo info{};
     if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
       for (std::size_t step = 0; step < next.steps.size(); ++step)
@@ -398,8 +414,8 @@ class cuda_lane final : public lane_engine {
       return rebind_outcome::updated;
     }
     cudaGetLastError();
-    entry.exec = instantiate(next.graph.get());
-    entry.recorded = std::move(next);
+    timed(prepared, [&] { make_executable(prepared, stream_); });
+    entry = std::move(prepared);
     return rebind_outcome::instantiated;
   }
 

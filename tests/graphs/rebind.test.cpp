@@ -249,7 +249,13 @@ TEST_P(rebinding_custom_steps, instantiates_anew_where_they_do_not) {
       build_with(first, [&](const step_context&, stream_handle on) { enqueue_copies(copies, on); });
   lane lane = built.make_lane(stream.get());
   copies = 3;
+  const std::vector<bucket_stats> before = lane.stats().buckets;
   EXPECT_EQ(lane.rebind(all_of(second, {0, 1, 2})), std::vector(2, rebind_outcome::instantiated));
+  const std::vector<bucket_stats> after = lane.stats().buckets;
+  for (const std::size_t bucket : {0U, 1U}) {
+    EXPECT_EQ(after[bucket].nodes, before[bucket].nodes + 2);
+    EXPECT_NE(after[bucket].build_ms, before[bucket].build_ms) << "the cost of an earlier graph";
+  }
   expect_like_made(lane, built, second);
 }
 
