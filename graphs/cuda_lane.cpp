@@ -306,14 +306,12 @@ class cuda_lane final : public lane_engine {
     check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
   }
 
+  /** By one copy: all of them are new then, or none is. */
   static void upload_tables(const lane_layout& layout, cudaStream_t stream) {
-    check_cuda(cudaMemcpyAsync(layout.table(), layout.jobs().data(), layout.jobs().size_bytes(),
+    const std::vector<std::byte> tables = layout.tables();
+    check_cuda(cudaMemcpyAsync(layout.table_address(), tables.data(), tables.size(),
                                cudaMemcpyHostToDevice, stream),
-               "cudaMemcpyAsync of a lane's table");
-    if (layout.promises().empty()) return;
-    check_cuda(cudaMemcpyAsync(layout.promise_table(), layout.promises().data(),
-                               layout.promises().size_bytes(), cudaMemcpyHostToDevice, stream),
-               "cudaMemcpyAsync of a lane's promises");
+               "cudaMemcpyAsync of a lane's tables");
   }
 
   void write_random_state(const ssugraph::random_state& state, cudaStream_t stream) const {
