@@ -156,6 +156,7 @@ class cuda_lane final : public lane_engine {
                                     std::size_t bucket_index, const std::int32_t* live) override {
     const device_guard guard{core_->device.ordinal};
     check_live(live);
+    throw_reported();
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const bucket_graph recorded =
         recorder_->record(layout_, bucket_index, layout_.prologue(live, bucket));
