@@ -171,8 +171,8 @@ class lane {
 
   /**
    * Replays every bucket full and takes the median of `rounds`. Runs on what the bound tensors hold
-   * and so changes state and out: for a lane that does not serve yet. The random state is put back.
-   * Waits for the stream. Throws as `replay`.
+   * and so changes state and out: for a lane that does not serve yet. The random state is put back,
+   * also where it throws. Waits for the stream. Throws as `replay`.
    */
   [[nodiscard]] std::vector<bucket_time> time_buckets(int rounds, stream_handle stream);
 
