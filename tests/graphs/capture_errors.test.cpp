@@ -7,10 +7,12 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 /** Custom steps that do what a graph cannot keep: named errors, a second try, and nothing spoiled.
  */
@@ -18,6 +20,25 @@ namespace ssugraph::test {
 namespace {
 
 constexpr std::int32_t most_sequences = 4;
+
+struct device_memory {
+  static constexpr std::size_t piece = 32 << 20;  ///< in which the driver takes it
+
+  std::uint64_t in_pool = 0;  ///< allocated in stream order
+  std::size_t free = 0;
+
+  static device_memory now() {
+    device_memory used;
+    std::size_t total = 0;
+    cudaMemPool_t pool = nullptr;
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    EXPECT_EQ(cudaMemGetInfo(&used.free, &total), cudaSuccess);
+    EXPECT_EQ(cudaDeviceGetMemPool(&pool, 0), cudaSuccess);
+    EXPECT_EQ(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used.in_pool),
+              cudaSuccess);
+    return used;
+  }
+};
 
 class capture_errors : public testing::Test {
  protected:
@@ -222,6 +243,35 @@ TEST_F(capture_errors, use_of_the_legacy_stream_in_a_strict_build) {
   // Not asked to look, nobody sees it.
   EXPECT_NO_THROW((void)pipeline_with(doing(on_legacy)).make_lane(stream_->get()));
   ASSERT_EQ(cudaStreamSynchronize(cudaStreamLegacy), cudaSuccess);
+}
+
+TEST_F(capture_errors, leak_nothing) {
+  struct users_error {};
+  const std::vector<pipeline> failing{
+      pipeline_with([](const step_context&, stream_handle) {}),
+      pipeline_with(doing([](stream_handle) { throw users_error{}; })),
+      pipeline_with(doing([](stream_handle) { allocate_and_forget_the_error(); })),
+      pipeline_with(doing([](stream_handle stream) {
+        void* memory = nullptr;
+        if (cudaMallocAsync(&memory, 256, stream) == cudaSuccess) cudaFreeAsync(memory, stream);
+      })),
+      pipeline_with(doing([](stream_handle stream) {
+        cudaGraph_t graph = nullptr;
+        if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      }))};
+  const auto fail = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      for (const pipeline& one : failing)
+        EXPECT_ANY_THROW((void)one.make_lane(stream_->get()));
+    }
+  };
+  fail(3);  // what the driver takes once
+  const device_memory before = device_memory::now();
+  fail(50);
+  const device_memory after = device_memory::now();
+  EXPECT_EQ(after.in_pool, before.in_pool) << "memory of lanes that were never made";
+  EXPECT_GE(after.free + device_memory::piece, before.free);
+  expect_usable();
 }
 
 TEST_F(capture_errors, a_warm_up_is_neither_captured_nor_live) {
