@@ -76,10 +76,10 @@ class lane {
    * cu_seqlens[batch] stay untouched. No index or count tensor of the user's is written.
    *
    * Not to be called while the stream is captured: see `record`. Throws invalid_argument (batch
-   * negative or above the largest bucket) and invalid_state (not this lane's stream; it is being
-   * captured; the bucket was lost to a failed rebind; another thread is inside the lane; moved
-   * from; in checked mode, a promise that an earlier replay found broken), before anything was
-   * enqueued; cuda_error. Host target: runs before it returns.
+   * negative or above the largest bucket; in checked mode, a promise that an earlier replay found
+   * broken) and invalid_state (not this lane's stream; it is being captured; the bucket was lost to
+   * a failed rebind; another thread is inside the lane; moved from), before anything was enqueued;
+   * cuda_error. Host target: runs before it returns.
    */
   void replay(std::int32_t batch, stream_handle stream);
 
@@ -95,9 +95,9 @@ class lane {
    * Allocates nothing and works in every capture mode. The caller's graphs use the lane's memory
    * and random state: the lane must outlive them, and they and its replays run one after another.
    *
-   * Throws invalid_argument (not a bucket; `live` null) and invalid_state (the stream is not being
-   * captured; host target; in checked mode, a promise that an earlier replay found broken) before
-   * anything was recorded; cuda_error.
+   * Throws invalid_argument (not a bucket; `live` null or pageable; in checked mode, a promise that
+   * an earlier replay found broken) and invalid_state (the stream is not being captured; host
+   * target) before anything was recorded; cuda_error.
    */
   void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
   /**
