@@ -34,6 +34,21 @@ bool all_edges_full(cudaGraphNode_t node) {
       edges, [](const auto& edge) { return edge.type == cudaGraphDependencyTypeDefault; });
 }
 
+/** At the end of a scope, however that is left, waits for a stream: memory that its work uses may
+ *  be freed next. */
+class stream_wait {
+ public:
+  explicit stream_wait(cudaStream_t stream) noexcept : stream_{stream} {}
+  stream_wait(const stream_wait&) = delete;
+  stream_wait& operator=(const stream_wait&) = delete;
+  ~stream_wait() {
+    if (cudaStreamSynchronize(stream_) != cudaSuccess) cudaGetLastError();
+  }
+
+ private:
+  cudaStream_t stream_;
+};
+
 bool is_kernel(cudaGraphNode_t node) {
   cudaGraphNodeType type{};
   check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
@@ -103,43 +118,37 @@ class graph_recorder::attempt {
         if (!error.step().empty()) throw;
         throw_with_place(error, step.name, bucket_);
       } catch (const ended_capture&) {
-        throw invalid_state{place(), "ended the capture of the stream that it was given",
-                            "let the step enqueue only"};
+        throw_ended_capture(place());
       }
     }
     return recorded;
   }
 
  private:
+  recorded_step add(cuda_graph& graph, step_launch launch) {
+    recorded_step recorded{std::move(launch), {}};
+    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
+    const bool is_ours = std::holds_alternative<kernel_launch>(recorded.launch);
+    if (!is_ours) check_replayable(recorded.nodes, place());
+    return recorded;
+  }
+
   recorded_step add(cuda_graph& graph, const ssu_step& step) {
     const step_plan& planned = step.plans[bucket_index_];
     const ssu_args args = layout_.step_arguments(step_, bucket_);
-    recorded_step recorded{lower(planned, args, front_), {}};
-    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
+    recorded_step recorded = add(graph, lower(planned, args, front_));
     front_ = core_.programmatic_dependent_launch ? front_of(planned, args) : launch_front{};
     return recorded;
   }
 
   recorded_step add(cuda_graph& graph, const custom_step& step) {
-    recorded_step recorded{custom_launch{&step, layout_.context(step_, bucket_)}, {}};
-    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
-    check(recorded.nodes);
+    recorded_step recorded = add(graph, custom_launch{&step, layout_.context(step_, bucket_)});
     front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
                                                  : launch_front{};
     return recorded;
   }
 
-  void check(const std::vector<cudaGraphNode_t>& nodes) const {
-    const std::string expected = "work that can be replayed";
-    if (nodes.empty()) throw invalid_argument{place(), expected, "nothing"};
-    if (const std::string reason = why_not_replayable(nodes); !reason.empty()) {
-      throw invalid_argument{place(), expected, reason};
-    }
-  }
-
-  [[nodiscard]] std::string place() const {
-    return "step '" + core_.steps[step_].name + "' in bucket " + std::to_string(bucket_);
-  }
+  [[nodiscard]] std::string place() const { return place_of(core_.steps[step_].name, bucket_); }
 
   const pipeline_core& core_;
   const lane_layout& layout_;
@@ -179,6 +188,7 @@ void graph_recorder::warm_up(const lane_layout& layout) {
     return step.custom() != nullptr && step.custom()->options.warm_up;
   };
   if (std::ranges::none_of(core_.steps, asks)) return;
+  const stream_wait before_leaving{stream_.get()};
   lower_prologue(layout.prologue(0, bucket)).launch(stream_.get());
   for (std::size_t step = 0; step < core_.steps.size(); ++step) {
     if (!asks(core_.steps[step])) continue;

@@ -1,41 +1,52 @@
 #include "graphs/caller_capture.hpp"
 
 #include "graphs/bucket_graph.hpp"
+#include "graphs/node_checks.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
-#include "lib/core/cuda_handle.hpp"
+#include "lib/core/cuda_check.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ssugraph::detail {
+namespace {
 
-caller_capture::position caller_capture::position_of(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  position here;
-  const cudaGraphNode_t* nodes = nullptr;
-  std::size_t count = 0;
-  check_cuda(cudaStreamGetCaptureInfo(stream, &status, &here.id, nullptr, &nodes, nullptr, &count),
-             "cudaStreamGetCaptureInfo");
-  if (status == cudaStreamCaptureStatusNone) {
+/** Throws invalid_state unless the stream is being captured. */
+capture_state open_capture_of(cudaStream_t stream) {
+  capture_state here = state_of(stream);
+  if (here.status == cudaStreamCaptureStatusNone) {
     throw invalid_state{"the stream", "is not being captured",
                         "begin a capture first, or call replay"};
   }
-  if (status == cudaStreamCaptureStatusInvalidated) {
+  if (here.status == cudaStreamCaptureStatusInvalidated) {
     throw invalid_state{"the capture of the stream", "was invalidated", "end it and begin another"};
   }
-  here.frontier.assign(nodes, nodes + count);
   return here;
 }
+
+/** Makes what comes next wait for the end of all in front: our kernels only start early where they
+ *  know what that is. */
+void wait_in_full(const capture_state& here, cudaStream_t stream) {
+  if (here.waits_in_full) return;
+  std::vector<cudaGraphNode_t> nodes = here.frontier;
+  check_cuda(cudaStreamUpdateCaptureDependencies(stream, nodes.data(), nullptr, nodes.size(),
+                                                 cudaStreamSetCaptureDependencies),
+             "cudaStreamUpdateCaptureDependencies");
+}
+
+}  // namespace
 
 void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
                                      const std::int32_t* live, cudaStream_t stream) {
   if (live == nullptr) {
     throw invalid_argument{"live", "the address of a device int32", "null"};
   }
-  const position here = position_of(stream);
-  const device_guard guard{core_.device.ordinal};
+  const capture_state here = open_capture_of(stream);
+  wait_in_full(here, stream);
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   lower_prologue(layout.prologue(live, bucket)).launch(stream);
   if (core_.checked) lower_promises(layout.promise_check()).launch(stream);
@@ -46,7 +57,7 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   frontier_.clear();
 }
 
-launch_front caller_capture::front_at(const position& here) const {
+launch_front caller_capture::front_at(const capture_state& here) const {
   return here.frontier == frontier_ ? front_ : launch_front{};
 }
 
@@ -57,7 +68,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   }
   const pipeline_step& what = core_.steps[step];
   const std::string name = "step '" + what.name + "'";
-  const position here = position_of(stream);
+  const capture_state here = open_capture_of(stream);
   if (here.id != id_) {
     throw invalid_state{name, "has no prologue in this capture", "call record_prologue first"};
   }
@@ -66,29 +77,41 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
                         "call record_prologue for another round"};
   }
 
-  const device_guard guard{core_.device.ordinal};
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
   launch_front behind;
   if (const ssu_step* ssu = what.ssu()) {
     const step_plan& planned = ssu->plans[bucket_index_];
     const ssu_args args = layout.step_arguments(step, bucket);
-    enqueue(lower(planned, args, front_at(here)), step, stream);
+    wait_in_full(here, stream);
+    enqueue(lower(planned, args, front_at(here)), step, here, stream);
     behind = front_of(planned, args);
   } else {
-    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, stream);
+    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, here, stream);
   }
   recorded_[step] = true;
   front_ = core_.programmatic_dependent_launch ? behind : launch_front{};
-  frontier_ = position_of(stream).frontier;
 }
 
 void caller_capture::enqueue(const step_launch& step, std::size_t index,
-                             cudaStream_t stream) const {
+                             const capture_state& before, cudaStream_t stream) {
+  const std::string& name = core_.steps[index].name;
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
+  const bool is_ours = std::holds_alternative<kernel_launch>(step);
+  std::vector<cudaGraphNode_t> nodes_before;
+  if (!is_ours) nodes_before = nodes_of(before.graph);
+  capture_state after;
   try {
     launch(step, stream);
+    after = state_of(stream);
+    if (after.status == cudaStreamCaptureStatusInvalidated) throw invalidated_capture();
   } catch (const cuda_error& error) {
-    throw_with_place(error, core_.steps[index].name, core_.buckets.buckets()[bucket_index_]);
+    throw_with_place(error, name, bucket);
   }
+  if (after.status == cudaStreamCaptureStatusNone || after.id != before.id)
+    throw_ended_capture(place_of(name, bucket));
+  if (!is_ours)
+    check_replayable(nodes_since(std::move(nodes_before), after.graph), place_of(name, bucket));
+  frontier_ = std::move(after.frontier);
 }
 
 }  // namespace ssugraph::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "graphs/capture.hpp"
 #include "graphs/lane_layout.hpp"
 #include "graphs/step_chain.hpp"
 
@@ -12,7 +13,8 @@
 
 namespace ssugraph::detail {
 
-/** A lane's steps on their way into a capture of the caller's. Allocates no device memory. */
+/** A lane's steps on their way into a capture of the caller's. Allocates no device memory. The
+ *  lane's device is current in every call. */
 class caller_capture {
  public:
   explicit caller_capture(const pipeline_core& core) : core_{core} {}
@@ -22,18 +24,16 @@ class caller_capture {
                        const std::int32_t* live, cudaStream_t stream);
   /** Throws invalid_argument, invalid_state, cuda_error, and what a callable throws. */
   void record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream);
+  /** Forgets the prologue: it is of a layout that is no more. */
+  void forget() noexcept { id_.reset(); }
 
  private:
-  /** Where a capture stands. */
-  struct position {
-    unsigned long long id = 0;
-    std::vector<cudaGraphNode_t> frontier;
-  };
-
-  [[nodiscard]] static position position_of(cudaStream_t stream);
   /** What stands directly in front of the next launch. */
-  [[nodiscard]] launch_front front_at(const position& here) const;
-  void enqueue(const step_launch& step, std::size_t index, cudaStream_t stream) const;
+  [[nodiscard]] launch_front front_at(const capture_state& here) const;
+  /** Enqueues step `index` where the capture stands `before`, checked as in a graph of the lane's.
+   */
+  void enqueue(const step_launch& step, std::size_t index, const capture_state& before,
+               cudaStream_t stream);
 
   const pipeline_core& core_;
   std::optional<unsigned long long> id_;  ///< of the capture

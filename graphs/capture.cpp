@@ -3,24 +3,20 @@
 #include "lib/core/cuda_check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ssugraph::detail {
 namespace {
 
-struct capture_state {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  std::vector<cudaGraphNode_t> frontier;
-};
-
-capture_state state_of(cudaStream_t stream) {
-  capture_state state;
-  const cudaGraphNode_t* nodes = nullptr;
-  std::size_t count = 0;
-  check_cuda(
-      cudaStreamGetCaptureInfo(stream, &state.status, nullptr, nullptr, &nodes, nullptr, &count),
-      "cudaStreamGetCaptureInfo");
-  if (state.status == cudaStreamCaptureStatusActive) state.frontier.assign(nodes, nodes + count);
-  return state;
+/** What `call` throws; null: nothing. */
+template <class Call>
+std::exception_ptr thrown_by(Call call) {
+  try {
+    call();
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 /** Ends the capture of `stream`. Unless it went well the graph is the driver's no more. */
@@ -32,12 +28,25 @@ cudaError_t end(cudaStream_t stream, cuda_graph& graph) {
   return error;
 }
 
-std::exception_ptr invalidated() {
-  return std::make_exception_ptr(cuda_error{cudaErrorStreamCaptureInvalidated, "stream capture",
-                                            cudaGetErrorString(cudaErrorStreamCaptureInvalidated)});
-}
-
 }  // namespace
+
+capture_state state_of(cudaStream_t stream) {
+  capture_state state;
+  const cudaGraphNode_t* nodes = nullptr;
+  // Without a place for them, edges that do not wait in full are an error.
+  const cudaGraphEdgeData* edges = nullptr;
+  std::size_t count = 0;
+  check_cuda(cudaStreamGetCaptureInfo(stream, &state.status, &state.id, &state.graph, &nodes,
+                                      &edges, &count),
+             "cudaStreamGetCaptureInfo");
+  if (state.status != cudaStreamCaptureStatusActive) return state;
+  state.frontier.assign(nodes, nodes + count);
+  state.waits_in_full =
+      edges == nullptr || std::all_of(edges, edges + count, [](const cudaGraphEdgeData& edge) {
+        return edge.type == cudaGraphDependencyTypeDefault;
+      });
+  return state;
+}
 
 std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   std::size_t count = 0;
@@ -47,36 +56,42 @@ std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   return nodes;
 }
 
+std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before, cudaGraph_t graph) {
+  std::vector<cudaGraphNode_t> nodes = nodes_of(graph);
+  std::ranges::sort(before);
+  std::erase_if(nodes,
+                [&](cudaGraphNode_t node) { return std::ranges::binary_search(before, node); });
+  return nodes;
+}
+
+cuda_error invalidated_capture() {
+  return {cudaErrorStreamCaptureInvalidated, "stream capture",
+          cudaGetErrorString(cudaErrorStreamCaptureInvalidated)};
+}
+
 captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> predecessors,
                             cudaStream_t stream, const std::function<void(cudaStream_t)>& enqueue) {
   std::vector<cudaGraphNode_t> before = nodes_of(graph.get());
   check_cuda(cudaStreamBeginCaptureToGraph(stream, graph.get(), predecessors.data(), nullptr,
                                            predecessors.size(), cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCaptureToGraph");
-  std::exception_ptr thrown;
-  try {
-    enqueue(stream);
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-  capture_state state = state_of(stream);
-  if (state.status == cudaStreamCaptureStatusNone) {
+  const std::exception_ptr thrown = thrown_by([&] { enqueue(stream); });
+  capture_state state;
+  const std::exception_ptr unread = thrown_by([&] { state = state_of(stream); });
+  if (!unread && state.status == cudaStreamCaptureStatusNone) {
     static_cast<void>(graph.release());
     throw ended_capture{};
   }
   const cudaError_t ended = end(stream, graph);
   if (state.status == cudaStreamCaptureStatusInvalidated ||
       ended == cudaErrorStreamCaptureInvalidated) {
-    throw spoiled_capture{thrown ? thrown : invalidated()};
+    throw spoiled_capture{thrown ? thrown : std::make_exception_ptr(invalidated_capture())};
   }
-  if (thrown) std::rethrow_exception(thrown);
+  for (const std::exception_ptr& error : {thrown, unread}) {
+    if (error) std::rethrow_exception(error);
+  }
   check_cuda(ended, "cudaStreamEndCapture");
-
-  captured_nodes captured{nodes_of(graph.get()), std::move(state.frontier)};
-  std::ranges::sort(before);
-  std::erase_if(captured.nodes,
-                [&](cudaGraphNode_t node) { return std::ranges::binary_search(before, node); });
-  return captured;
+  return {nodes_since(std::move(before), graph.get()), std::move(state.frontier)};
 }
 
 }  // namespace ssugraph::detail

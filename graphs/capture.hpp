@@ -12,6 +12,18 @@
 /** Thread-local stream capture into a graph of ours, for what we cannot add as nodes ourselves. */
 namespace ssugraph::detail {
 
+/** Where the capture of a stream stands. But for `status`, only set while that is active. */
+struct capture_state {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  unsigned long long id = 0;  ///< of the capture
+  cudaGraph_t graph = nullptr;
+  std::vector<cudaGraphNode_t> frontier;  ///< what the next node of the stream would wait for
+  bool waits_in_full = true;              ///< it would wait for the end of each of them
+};
+
+/** Throws cuda_error. */
+[[nodiscard]] capture_state state_of(cudaStream_t stream);
+
 /**
  * A capture that something invalidated: a forbidden call of the callable's own, or another thread
  * that synchronised the device. The driver destroyed the graph with it. May go well another time.
@@ -44,5 +56,12 @@ struct captured_nodes {
 
 /** The nodes of a graph. */
 [[nodiscard]] std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph);
+
+/** Those that are not among `before`. */
+[[nodiscard]] std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before,
+                                                       cudaGraph_t graph);
+
+/** What a capture that was invalidated ends with. */
+[[nodiscard]] cuda_error invalidated_capture();
 
 }  // namespace ssugraph::detail

@@ -39,6 +39,15 @@ std::size_t free_bytes() {
   return free;
 }
 
+/** Does `work`, whose time counts as the entry's. */
+template <class Work>
+void timed(bucket_entry& entry, Work work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  entry.build_ms +=
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
 /** Throws invalid_argument unless the device can read `live`. */
 void check_live(const std::int32_t* live) {
   cudaPointerAttributes attributes{};
@@ -59,6 +68,8 @@ void check_device(device home, stream_handle stream) {
                          "one of CUDA device " + std::to_string(where.ordinal)};
 }
 
+/** Every call makes the lane's device current first: a default stream is that of the current one.
+ */
 class cuda_lane final : public lane_engine {
  public:
   cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream,
@@ -99,11 +110,11 @@ class cuda_lane final : public lane_engine {
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     throw_reported();
     bucket_entry& entry = ready(bucket_index);
     if (entry.live != batch) {
-      const device_guard guard{core_->device.ordinal};
       update_prologue(entry.exec.get(), entry.recorded.prologue,
                       layout_.prologue(batch, entry.recorded.bucket));
       entry.live = batch;
@@ -112,9 +123,9 @@ class cuda_lane final : public lane_engine {
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     throw_reported();
-    const device_guard guard{core_->device.ordinal};
     const bucket_graph& recorded = ready(bucket_index).recorded;
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
     if (core_->checked) lower_promises(layout_.promise_check()).launch(stream_);
@@ -129,20 +140,23 @@ class cuda_lane final : public lane_engine {
 
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                        stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     check_live(live);
     throw_reported();
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
   void record_step(std::size_t step, stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     capture_.record_step(layout_, step, stream);
   }
 
   graph_node_handle add_child_graph(graph_handle graph,
                                     std::span<const graph_node_handle> predecessors,
                                     std::size_t bucket_index, const std::int32_t* live) override {
-    check_live(live);
     const device_guard guard{core_->device.ordinal};
+    check_live(live);
+    throw_reported();
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const bucket_graph recorded =
         recorder_->record(layout_, bucket_index, layout_.prologue(live, bucket));
@@ -154,20 +168,22 @@ class cuda_lane final : public lane_engine {
   }
 
   rebound rebind(std::vector<ssu_args> arguments) override {
-    check_not_capturing();
     const device_guard guard{core_->device.ordinal};
+    check_not_capturing();
     if (core_->checked) check_allocations(*core_, arguments);
     lane_layout next = layout_;
     next.rebind(arguments);
     next.place(arena_.data());
-    std::vector<bucket_graph> prepared(buckets_.size());
+    std::vector<bucket_entry> prepared(buckets_.size());
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
-      if (buckets_[index].exec) prepared[index] = record(next, index);
+      if (!buckets_[index].exec) continue;
+      timed(prepared[index], [&] { prepared[index].recorded = record(next, index); });
     }
     upload_tables(next, stream_);
 
     layout_.rebind(std::move(arguments));
     layout_.place(arena_.data());
+    capture_.forget();
     rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       if (!buckets_[index].exec) continue;
@@ -183,12 +199,14 @@ class cuda_lane final : public lane_engine {
   }
 
   void rebuild(std::size_t bucket_index) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     build(bucket_index);
     wait_for_internal();
   }
 
   ssugraph::random_state random_state() override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     ssugraph::random_state state;
     check_cuda(
@@ -200,11 +218,13 @@ class cuda_lane final : public lane_engine {
   }
 
   void set_random_state(ssugraph::random_state state) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     write_random_state(state, stream_);
   }
 
   void move_to(stream_handle stream) override {
+    const device_guard guard{core_->device.ordinal};
     check_not_capturing();
     check_device(core_->device, stream);
     check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
@@ -253,7 +273,7 @@ class cuda_lane final : public lane_engine {
 
  private:
   void check_not_capturing() const {
-    if (!is_capturing(stream_)) return;
+    if (!is_capturing(stream_, core_->device)) return;
     throw invalid_state{"the lane's stream", "is being captured",
                         "record(bucket, live, stream) into a capture, replay outside of one"};
   }
@@ -262,7 +282,7 @@ class cuda_lane final : public lane_engine {
   [[nodiscard]] bool follow_stream() noexcept {
     try {
       const device_guard guard{core_->device.ordinal};
-      if (is_capturing(stream_)) return false;
+      if (is_capturing(stream_, core_->device)) return false;
       check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
       check_cuda(cudaStreamWaitEvent(internal_.get(), flown_.get(), 0), "cudaStreamWaitEvent");
       return true;
@@ -287,14 +307,12 @@ class cuda_lane final : public lane_engine {
     check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
   }
 
+  /** By one copy: all of them are new then, or none is. */
   static void upload_tables(const lane_layout& layout, cudaStream_t stream) {
-    check_cuda(cudaMemcpyAsync(layout.table(), layout.jobs().data(), layout.jobs().size_bytes(),
+    const std::vector<std::byte> tables = layout.tables();
+    check_cuda(cudaMemcpyAsync(layout.table_address(), tables.data(), tables.size(),
                                cudaMemcpyHostToDevice, stream),
-               "cudaMemcpyAsync of a lane's table");
-    if (layout.promises().empty()) return;
-    check_cuda(cudaMemcpyAsync(layout.promise_table(), layout.promises().data(),
-                               layout.promises().size_bytes(), cudaMemcpyHostToDevice, stream),
-               "cudaMemcpyAsync of a lane's promises");
+               "cudaMemcpyAsync of a lane's tables");
   }
 
   void write_random_state(const ssugraph::random_state& state, cudaStream_t stream) const {
@@ -310,19 +328,23 @@ class cuda_lane final : public lane_engine {
 
   /** Records, instantiates and uploads a bucket, in place of what it was. */
   void build(std::size_t index) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::size_t free_before = free_bytes();
     bucket_entry entry;
-    entry.recorded = record(layout_, index);
-    entry.live = entry.recorded.bucket;
-    entry.exec = instantiate(entry.recorded.graph.get());
-    check_cuda(cudaGraphUpload(entry.exec.get(), internal_.get()), "cudaGraphUpload");
-    const std::size_t free_now = free_bytes();
-    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
-    entry.build_ms =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    timed(entry, [&] {
+      entry.recorded = record(layout_, index);
+      make_executable(entry, internal_.get());
+    });
     check_budget(entry, index);
     buckets_[index] = std::move(entry);
+  }
+
+  /** Instantiates what was recorded, and uploads it in the order of `stream`. */
+  static void make_executable(bucket_entry& entry, cudaStream_t stream) {
+    const std::size_t free_before = free_bytes();
+    entry.exec = instantiate(entry.recorded.graph.get());
+    check_cuda(cudaGraphUpload(entry.exec.get(), stream), "cudaGraphUpload");
+    const std::size_t free_now = free_bytes();
+    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
+    entry.live = entry.recorded.bucket;
   }
 
   /** Throws invalid_argument if the lane would be over its budget with `entry` for a bucket. */
@@ -356,21 +378,21 @@ class cuda_lane final : public lane_engine {
       throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
                           "was left half-changed by a rebind that failed", "call rebuild(batch)"};
     }
-    const device_guard guard{core_->device.ordinal};
     build(index);
     wait_for_internal();
     ++lazy_builds_;
     return entry;
   }
 
-  /** Brings a bucket to `next`, recorded on other addresses. Throws cuda_error. */
-  static rebind_outcome go_over(bucket_entry& entry, bucket_graph next) {
+  /** Brings a bucket to `prepared`, recorded on other addresses. Throws cuda_error. */
+  rebind_outcome go_over(bucket_entry& entry, bucket_entry prepared) {
     entry.live = -1;
     bucket_graph& now = entry.recorded;
+    bucket_graph& next = prepared.recorded;
     const auto is_kernel = [](const recorded_step& step) {
       return std::holds_alternative<kernel_launch>(step.launch);
     };
-    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(next));
+    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(prepared));
     for (std::size_t step = 0; step < now.steps.size(); ++step) {
       auto& launch = std::get<kernel_launch>(now.steps[step].launch);
       auto& changed = std::get<kernel_launch>(next.steps[step].launch);
@@ -382,7 +404,8 @@ class cuda_lane final : public lane_engine {
   }
 
   /** The same by an update of the whole executable, or by a new one. */
-  static rebind_outcome replace(bucket_entry& entry, bucket_graph next) {
+  rebind_outcome replace(bucket_entry& entry, bucket_entry prepared) {
+    bucket_graph& next = prepared.recorded;
     cudaGraphExecUpdateResultInfo info{};
     if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
       for (std::size_t step = 0; step < next.steps.size(); ++step)
@@ -390,8 +413,8 @@ class cuda_lane final : public lane_engine {
       return rebind_outcome::updated;
     }
     cudaGetLastError();
-    entry.exec = instantiate(next.graph.get());
-    entry.recorded = std::move(next);
+    timed(prepared, [&] { make_executable(prepared, stream_); });
+    entry = std::move(prepared);
     return rebind_outcome::instantiated;
   }
 

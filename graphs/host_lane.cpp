@@ -2,9 +2,9 @@
 
 #include <ssugraph/error.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -98,8 +98,8 @@ class host_lane final : public lane_engine {
   }
 
   void fill_tables() {
-    std::ranges::copy(layout_.jobs(), layout_.table());
-    std::ranges::copy(layout_.promises(), layout_.promise_table());
+    const std::vector<std::byte> tables = layout_.tables();
+    std::memcpy(layout_.table_address(), tables.data(), tables.size());
   }
 
   void run(std::size_t step, std::size_t bucket_index, std::int32_t bucket) {

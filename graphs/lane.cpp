@@ -26,6 +26,17 @@ std::size_t exact_bucket(const bucket_policy& policy, std::int32_t bucket) {
   throw invalid_argument{"bucket", "one of the pipeline's buckets " + all, std::to_string(bucket)};
 }
 
+/** The median time of some replays of a full bucket. */
+double median_us(detail::lane_engine& engine, std::size_t bucket_index, int rounds) {
+  static_cast<void>(engine.time_replay(bucket_index));  // the first run warms up
+  std::vector<double> rounds_us;
+  for (int round = 0; round < rounds; ++round)
+    rounds_us.push_back(engine.time_replay(bucket_index));
+  const auto middle = rounds_us.begin() + rounds / 2;
+  std::ranges::nth_element(rounds_us, middle);
+  return *middle;
+}
+
 }  // namespace
 
 /** An engine with its entry in the pipeline's registry and its one-user flag. */
@@ -204,15 +215,12 @@ std::vector<bucket_time> lane::time_buckets(int rounds, stream_handle stream) {
   detail::lane_engine& engine = visit.engine();
   const ssugraph::random_state before = engine.random_state();
   std::vector<bucket_time> times;
-  for (const std::int32_t bucket : engine.core().buckets.buckets()) {
-    const std::size_t index = times.size();
-    static_cast<void>(engine.time_replay(index));  // the first run warms up
-    std::vector<double> rounds_us;
-    for (int round = 0; round < rounds; ++round)
-      rounds_us.push_back(engine.time_replay(index));
-    const auto middle = rounds_us.begin() + rounds / 2;
-    std::ranges::nth_element(rounds_us, middle);
-    times.push_back({bucket, *middle});
+  try {
+    for (const std::int32_t bucket : engine.core().buckets.buckets())
+      times.push_back({bucket, median_us(engine, times.size(), rounds)});
+  } catch (...) {
+    engine.set_random_state(before);
+    throw;
   }
   engine.set_random_state(before);
   return times;

@@ -7,6 +7,7 @@
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <string>
 #include <utility>
@@ -73,6 +74,11 @@ void check_states(const pipeline_core& core, const std::vector<ssu_args>& argume
       }
     }
   }
+}
+
+template <class Value>
+void store_at(std::byte* to, std::span<const Value> values) {
+  if (!values.empty()) std::memcpy(to, values.data(), values.size_bytes());
 }
 
 std::size_t aligned(std::size_t bytes) {
@@ -167,9 +173,9 @@ std::vector<lane_tensor> row_tensors(const pipeline_core& core,
 
 lane_layout::lane_layout(const pipeline_core& core, std::vector<ssu_args> arguments) : core_{core} {
   rebind(std::move(arguments));
-  std::byte* end = nullptr;
+  std::uintptr_t end = 0;
   place_fixed_part(end);
-  bytes_ = reinterpret_cast<std::uintptr_t>(end) + most_copy_bytes(core);
+  bytes_ = end + most_copy_bytes(core);
 }
 
 void lane_layout::rebind(std::vector<ssu_args> arguments) {
@@ -214,27 +220,37 @@ int lane_layout::copy_of(const tensor_view& source, padding pad, std::int64_t nu
   return static_cast<int>(jobs_.size()) - 1;
 }
 
-void lane_layout::place_fixed_part(std::byte*& arena) {
-  random_ = reinterpret_cast<random_state*>(arena);
-  counts_ = reinterpret_cast<live_counts*>(random_ + 1);
-  arena += aligned(sizeof(random_state) + sizeof(live_counts));
-  seeds_ = reinterpret_cast<std::int64_t*>(arena);
-  arena += aligned(static_cast<std::size_t>(core_.seed_count) * sizeof(std::int64_t));
-  scratch_ = arena;
-  arena += aligned(core_.scratch_bytes);
-  promise_table_ = reinterpret_cast<promised*>(arena);
-  arena += aligned(promise_capacity(core_) * sizeof(promised));
+/** An address, for there may be no memory yet. */
+void lane_layout::place_fixed_part(std::uintptr_t& address) {
+  random_ = reinterpret_cast<random_state*>(address);
+  counts_ = reinterpret_cast<live_counts*>(address + sizeof(random_state));
+  address += aligned(sizeof(random_state) + sizeof(live_counts));
+  seeds_ = reinterpret_cast<std::int64_t*>(address);
+  address += aligned(static_cast<std::size_t>(core_.seed_count) * sizeof(std::int64_t));
+  scratch_ = reinterpret_cast<std::byte*>(address);
+  address += aligned(core_.scratch_bytes);
+  promise_table_ = reinterpret_cast<promised*>(address);
+  address += aligned(promise_capacity(core_) * sizeof(promised));
 }
 
 void lane_layout::place(std::byte* arena) {
-  place_fixed_part(arena);
-  table_ = reinterpret_cast<copy_job*>(arena);
-  arena += aligned(jobs_.size() * sizeof(copy_job));
+  auto address = reinterpret_cast<std::uintptr_t>(arena);
+  place_fixed_part(address);
+  table_ = reinterpret_cast<copy_job*>(address);
+  address += aligned(jobs_.size() * sizeof(copy_job));
   for (copy_job& job : jobs_) {
-    job.copy = arena;
-    arena += copy_bytes(job, core_.buckets.max_batch());
+    job.copy = reinterpret_cast<void*>(address);
+    address += copy_bytes(job, core_.buckets.max_batch());
   }
   collect_promises();
+}
+
+std::vector<std::byte> lane_layout::tables() const {
+  const std::size_t promises = aligned(promise_capacity(core_) * sizeof(promised));
+  std::vector<std::byte> bytes(promises + jobs_.size() * sizeof(copy_job));
+  store_at<promised>(bytes.data(), promises_);
+  store_at<copy_job>(bytes.data() + promises, jobs_);
+  return bytes;
 }
 
 promised lane_layout::promised_of(std::size_t step) const {

@@ -45,14 +45,14 @@ class lane_layout {
   /** Resolves every address; `arena` is aligned to `alignment`. */
   void place(std::byte* arena);
 
-  /** The table of copies; belongs at `table()` before the first replay. */
+  /** The table of copies. */
   [[nodiscard]] std::span<const copy_job> jobs() const noexcept { return jobs_; }
-  [[nodiscard]] copy_job* table() const noexcept { return table_; }
   [[nodiscard]] random_state* random() const noexcept { return random_; }
 
-  /** The table of promises, empty but in checked mode; belongs at `promise_table()` likewise. */
-  [[nodiscard]] std::span<const promised> promises() const noexcept { return promises_; }
-  [[nodiscard]] promised* promise_table() const noexcept { return promise_table_; }
+  /** The tables of promises (in checked mode) and of copies in one piece, which belongs at
+   *  `table_address()` before the first replay. */
+  [[nodiscard]] std::vector<std::byte> tables() const;
+  [[nodiscard]] void* table_address() const noexcept { return promise_table_; }
   /** Where broken promises are reported, from the first check on. */
   void report_to(broken_promise* broken) noexcept { broken_ = broken; }
   [[nodiscard]] broken_promise* broken() const noexcept { return broken_; }
@@ -87,7 +87,7 @@ class lane_layout {
     int cu_seqlens = -1;
   };
 
-  void place_fixed_part(std::byte*& arena);
+  void place_fixed_part(std::uintptr_t& address);
   step_copies copies_of(const ssu_args& args);
   int copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id);
   [[nodiscard]] tensor_view padded(int job, std::int64_t rows) const;

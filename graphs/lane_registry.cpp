@@ -4,6 +4,8 @@
 
 #include <ssugraph/error.hpp>
 
+#include <utility>
+
 namespace ssugraph::detail {
 namespace {
 
@@ -19,25 +21,36 @@ void check_disjoint(const std::vector<lane_tensor>& mine, const std::vector<lane
 
 }  // namespace
 
-void lane_registry::enter(const void* lane, stream_handle stream,
-                          const std::vector<lane_tensor>& tensors,
-                          const std::function<void()>& before_entry) {
+void lane_registry::enter(const void* lane, stream_handle stream, std::vector<lane_tensor> tensors,
+                          const std::function<void()>& change) {
+  const place mine = add({lane, stream, std::move(tensors)});
+  try {
+    change();
+  } catch (...) {
+    erase(mine);
+    throw;
+  }
+  erase_others(mine);
+}
+
+lane_registry::place lane_registry::add(entry mine) {
   const std::lock_guard lock{mutex_};
-  entry* mine = nullptr;
-  for (entry& other : entries_) {
-    if (other.lane == lane) {
-      mine = &other;
-    } else if (other.stream != stream) {
-      check_disjoint(tensors, other.tensors);
-    }
+  for (const entry& other : entries_) {
+    if (other.lane != mine.lane && other.stream != mine.stream)
+      check_disjoint(mine.tensors, other.tensors);
   }
-  before_entry();
-  if (mine == nullptr) {
-    entries_.push_back({lane, stream, tensors});
-  } else {
-    mine->stream = stream;
-    mine->tensors = tensors;
-  }
+  return entries_.insert(entries_.end(), std::move(mine));
+}
+
+void lane_registry::erase(place mine) noexcept {
+  const std::lock_guard lock{mutex_};
+  entries_.erase(mine);
+}
+
+void lane_registry::erase_others(place mine) noexcept {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(entries_,
+                [&](const entry& other) { return other.lane == mine->lane && &other != &*mine; });
 }
 
 void lane_registry::leave(const void* lane) noexcept {

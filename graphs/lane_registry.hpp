@@ -4,6 +4,7 @@
 #include <ssugraph/tensor_view.hpp>
 
 #include <functional>
+#include <list>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -22,13 +23,13 @@ struct lane_tensor {
 class lane_registry {
  public:
   /**
-   * Enters `lane`, or moves it to `stream` and `tensors` once `before_entry` has run. Throws
+   * Enters `lane`, or moves it to `stream` and `tensors` by `change`, for the length of which it is
+   * in both places. No lock is held meanwhile, so `change` may make and destroy other lanes. Throws
    * invalid_argument if a lane on another stream reads what this one writes, or the other way
-   * round; then, and where `before_entry` throws, nothing changed.
+   * round; then, and where `change` throws, nothing changed.
    */
-  void enter(
-      const void* lane, stream_handle stream, const std::vector<lane_tensor>& tensors,
-      const std::function<void()>& before_entry = [] {});
+  void enter(const void* lane, stream_handle stream, std::vector<lane_tensor> tensors,
+             const std::function<void()>& change);
   void leave(const void* lane) noexcept;
 
  private:
@@ -38,8 +39,15 @@ class lane_registry {
     std::vector<lane_tensor> tensors;
   };
 
+  using place = std::list<entry>::iterator;
+
+  /** A further entry of `lane`. Throws invalid_argument. */
+  [[nodiscard]] place add(entry mine);
+  void erase(place mine) noexcept;
+  void erase_others(place mine) noexcept;
+
   std::mutex mutex_;
-  std::vector<entry> entries_;
+  std::list<entry> entries_;
 };
 
 }  // namespace ssugraph::detail

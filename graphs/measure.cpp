@@ -56,18 +56,18 @@ extent_in_bytes extent_of(const tensor_view& tensor) {
 /** Hands out places of one allocation; first without memory, to learn how much it takes. */
 class placer {
  public:
-  explicit placer(std::byte* base) : base_{base} {}
+  explicit placer(std::byte* base) : base_{reinterpret_cast<std::uintptr_t>(base)} {}
 
   tensor_view place(const tensor_view& like) {
     const auto [whole, before_first] = extent_of(like);
-    const tensor_view placed = like.at(base_ + used_ + before_first);
+    const auto* first = reinterpret_cast<const void*>(base_ + used_ + before_first);
     used_ += aligned(whole);
-    return placed;
+    return like.at(first);
   }
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
 
  private:
-  std::byte* base_;
+  std::uintptr_t base_;  // an address, for there may be no memory yet
   std::size_t used_ = 0;
 };
 

@@ -3,8 +3,12 @@
 #include "graphs/capture.hpp"
 #include "lib/core/cuda_check.hpp"
 
+#include <ssugraph/error.hpp>
+
 namespace ssugraph::detail {
 namespace {
+
+std::string objection_to_one_of(std::span<const cudaGraphNode_t> nodes);
 
 bool is_pageable(const void* address) {
   if (address == nullptr) return false;
@@ -29,20 +33,34 @@ std::string objection_to(cudaGraphNode_t node) {
     case cudaGraphNodeTypeGraph: {
       cudaGraph_t child = nullptr;
       check_cuda(cudaGraphChildGraphNodeGetGraph(node, &child), "cudaGraphChildGraphNodeGetGraph");
-      return why_not_replayable(nodes_of(child));
+      return objection_to_one_of(nodes_of(child));
     }
     default:
       return "";
   }
 }
 
-}  // namespace
-
-std::string why_not_replayable(std::span<const cudaGraphNode_t> nodes) {
+std::string objection_to_one_of(std::span<const cudaGraphNode_t> nodes) {
   for (const cudaGraphNode_t node : nodes) {
     if (std::string reason = objection_to(node); !reason.empty()) return reason;
   }
   return "";
+}
+
+}  // namespace
+
+std::string place_of(const std::string& step, std::int32_t bucket) {
+  return "step '" + step + "' in bucket " + std::to_string(bucket);
+}
+
+void check_replayable(std::span<const cudaGraphNode_t> nodes, const std::string& place) {
+  const std::string objection = nodes.empty() ? "nothing" : objection_to_one_of(nodes);
+  if (!objection.empty()) throw invalid_argument{place, "work that can be replayed", objection};
+}
+
+void throw_ended_capture(const std::string& place) {
+  throw invalid_state{place, "ended the capture of the stream that it was given",
+                      "let the step enqueue only"};
 }
 
 }  // namespace ssugraph::detail

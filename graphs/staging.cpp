@@ -209,7 +209,7 @@ template std::span<std::int64_t> staging_ring::take(const tensor_view&, std::int
 
 void staging_ring::submit(stream_handle stream) {
   resident& ring = begun();
-  if (!ring.where.is_host() && detail::is_capturing(stream)) {
+  if (detail::is_capturing(stream, ring.where)) {
     throw invalid_state{"the stream", "is being captured", "submit before or after the capture"};
   }
   staging_memory& memory = *ring.parts[ring.part];

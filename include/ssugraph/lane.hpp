@@ -29,7 +29,7 @@ struct binding {
 enum class rebind_outcome : std::uint8_t {
   updated,       ///< the executable took the new addresses
   instantiated,  ///< recorded and instantiated anew, for the update was refused
-  unrecorded,    ///< there was none yet: its first use records it with the new addresses
+  unrecorded,    ///< there is none: its first use, or `rebuild`, records it with the new addresses
 };
 
 /** One bucket of a lane, as recorded. */
@@ -76,10 +76,10 @@ class lane {
    * cu_seqlens[batch] stay untouched. No index or count tensor of the user's is written.
    *
    * Not to be called while the stream is captured: see `record`. Throws invalid_argument (batch
-   * negative or above the largest bucket) and invalid_state (not this lane's stream; it is being
-   * captured; the bucket was lost to a failed rebind; another thread is inside the lane; moved
-   * from; in checked mode, a promise that an earlier replay found broken), before anything was
-   * enqueued; cuda_error. Host target: runs before it returns.
+   * negative or above the largest bucket; in checked mode, a promise that an earlier replay found
+   * broken) and invalid_state (not this lane's stream; it is being captured; the bucket was lost to
+   * a failed rebind; another thread is inside the lane; moved from), before anything was enqueued;
+   * cuda_error. Host target: runs before it returns.
    */
   void replay(std::int32_t batch, stream_handle stream);
 
@@ -95,16 +95,20 @@ class lane {
    * Allocates nothing and works in every capture mode. The caller's graphs use the lane's memory
    * and random state: the lane must outlive them, and they and its replays run one after another.
    *
-   * Throws invalid_argument (not a bucket; `live` null) and invalid_state (the stream is not being
-   * captured; host target; in checked mode, a promise that an earlier replay found broken) before
-   * anything was recorded; cuda_error.
+   * Throws invalid_argument (not a bucket; `live` null or pageable; in checked mode, a promise that
+   * an earlier replay found broken) and invalid_state (the stream is not being captured; host
+   * target) before anything was recorded; cuda_error.
    */
   void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
   /**
    * Records step `step` where the capture of `stream` stands, behind its prologue. Each step once a
    * prologue, in any order, on any stream of that capture. Directly behind another SSU step of
    * this lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range)
-   * and invalid_state (no prologue in this capture; recorded already); what a custom step throws.
+   * and invalid_state (no prologue in this capture; recorded already) before anything was recorded;
+   * what a custom step throws. A custom step or user's backend is held to what `make_lane` asks of
+   * it, by step and bucket: invalid_argument (it added nothing, or what a graph cannot keep),
+   * invalid_state (it ended the capture), cuda_error (it spoiled the capture, which nobody tries
+   * again). The capture is to be ended and its graph dropped then.
    */
   void record_step(std::size_t step, stream_handle stream);
   /** The prologue and every step in order. Throws as they do. */
@@ -121,8 +125,11 @@ class lane {
   /**
    * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs.
    * Checked like `make_lane`. A bucket of library kernels alone gets new node parameters; one with
-   * other steps is recorded again and its executable updated, or instantiated anew. What the caller
-   * recorded elsewhere keeps the old addresses. May allocate; waits for nothing in flight.
+   * other steps is recorded again and its executable updated, or instantiated anew. May allocate;
+   * waits for nothing in flight.
+   *
+   * What the caller recorded of this lane must not run again, for the padded copies may lie
+   * elsewhere and hold other tensors: record it anew, prologue included.
    *
    * One outcome a bucket. Throws as `make_lane`, and what a custom step throws: nothing changed
    * then. A cuda_error from an update leaves that bucket unusable until `rebuild`, others as they
@@ -164,8 +171,8 @@ class lane {
 
   /**
    * Replays every bucket full and takes the median of `rounds`. Runs on what the bound tensors hold
-   * and so changes state and out: for a lane that does not serve yet. The random state is put back.
-   * Waits for the stream. Throws as `replay`.
+   * and so changes state and out: for a lane that does not serve yet. The random state is put back,
+   * also where it throws. Waits for the stream. Throws as `replay`.
    */
   [[nodiscard]] std::vector<bucket_time> time_buckets(int rounds, stream_handle stream);
 

@@ -42,13 +42,13 @@ struct step_context {
 
 /**
  * Enqueues a step on `stream`: kernels, library calls, copies between device and pinned memory.
- * Called once a bucket and recording (again after a rebind, and up to three times more where
- * another thread spoiled the capture), and once a `run_eager`; must enqueue the same each time.
- * Never called by a replay. While a step is recorded, `stream` is being captured: no
- * synchronisation, no allocation, no copy from or to pageable memory; other streams may be forked
- * off and must be joined. A kernel that is launched programmatically calls
- * cudaGridDependencySynchronize in every block. What it throws passes through the call that
- * records.
+ * Called once a bucket and recording (again after a rebind; and up to three times more for each
+ * step whose capture somebody spoiled, its own or a later one's, for the graph is lost with it),
+ * and once a `run_eager`; must enqueue the same each time. Never called by a replay. While a step
+ * is recorded, `stream` is being captured: no synchronisation, no allocation, no copy from or to
+ * pageable memory; other streams may be forked off and must be joined. A kernel that is launched
+ * programmatically calls cudaGridDependencySynchronize in every block. What it throws passes
+ * through the call that records.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
 

@@ -3,7 +3,7 @@
 #include <ssugraph/stream.hpp>
 
 #if SSUGRAPH_CUDA
-#include "lib/core/cuda_check.hpp"
+#include "lib/core/cuda_handle.hpp"
 #endif
 
 namespace ssugraph {
@@ -42,8 +42,9 @@ int compute_capability(device where) {
   return 10 * major + minor;
 }
 
-bool is_capturing(stream_handle stream) {
-  if (!has_cuda_device()) return false;
+bool is_capturing(stream_handle stream, device where) {
+  if (where.is_host()) return false;
+  const device_guard guard{where.ordinal};
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   check_cuda(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
   return status != cudaStreamCaptureStatusNone;
@@ -67,7 +68,7 @@ int compute_capability(device) {
   return 0;
 }
 
-bool is_capturing(stream_handle) {
+bool is_capturing(stream_handle, device) {
   return false;
 }
 

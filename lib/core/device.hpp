@@ -18,7 +18,8 @@ namespace ssugraph::detail {
   return compute_capability(where) >= 100;
 }
 
-/** True if `stream` is being captured. Throws cuda_error. Host builds: false. */
-[[nodiscard]] bool is_capturing(stream_handle stream);
+/** True if `stream` is being captured; `where` says whose it is if it is a default stream. Throws
+ *  cuda_error. On the host: false. */
+[[nodiscard]] bool is_capturing(stream_handle stream, device where);
 
 }  // namespace ssugraph::detail

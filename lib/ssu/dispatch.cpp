@@ -42,7 +42,7 @@ void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle st
   const ssu_plan plan = detail::resolve(*backend_, call.problem, call.sequences, config_.algorithm);
   if (call.sequences == 0) return;
   const bool draws = call.problem.stochastic_rounding && !call.args.rand_seed;
-  if (draws && !call.problem.device.is_host() && detail::is_capturing(stream)) {
+  if (draws && detail::is_capturing(stream, call.problem.device)) {
     throw invalid_state{"the stream", "is being captured, so a seed drawn now would repeat",
                         "bind rand_seed"};
   }

@@ -155,6 +155,20 @@ TEST_P(building, refuses_steps_with_and_without_cu_seqlens) {
   EXPECT_EQ(builder.build().step_count(), 1u);
 }
 
+TEST_P(building, refuses_two_layers_on_one_state_unless_the_later_one_says_so) {
+  const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 2), false};
+  ssu_args args = layers.args(1);
+  args.state = layers.args(0).state;
+  pipeline_builder builder = empty_builder();
+  builder.ssu("first", layers.args(0));
+  EXPECT_EQ(refused_argument([&] { builder.ssu("second", args); }), "second.state");
+  builder.ssu("second", args, {.shares_state = true});
+  builder.ssu("third", layers.args(1));
+  EXPECT_EQ(builder.build().step_count(), 3u);
+  args.state = layers.args(1).state;
+  EXPECT_EQ(refused_argument([&] { builder.ssu("fourth", args); }), "fourth.state");
+}
+
 TEST_P(building, refuses_names_that_are_empty_or_taken) {
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   pipeline_builder builder = empty_builder();

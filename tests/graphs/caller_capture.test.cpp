@@ -1,3 +1,4 @@
+#include "tests/graphs/step_kernels.hpp"
 #include "tests/graphs/target_suite.hpp"
 
 #include <ssugraph/error.hpp>
@@ -32,6 +33,23 @@ graph_exec instantiated(cudaGraph_t from) {
   cudaGraphExec_t exec = nullptr;
   check(cudaGraphInstantiate(&exec, from, 0));
   return {exec, cudaGraphExecDestroy};
+}
+
+/** The edges of a straight line of nodes, from its start: `f` full, `p` programmatic. */
+std::string edges_along(cudaGraph_t line) {
+  std::string edges;
+  cudaGraphNode_t node = nullptr;
+  cudaGraphEdgeData edge{};
+  std::size_t count = 1;
+  check(cudaGraphGetRootNodes(line, &node, &count));
+  while (true) {
+    check(cudaGraphNodeGetDependentNodes(node, nullptr, nullptr, &count));
+    if (count == 0) return edges;
+    EXPECT_EQ(count, 1u) << "not a straight line";
+    count = 1;
+    check(cudaGraphNodeGetDependentNodes(node, &node, &edge, &count));
+    edges += edge.type == cudaGraphDependencyTypeProgrammatic ? 'p' : 'f';
+  }
 }
 
 class callers_capture : public testing::Test {
@@ -74,13 +92,15 @@ class callers_capture : public testing::Test {
   }
   void set_live(std::int32_t batch) { live_->write(0, std::as_bytes(std::span{&batch, 1})); }
 
-  graph_exec captured(cudaStreamCaptureMode mode, const std::function<void()>& record) {
+  graph captured_graph(cudaStreamCaptureMode mode, const std::function<void()>& record) {
     check(cudaStreamBeginCapture(stream_->get(), mode));
     record();
     cudaGraph_t raw = nullptr;
     check(cudaStreamEndCapture(stream_->get(), &raw));
-    const graph owner{raw, cudaGraphDestroy};
-    return instantiated(raw);
+    return {raw, cudaGraphDestroy};
+  }
+  graph_exec captured(cudaStreamCaptureMode mode, const std::function<void()>& record) {
+    return instantiated(captured_graph(mode, record).get());
   }
 
   void launch(const graph_exec& exec) {
@@ -176,6 +196,48 @@ TEST_F(callers_capture, as_a_child_graph) {
       });
 }
 
+TEST_F(callers_capture, overlaps_neighbours_and_nothing_else) {
+  if (!can_overlap()) GTEST_SKIP() << "no programmatic dependent launch here";
+  const model layers{target::cuda, cases(ssu_mode::plain), true};
+  pipeline_builder builder = layers.builder(bucket_policy{{8}}).recording({.checked = false});
+  lane lane = builder.build().make_lane(stream_->get());
+  const stream_handle stream = stream_->get();
+  const auto edges_of = [&](const std::function<void()>& record) {
+    return edges_along(captured_graph(cudaStreamCaptureModeGlobal, record).get());
+  };
+  const auto enqueue_kernel = [&] {
+    enqueue_slow_copy(copy_->data(), copy_->data() + 256, 64, 0, {.triggers = true}, stream);
+  };
+  EXPECT_EQ(edges_of([&] { lane.record(8, live(), stream); }), "fpp");
+  EXPECT_EQ(edges_of([&] {
+              lane.record_prologue(8, live(), stream);
+              lane.record_step(0, stream);
+              enqueue_kernel();
+              lane.record_step(1, stream);
+              lane.record_step(2, stream);
+            }),
+            "fffp");
+  EXPECT_EQ(edges_of([&] {
+              enqueue_kernel();
+              overlap_next(stream);
+              lane.record_prologue(8, live(), stream);
+              lane.record_step(0, stream);
+              enqueue_kernel();
+              overlap_next(stream);
+              lane.record_step(1, stream);
+              lane.record_step(2, stream);
+            }),
+            "ffffp")
+      << "the caller's kernels may be overlapped, but not by ours";
+
+  cudaGraph_t raw = nullptr;
+  check(cudaGraphCreate(&raw, 0));
+  const graph parent{raw, cudaGraphDestroy};
+  cudaGraph_t child = nullptr;
+  check(cudaGraphChildGraphNodeGetGraph(lane.add_child_graph(raw, {}, 8, live()), &child));
+  EXPECT_EQ(edges_along(child), "fpp");
+}
+
 TEST_F(callers_capture, counts_a_batch_out_of_range_as_the_nearest_in_it) {
   model layers{target::cuda, cases(ssu_mode::plain), true};
   lane lane = build(layers).make_lane(stream_->get());
@@ -222,6 +284,116 @@ TEST_F(callers_capture, refuses_what_it_cannot_record) {
   });
   lane.replay(3, stream);
   stream_->wait();
+}
+
+TEST_F(callers_capture, wants_its_prologue_again_after_a_rebind) {
+  const model layers{target::cuda, cases(ssu_mode::plain), true};
+  const model others{target::cuda, cases(ssu_mode::plain), true};
+  const placed_stream elsewhere{place::device};
+  lane lane = layers.build(bucket_policy{{3}}).make_lane(stream_->get());
+  check(cudaStreamBeginCapture(elsewhere.get(), cudaStreamCaptureModeRelaxed));
+  lane.record_prologue(3, live(), elsewhere.get());
+  lane.record_step(0, elsewhere.get());
+  (void)lane.rebind(
+      std::vector<binding>{{"layer1", ssu_tensor::state, others.args(1).state.data()}});
+  EXPECT_THROW(lane.record_step(1, elsewhere.get()), invalid_state);
+  lane.record(3, live(), elsewhere.get());
+  cudaGraph_t raw = nullptr;
+  check(cudaStreamEndCapture(elsewhere.get(), &raw));
+  check(cudaGraphDestroy(raw));
+}
+
+/** Custom steps that do in the caller's capture what a graph cannot keep. */
+class steps_in_callers_capture : public callers_capture {
+ protected:
+  /** Step "mine" does `what` and is refused in words that name it; then all goes on. */
+  template <class Error>
+  void expect_refused(const std::function<void(stream_handle)>& what, const std::string& words) {
+    const model layers{target::cuda, cases(ssu_mode::plain), true};
+    bool well_behaved = false;
+    pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{3, 8}}};
+    builder.recording({.lazy = true}).ssu("layer0", layers.args(0));
+    builder.step("mine", [&](const step_context&, stream_handle stream) {
+      if (!well_behaved) return what(stream);
+      enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+    });
+    lane lane = builder.build().make_lane(stream_->get());
+    check(cudaStreamBeginCapture(stream_->get(), cudaStreamCaptureModeThreadLocal));
+    lane.record_prologue(3, live(), stream_->get());
+    lane.record_step(0, stream_->get());
+    try {
+      lane.record_step(1, stream_->get());
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      for (const std::string& part : {std::string{"mine"}, std::string{"bucket 3"}, words})
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+    drop_capture();
+    well_behaved = true;
+    const graph_exec exec =
+        captured(cudaStreamCaptureModeThreadLocal, [&] { lane.record(3, live(), stream_->get()); });
+    set_live(2);
+    launch(exec);
+    EXPECT_EQ(lane.random_state(), (random_state{0, 1}));
+  }
+
+  /** Ends the capture of the stream, whatever became of it. */
+  void drop_capture() {
+    cudaGraph_t graph = nullptr;
+    if (cudaStreamEndCapture(stream_->get(), &graph) == cudaSuccess) check(cudaGraphDestroy(graph));
+    cudaGetLastError();
+  }
+};
+
+TEST_F(steps_in_callers_capture, that_add_nothing) {
+  expect_refused<invalid_argument>([](stream_handle) {}, "nothing");
+}
+
+TEST_F(steps_in_callers_capture, that_allocate_in_stream_order) {
+  expect_refused<invalid_argument>(
+      [](stream_handle stream) {
+        void* memory = nullptr;
+        check(cudaMallocAsync(&memory, 256, stream));
+        check(cudaFreeAsync(memory, stream));
+      },
+      "allocation");
+}
+
+TEST_F(steps_in_callers_capture, that_copy_from_pageable_memory) {
+  const std::vector<std::byte> pageable(64);
+  expect_refused<invalid_argument>(
+      [&](stream_handle stream) {
+        enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+        check(cudaMemcpyAsync(copy_->data(), pageable.data(), 64, cudaMemcpyHostToDevice, stream));
+      },
+      "pageable");
+}
+
+TEST_F(steps_in_callers_capture, that_spoil_it_and_swallow_the_error) {
+  expect_refused<cuda_error>(
+      [&](stream_handle stream) {
+        enqueue_copy(place::device, copy_->data(), copy_->data() + 256, 64, stream);
+        void* memory = nullptr;
+        EXPECT_NE(cudaMalloc(&memory, 256), cudaSuccess);
+        cudaGetLastError();
+      },
+      "captur");
+}
+
+TEST_F(steps_in_callers_capture, that_end_it) {
+  const auto end = [](stream_handle stream) {
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream, &graph));
+    check(cudaGraphDestroy(graph));
+  };
+  expect_refused<invalid_state>(end, "ended the capture");
+  expect_refused<invalid_state>(
+      [&](stream_handle stream) {
+        end(stream);
+        check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+      },
+      "ended the capture");
 }
 
 TEST_F(callers_capture, survives_a_destructor_in_the_middle) {

@@ -1,4 +1,5 @@
 #include "tests/graphs/replay.hpp"
+#include "tests/graphs/step_kernels.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
@@ -6,10 +7,12 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 /** Custom steps that do what a graph cannot keep: named errors, a second try, and nothing spoiled.
  */
@@ -17,6 +20,25 @@ namespace ssugraph::test {
 namespace {
 
 constexpr std::int32_t most_sequences = 4;
+
+struct device_memory {
+  static constexpr std::size_t piece = 32 << 20;  ///< in which the driver takes it
+
+  std::uint64_t in_pool = 0;  ///< allocated in stream order
+  std::size_t free = 0;
+
+  static device_memory now() {
+    device_memory used;
+    std::size_t total = 0;
+    cudaMemPool_t pool = nullptr;
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    EXPECT_EQ(cudaMemGetInfo(&used.free, &total), cudaSuccess);
+    EXPECT_EQ(cudaDeviceGetMemPool(&pool, 0), cudaSuccess);
+    EXPECT_EQ(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used.in_pool),
+              cudaSuccess);
+    return used;
+  }
+};
 
 class capture_errors : public testing::Test {
  protected:
@@ -197,6 +219,21 @@ TEST_F(capture_errors, a_fork_that_is_not_joined) {
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
 }
 
+TEST_F(capture_errors, a_step_that_lets_the_next_one_start_early_is_fine) {
+  if (!can_overlap()) GTEST_SKIP() << "no programmatic dependent launch here";
+  pipeline_builder builder{{}, bucket_policy{{most_sequences}}};
+  builder.step("early", doing([this](stream_handle stream) {
+                 enqueue_slow_copy(memory_->data(), memory_->data() + 256, 64, 0,
+                                   {.triggers = true}, stream);
+                 overlap_next(stream);
+               }));
+  builder.ssu("layer", layers_->args(0));
+  lane lane = builder.build().make_lane(stream_->get());
+  lane.replay(3, stream_->get());
+  stream_->wait();
+  expect_usable();
+}
+
 TEST_F(capture_errors, use_of_the_legacy_stream_in_a_strict_build) {
   const auto on_legacy = [&](stream_handle) {
     cudaMemsetAsync(memory_->data(), 0, 64, cudaStreamLegacy);
@@ -206,6 +243,35 @@ TEST_F(capture_errors, use_of_the_legacy_stream_in_a_strict_build) {
   // Not asked to look, nobody sees it.
   EXPECT_NO_THROW((void)pipeline_with(doing(on_legacy)).make_lane(stream_->get()));
   ASSERT_EQ(cudaStreamSynchronize(cudaStreamLegacy), cudaSuccess);
+}
+
+TEST_F(capture_errors, leak_nothing) {
+  struct users_error {};
+  const std::vector<pipeline> failing{
+      pipeline_with([](const step_context&, stream_handle) {}),
+      pipeline_with(doing([](stream_handle) { throw users_error{}; })),
+      pipeline_with(doing([](stream_handle) { allocate_and_forget_the_error(); })),
+      pipeline_with(doing([](stream_handle stream) {
+        void* memory = nullptr;
+        if (cudaMallocAsync(&memory, 256, stream) == cudaSuccess) cudaFreeAsync(memory, stream);
+      })),
+      pipeline_with(doing([](stream_handle stream) {
+        cudaGraph_t graph = nullptr;
+        if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      }))};
+  const auto fail = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      for (const pipeline& one : failing)
+        EXPECT_ANY_THROW((void)one.make_lane(stream_->get()));
+    }
+  };
+  fail(3);  // what the driver takes once
+  const device_memory before = device_memory::now();
+  fail(50);
+  const device_memory after = device_memory::now();
+  EXPECT_EQ(after.in_pool, before.in_pool) << "memory of lanes that were never made";
+  EXPECT_GE(after.free + device_memory::piece, before.free);
+  expect_usable();
 }
 
 TEST_F(capture_errors, a_warm_up_is_neither_captured_nor_live) {
@@ -245,6 +311,26 @@ TEST_F(capture_errors, a_warm_up_is_neither_captured_nor_live) {
   EXPECT_EQ(lane.random_state(), random_state{});
   EXPECT_EQ(lane.stats().retries, 0u);
   EXPECT_EQ(layers_->memory(0).read_all(), before);
+}
+
+TEST_F(capture_errors, a_warm_up_that_throws_has_run_before_its_memory_is_freed) {
+  struct users_error {};
+  cudaEvent_t written = nullptr;
+  ASSERT_EQ(cudaEventCreateWithFlags(&written, cudaEventDisableTiming), cudaSuccess);
+  pipeline_builder builder{{}, bucket_policy{{most_sequences}}};
+  builder.ssu("layer", layers_->args(0));
+  builder.step("mine",
+               [&](const step_context& context, stream_handle stream) {
+                 enqueue_slow_copy(context.scratch.data(), memory_->data(), 256, 50'000, {},
+                                   stream);
+                 ASSERT_EQ(cudaEventRecord(written, stream), cudaSuccess);
+                 throw users_error{};
+               },
+               {.scratch_bytes = 256, .warm_up = true});
+  EXPECT_THROW((void)builder.build().make_lane(stream_->get()), users_error);
+  EXPECT_EQ(cudaEventQuery(written), cudaSuccess) << "the lane is gone, but not its work";
+  EXPECT_EQ(cudaEventDestroy(written), cudaSuccess);
+  expect_usable();
 }
 
 }  // namespace

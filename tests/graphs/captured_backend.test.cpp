@@ -8,9 +8,10 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 /** A user's backend in a pipeline: what its enqueue puts on the stream is captured. */
 namespace ssugraph::test {
@@ -36,14 +37,14 @@ class disguised_backend : public mamba_ssu_backend {
   detail::backend_pointer native_ = detail::find_backend("native");
 };
 
-/** Throws out of the middle of a capture. Only offers itself where it is wanted. */
-class failing_backend : public disguised_backend {
+/** Enqueues what a test asks for, and only offers itself to it. */
+class unruly_backend : public disguised_backend {
  public:
-  static inline std::atomic<bool> offered = false;
+  static inline std::function<void(stream_handle)> enqueues;
 
-  std::string name() const override { return "failing"; }
+  std::string name() const override { return "unruly"; }
   support supports(const ssu_problem& problem) const override {
-    if (!offered) return {"it is not offered"};
+    if (!enqueues) return {"it is not offered"};
     return disguised_backend::supports(problem);
   }
   ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
@@ -52,17 +53,16 @@ class failing_backend : public disguised_backend {
     plan.backend = name();
     return plan;
   }
-  void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+  void enqueue(const ssu_plan&, const ssu_args&, std::int64_t,
                stream_handle stream) const override {
-    disguised_backend::enqueue(plan, args, drawn_seed, stream);
-    throw unsupported{{{name(), "changed its mind"}}};
+    enqueues(stream);
   }
 };
 
 const std::string& disguised() {
   static const std::string name = [] {
     register_mamba_ssu_backend(std::make_shared<disguised_backend>());
-    register_mamba_ssu_backend(std::make_shared<failing_backend>());
+    register_mamba_ssu_backend(std::make_shared<unruly_backend>());
     return std::string{"disguised"};
   }();
   return name;
@@ -93,19 +93,26 @@ TEST(captured_backend, equals_the_kernel_node_bit_for_bit) {
   EXPECT_EQ(run(disguised()), run("native"));
 }
 
-TEST(captured_backend, that_throws_leaves_everything_usable) {
-  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+/** A backend that does `what` fails to make a lane, by an Error that `expect` looks at; then all is
+ *  as before. */
+template <class Error>
+void expect_no_lane(std::function<void(stream_handle)> what,
+                    const std::function<void(const Error&)>& expect) {
   static_cast<void>(disguised());
   auto cases = make_layers({}, 2);
   for (ssu_case& test : cases)
-    test.config.backend = "failing";
+    test.config.backend = "unruly";
   model layers{target::cuda, cases, false};
   const auto before = layers.read();
   const placed_stream stream{place::device};
-  failing_backend::offered = true;
-  const pipeline built = layers.build(bucket_policy{{3}});
-  failing_backend::offered = false;
-  EXPECT_THROW(static_cast<void>(built.make_lane(stream.get())), unsupported);
+  unruly_backend::enqueues = std::move(what);
+  try {
+    static_cast<void>(layers.build(bucket_policy{{3}}).make_lane(stream.get()));
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    expect(error);
+  }
+  unruly_backend::enqueues = nullptr;
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(layers.read(), before);
 
@@ -113,6 +120,35 @@ TEST(captured_backend, that_throws_leaves_everything_usable) {
     test.config.backend = disguised();
   lane lane = model{target::cuda, cases, false}.build(bucket_policy{{3}}).make_lane(stream.get());
   stream.wait();
+}
+
+TEST(captured_backend, that_throws_leaves_everything_usable) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  const placed_memory memory{place::device, 256};
+  expect_no_lane<unsupported>(
+      [&](stream_handle stream) {
+        enqueue_copy(place::device, memory.data(), memory.data() + 128, 64, stream);
+        throw unsupported{{{"unruly", "changed its mind"}}};
+      },
+      [](const unsupported&) {});
+}
+
+TEST(captured_backend, that_adds_what_a_graph_cannot_keep_is_refused_by_step_and_bucket) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  const auto expect_refused = [](const std::function<void(stream_handle)>& what,
+                                 const std::string& word) {
+    expect_no_lane<invalid_argument>(what, [&](const invalid_argument& error) {
+      EXPECT_EQ(error.argument(), "step 'layer0' in bucket 3");
+      EXPECT_NE(error.came().find(word), std::string::npos) << error.came();
+    });
+  };
+  expect_refused([](stream_handle) {}, "nothing");
+  expect_refused(
+      [](stream_handle stream) {
+        void* memory = nullptr;
+        if (cudaMallocAsync(&memory, 256, stream) == cudaSuccess) cudaFreeAsync(memory, stream);
+      },
+      "allocation");
 }
 
 }  // namespace

@@ -429,6 +429,28 @@ TEST_F(checked_on_a_gpu, watches_the_callers_own_graphs) {
   }
 }
 
+TEST_F(checked_on_a_gpu, reports_where_a_child_graph_is_added) {
+  promising_layers promising{target::cuda, spec_of(ssu_mode::plain, false)};
+  const placed_memory live{place::device, sizeof(std::int32_t)};
+  const auto* count = reinterpret_cast<const std::int32_t*>(live.data());
+  lane lane = promising.build(true).make_lane(stream_->get());
+  promises broken = promising.kept();
+  broken.indices[4] = broken.indices[1];
+  promising.write(broken);
+  lane.replay(5, stream_->get());
+  promising.write(promising.kept());
+
+  cudaGraph_t parent = nullptr;
+  std::size_t nodes = 1;
+  check(cudaGraphCreate(&parent, 0));
+  EXPECT_EQ(refused([&] { (void)lane.add_child_graph(parent, {}, 3, count); }),
+            "layer0.state_batch_indices[4]");
+  check(cudaGraphGetNodes(parent, nullptr, &nodes));
+  EXPECT_EQ(nodes, 0U);
+  EXPECT_EQ(refused([&] { (void)lane.add_child_graph(parent, {}, 3, count); }), "");
+  check(cudaGraphDestroy(parent));
+}
+
 #endif
 
 }  // namespace

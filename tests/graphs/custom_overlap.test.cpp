@@ -51,6 +51,8 @@ class custom_overlap : public testing::Test {
     const overlap how = declared.value_or(overlap{.launched_early = true, .triggers = true});
     pipeline_builder builder{{}, bucket_policy{{sequences}}};
     builder.programmatic_dependent_launch(pdl);
+    const model elsewhere{target::cuda, cases_, false};
+    std::vector<binding> home;
     std::vector<placed_memory> sources;
     for (std::size_t layer = 0; layer < cases_.size(); ++layer) {
       const byte_range range = bytes_of(layers.args(layer).*member);
@@ -74,9 +76,13 @@ class custom_overlap : public testing::Test {
                               on);
           },
           options);
-      builder.ssu(model::name_of(layer), layers.args(layer));
+      ssu_args args = layers.args(layer);
+      home.push_back({model::name_of(layer), ssu_tensor::state, args.state.data()});
+      if (rebinds_) args.state = elsewhere.args(layer).state;
+      builder.ssu(model::name_of(layer), args);
     }
     lane lane = builder.build().make_lane(stream.get());
+    if (rebinds_) (void)lane.rebind(home);
     for (int i = 0; i < replays; ++i) {
       const std::int32_t batch = sequences - i % sequences;
       if (call == lane_call::replay) {
@@ -89,8 +95,10 @@ class custom_overlap : public testing::Test {
     return layers.read();
   }
 
-  void expect_same(tensor_view ssu_args::*member) {
-    const auto expected = run(member, false, std::nullopt, lane_call::replay);
+  std::vector<arena> without_overlap(tensor_view ssu_args::*member) {
+    return run(member, false, std::nullopt, lane_call::replay);
+  }
+  void expect_same(tensor_view ssu_args::*member, const std::vector<arena>& expected) {
     for (const bool early : {false, true}) {
       for (const bool triggers : {false, true}) {
         const overlap how{.launched_early = early, .triggers = triggers};
@@ -102,14 +110,21 @@ class custom_overlap : public testing::Test {
   }
 
   std::vector<ssu_case> cases_;
+  bool rebinds_ = false;  ///< the layers are built on states elsewhere, then go over to their own
 };
 
 TEST_F(custom_overlap, of_a_step_that_writes_the_inputs_of_the_next_layer) {
-  expect_same(&ssu_args::B);
+  expect_same(&ssu_args::B, without_overlap(&ssu_args::B));
 }
 
 TEST_F(custom_overlap, of_a_step_that_writes_the_state_of_the_next_layer) {
-  expect_same(&ssu_args::state);
+  expect_same(&ssu_args::state, without_overlap(&ssu_args::state));
+}
+
+TEST_F(custom_overlap, of_a_step_that_writes_where_a_rebind_put_the_state_of_the_next_layer) {
+  const auto expected = without_overlap(&ssu_args::state);
+  rebinds_ = true;
+  expect_same(&ssu_args::state, expected);
 }
 
 }  // namespace

@@ -39,14 +39,34 @@ struct sighting {
   std::int32_t live_rows;
   std::int64_t seeds[3];
   std::int32_t indices[most_sequences * 3];
+  std::int32_t dst_indices[most_sequences * 3];
+  std::int32_t accepted[most_sequences];
   std::int32_t boundaries[most_sequences + 1];
+};
+
+/** Tensors of the user's, read on the host. Of one model's layer, as it was. */
+class users_tensors {
+ public:
+  users_tensors(model& of, std::size_t layer)
+      : content_{of.memory(layer).read_all()}, base_{of.memory(layer).data()} {}
+
+  [[nodiscard]] std::int64_t at(tensor_view view, std::int64_t i, std::int64_t j = 0) {
+    view = view.at(content_.data() + (static_cast<std::byte*>(view.data()) - base_));
+    return load_index(view.rank() == 2 ? address_of(view, i, j) : address_of(view, i),
+                      view.dtype());
+  }
+
+ private:
+  arena content_;
+  const std::byte* base_;
 };
 
 class custom_steps : public target_suite {
  protected:
-  /** A step that copies what its context shows to a `sighting`. */
-  static step_function seer(std::byte* to) {
-    return [to](const step_context& context, stream_handle stream) {
+  /** A step that copies what its context shows to a `sighting`, and keeps the context. */
+  static step_function seer(std::byte* to, step_context& last) {
+    return [to, &last](const step_context& context, stream_handle stream) {
+      last = context;
       auto* seen = reinterpret_cast<sighting*>(to);
       const auto copy = [&](auto& field, const void* from, std::size_t bytes) {
         if (bytes != 0) enqueue_copy(where(), &field, from, bytes, stream);
@@ -57,8 +77,13 @@ class custom_steps : public target_suite {
       const auto bytes = [](const tensor_view& view) {
         return view ? static_cast<std::size_t>(view.size() * size_of(view.dtype())) : 0;
       };
-      copy(seen->indices, context.state_batch_indices.data(), bytes(context.state_batch_indices));
-      copy(seen->boundaries, context.cu_seqlens.data(), bytes(context.cu_seqlens));
+      const auto copy_all = [&](auto& field, const tensor_view& view) {
+        copy(field, view.data(), bytes(view));
+      };
+      copy_all(seen->indices, context.state_batch_indices);
+      copy_all(seen->dst_indices, context.dst_state_batch_indices);
+      copy_all(seen->accepted, context.num_accepted_tokens);
+      copy_all(seen->boundaries, context.cu_seqlens);
     };
   }
 
@@ -107,21 +132,17 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
     const placed_memory sightings{where(), 2 * sizeof(sighting)};
     const placed_stream stream{where()};
     pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{3, 8}}, GetParam()};
-    builder.step("in front", seer(sightings.data()), {.seeds = 2});
+    step_context in_front;
+    step_context behind;
+    builder.step("in front", seer(sightings.data(), in_front), {.seeds = 2});
     builder.ssu("layer0", layers.args(0));
     builder.ssu("layer1", layers.args(1));
-    builder.step("behind", seer(sightings.data() + sizeof(sighting)), {.seeds = 3});
+    builder.step("behind", seer(sightings.data() + sizeof(sighting), behind), {.seeds = 3});
     const pipeline built = builder.build();
     EXPECT_EQ(built.seeds_per_replay(), 2 + 1 + 1 + 3);
     lane lane = built.make_lane(stream.get());
 
-    arena content = layers.memory(0).read_all();
-    const auto users = [&](tensor_view view, std::int64_t i, std::int64_t j) {
-      const auto offset = static_cast<std::byte*>(view.data()) - layers.memory(0).data();
-      view = view.at(content.data() + offset);
-      return load_index(view.rank() == 2 ? address_of(view, i, j) : address_of(view, i),
-                        view.dtype());
-    };
+    users_tensors users{layers, 0};
     random_state random{99, 1000};
     lane.set_random_state(random, stream.get());
     for (const lane_call call : {lane_call::replay, lane_call::run_eager}) {
@@ -135,27 +156,81 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
         stream.wait();
         const std::int32_t bucket = batch <= 3 ? 3 : 8;
         const tensor_view indices = layers.args(0).state_batch_indices;
+        const tensor_view dst = layers.args(0).dst_state_batch_indices;
+        const tensor_view accepted = layers.args(0).num_accepted_tokens;
         const std::int64_t columns = indices.rank() == 2 ? indices.extent(1) : 1;
         for (const std::size_t place : {0, 1}) {
           const sighting seen = seen_in(sightings, place);
           EXPECT_EQ(seen.live_sequences, batch);
           const tensor_view cu = layers.args(0).cu_seqlens;
-          EXPECT_EQ(seen.live_rows, cu ? users(cu, batch, 0) : batch);
+          EXPECT_EQ(seen.live_rows, cu ? users.at(cu, batch) : batch);
           for (std::size_t i = 0; i < (place == 0 ? 2u : 3u); ++i) {
             const std::uint64_t consumer = (place == 0 ? 0 : 4) + i;
             EXPECT_EQ(seen.seeds[i], oracle_draw(random.seed, random.next_draw + consumer));
           }
           for (std::int64_t i = 0; i < bucket * columns; ++i) {
             const bool live = i / columns < batch;
-            EXPECT_EQ(seen.indices[i], live ? users(indices, i / columns, i % columns) : 0) << i;
+            EXPECT_EQ(seen.indices[i], live ? users.at(indices, i / columns, i % columns) : 0) << i;
+            if (!dst) continue;
+            EXPECT_EQ(seen.dst_indices[i], live ? users.at(dst, i / columns, i % columns) : 0) << i;
           }
+          for (std::int64_t i = 0; accepted && i < bucket; ++i)
+            EXPECT_EQ(seen.accepted[i], i < batch ? users.at(accepted, i) : 1) << i;
           for (std::int64_t i = 0; cu && i <= bucket; ++i)
-            EXPECT_EQ(seen.boundaries[i], users(cu, std::min<std::int64_t>(i, batch), 0));
+            EXPECT_EQ(seen.boundaries[i], users.at(cu, std::min<std::int64_t>(i, batch)));
         }
         random.next_draw += 7;
       }
     }
+    for (const step_context& context : {in_front, behind}) {
+      EXPECT_EQ(context.null_block_id, 0);
+      EXPECT_EQ(context.rows, context.bucket * spec_of(mode).max_seqlen);
+      EXPECT_EQ(bool{context.dst_state_batch_indices}, mode == ssu_mode::speculative);
+      EXPECT_EQ(bool{context.num_accepted_tokens}, mode == ssu_mode::speculative);
+      EXPECT_EQ(bool{context.cu_seqlens}, mode == ssu_mode::varlen);
+    }
     EXPECT_EQ(lane.random_state(), random);
+  }
+}
+
+TEST_P(custom_steps, see_the_copies_of_the_next_layer_and_at_the_end_of_the_last_one) {
+  case_spec spec = spec_of(ssu_mode::plain);
+  spec.has_dst = true;
+  model both{GetParam(), make_layers(spec, 1), false};
+  spec.has_dst = false;
+  spec.null_block_id = -1;
+  model negative{GetParam(), make_layers(spec, 1), false};
+  spec.has_indices = false;
+  model none{GetParam(), make_layers(spec, 1), false};
+  const std::vector<model*> layers{&both, &negative, &none};
+
+  const placed_memory sightings{where(), 4 * sizeof(sighting)};
+  const placed_stream stream{where()};
+  std::vector<step_context> contexts(4);
+  pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{8}}, GetParam()};
+  for (std::size_t place = 0; place < 4; ++place) {
+    builder.step("step" + std::to_string(place),
+                 seer(sightings.data() + place * sizeof(sighting), contexts[place]));
+    if (place < 3) builder.ssu(model::name_of(place), layers[place]->args(0));
+  }
+  lane lane = builder.build().make_lane(stream.get());
+  lane.replay(5, stream.get());
+  stream.wait();
+  for (std::size_t place = 0; place < 4; ++place) {
+    SCOPED_TRACE(place);
+    const sighting seen = seen_in(sightings, place);
+    const step_context& context = contexts[place];
+    EXPECT_EQ(context.null_block_id, place == 0 ? 0 : -1);
+    EXPECT_EQ(bool{context.dst_state_batch_indices}, place == 0);
+    users_tensors users{*layers[std::min<std::size_t>(place, 2)], 0};
+    const ssu_args& args = layers[std::min<std::size_t>(place, 2)]->args(0);
+    for (std::int64_t i = 0; i < most_sequences; ++i) {
+      const tensor_view& indices = args.state_batch_indices;
+      const std::int64_t live = indices ? users.at(indices, i) : i;
+      EXPECT_EQ(seen.indices[i], i < 5 ? live : context.null_block_id) << i;
+      if (place > 0) continue;
+      EXPECT_EQ(seen.dst_indices[i], i < 5 ? users.at(args.dst_state_batch_indices, i) : 0) << i;
+    }
   }
 }
 

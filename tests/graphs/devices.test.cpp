@@ -1,10 +1,12 @@
 #include "tests/graphs/target_suite.hpp"
 
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/staging.hpp>
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -141,6 +143,144 @@ TEST(devices, several_may_have_one_each) {
   expect_side_by_side({1, 0}, 1);
   expect_side_by_side({1}, 0);
   ASSERT_EQ(cudaSetDevice(0), cudaSuccess);
+}
+
+/** Everything that a lane on device 1 is used with. Made with that device current. */
+struct on_second_device {
+  on_second_device() {
+    const std::int32_t batch = 5;
+    count.write(0, std::as_bytes(std::span{&batch, 1}));
+  }
+  [[nodiscard]] const std::int32_t* live() const {
+    return reinterpret_cast<const std::int32_t*>(count.data());
+  }
+  void make_lane(const recording_options& options) {
+    pipeline_builder builder = layers.builder(bucket_policy{{2, 6}});
+    builder.recording(options).step("copy", [this](const step_context&, stream_handle on) {
+      enqueue_copy(place::device, scrap.data(), scrap.data() + 64, 64, on);
+    });
+    own.emplace(builder.build().make_lane(stream.get()));
+  }
+  /** Instantiates and launches `graph`, whatever the caller's device. Waits. */
+  void launch(cudaGraph_t graph) const {
+    const int current = current_device();
+    cudaGraphExec_t exec = nullptr;
+    ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
+    ASSERT_EQ(cudaGraphInstantiate(&exec, graph, 0), cudaSuccess);
+    ASSERT_EQ(cudaGraphLaunch(exec, stream.get()), cudaSuccess);
+    stream.wait();
+    ASSERT_EQ(cudaGraphExecDestroy(exec), cudaSuccess);
+    ASSERT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+    ASSERT_EQ(cudaSetDevice(current), cudaSuccess);
+  }
+
+  model layers{target::cuda, cases(), false};
+  model others{target::cuda, cases(), false};
+  placed_memory scrap{place::device, 128};
+  placed_memory count{place::device, sizeof(std::int32_t)};
+  placed_stream stream{place::device};
+  std::optional<lane> own;
+};
+
+class another_device_current : public testing::Test {
+ protected:
+  using use_function = std::function<void(on_second_device&)>;
+
+  void SetUp() override {
+    if (device_count() < 2) GTEST_SKIP() << "fewer than two CUDA devices";
+  }
+  void TearDown() override { cudaSetDevice(0); }
+
+  /** The memory of all layers behind `use`, whose caller has device `current`. */
+  static std::vector<arena> left_by(const use_function& use, int current,
+                                    const recording_options& options) {
+    EXPECT_EQ(cudaSetDevice(1), cudaSuccess);
+    on_second_device one;
+    EXPECT_EQ(cudaSetDevice(current), cudaSuccess);
+    one.make_lane(options);
+    use(one);
+    EXPECT_EQ(current_device(), current);
+    one.own.reset();
+    EXPECT_EQ(current_device(), current);
+    EXPECT_EQ(cudaSetDevice(1), cudaSuccess);
+    std::vector<arena> left = one.layers.read();
+    for (arena& other : one.others.read())
+      left.push_back(std::move(other));
+    return left;
+  }
+
+  static void expect_no_difference(const use_function& use, const recording_options& options = {}) {
+    const auto expected = left_by(use, 1, options);
+    EXPECT_EQ(left_by(use, 0, options), expected);
+    EXPECT_NE(left_by([](on_second_device&) {}, 1, options), expected) << "nothing ran";
+  }
+};
+
+TEST_F(another_device_current, during_a_rebind) {
+  expect_no_difference([](on_second_device& one) {
+    (void)one.own->rebind(
+        std::vector<binding>{{"layer0", ssu_tensor::x, one.others.args(0).x.data()},
+                             {"layer1", ssu_tensor::state, one.others.args(1).state.data()}});
+    for (const std::int32_t batch : {5, 2})
+      one.own->replay(batch, one.stream.get());
+  });
+}
+
+TEST_F(another_device_current, during_a_rebuild) {
+  expect_no_difference([](on_second_device& one) {
+    one.own->rebuild(5);
+    one.own->replay(5, one.stream.get());
+  });
+}
+
+TEST_F(another_device_current, during_the_first_use_of_a_lazy_bucket) {
+  expect_no_difference(
+      [](on_second_device& one) {
+        one.own->replay(5, one.stream.get());
+        one.own->run_eager(2, one.stream.get());
+      },
+      {.lazy = true});
+}
+
+TEST_F(another_device_current, during_a_recording_into_the_callers_capture) {
+  expect_no_difference([](on_second_device& one) {
+    cudaGraph_t graph = nullptr;
+    ASSERT_EQ(cudaStreamBeginCapture(one.stream.get(), cudaStreamCaptureModeThreadLocal),
+              cudaSuccess);
+    one.own->record(6, one.live(), one.stream.get());
+    ASSERT_EQ(cudaStreamEndCapture(one.stream.get(), &graph), cudaSuccess);
+    one.launch(graph);
+  });
+}
+
+TEST_F(another_device_current, while_a_child_graph_is_added) {
+  expect_no_difference([](on_second_device& one) {
+    cudaGraph_t parent = nullptr;
+    ASSERT_EQ(cudaGraphCreate(&parent, 0), cudaSuccess);
+    (void)one.own->add_child_graph(parent, {}, 6, one.live());
+    one.launch(parent);
+  });
+}
+
+/** Which is that of the current device in every CUDA call. */
+TEST_F(another_device_current, while_a_lane_is_on_a_default_stream) {
+  for (const stream_handle stream : {stream_handle{}, stream_handle{cudaStreamPerThread}}) {
+    expect_no_difference([stream](on_second_device& one) {
+      staging_ring ring{64, 2, device{1}};
+      lane& own = *one.own;
+      own.move_to(stream);
+      own.set_random_state({3, 4}, stream);
+      own.replay(5, stream);
+      own.run_eager(6, stream);
+      EXPECT_EQ(own.random_state(), (random_state{3, 4})) << "no step draws";
+      ring.begin();
+      ring.take<std::int32_t>(one.layers.args(0).state_batch_indices, 1)[0] = 1;
+      ring.submit(stream);
+      own.replay(1, stream);
+      own.move_to(one.stream.get());
+      own.replay(3, one.stream.get());
+    });
+  }
 }
 
 #endif

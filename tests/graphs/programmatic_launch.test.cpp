@@ -144,5 +144,45 @@ TEST_F(programmatic_launch, of_layers_that_share_one_state) {
     EXPECT_EQ(run_shared(true), expected);
 }
 
+/** Which it read ahead before. */
+TEST_F(programmatic_launch, of_a_state_that_a_rebind_put_where_the_step_in_front_writes) {
+  case_spec spec;
+  spec.mode = ssu_mode::varlen;
+  spec.has_cu_seqlens = true;
+  spec.batch = 16;
+  spec.capacity = 16;
+  spec.max_seqlen = 400;
+  spec.nheads = 2;
+  spec.dim = 8;
+  auto cases = make_layers(spec, 2);
+  for (ssu_case& test : cases)
+    make_one_long(test, 3);
+  const auto run_rebound = [&](bool overlap, lane_call call) {
+    model layers{target::cuda, cases, false};
+    const placed_stream stream{place::device};
+    pipeline_builder builder{{}, bucket_policy{{16}}};
+    builder.programmatic_dependent_launch(overlap);
+    builder.ssu("first", layers.args(0)).ssu("second", layers.args(1), {.shares_state = true});
+    lane lane = builder.build().make_lane(stream.get());
+    EXPECT_EQ(lane.rebind(
+                  std::vector<binding>{{"second", ssu_tensor::state, layers.args(0).state.data()}}),
+              std::vector{rebind_outcome::updated});
+    for (int i = 0; i < replays; ++i) {
+      if (call == lane_call::replay) {
+        lane.replay(16, stream.get());
+      } else {
+        lane.run_eager(16, stream.get());
+      }
+    }
+    stream.wait();
+    return layers.read();
+  };
+  const auto expected = run_rebound(false, lane_call::replay);
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    EXPECT_EQ(run_rebound(true, lane_call::replay), expected);
+    EXPECT_EQ(run_rebound(true, lane_call::run_eager), expected);
+  }
+}
+
 }  // namespace
 }  // namespace ssugraph::test

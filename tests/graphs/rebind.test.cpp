@@ -249,7 +249,13 @@ TEST_P(rebinding_custom_steps, instantiates_anew_where_they_do_not) {
       build_with(first, [&](const step_context&, stream_handle on) { enqueue_copies(copies, on); });
   lane lane = built.make_lane(stream.get());
   copies = 3;
+  const std::vector<bucket_stats> before = lane.stats().buckets;
   EXPECT_EQ(lane.rebind(all_of(second, {0, 1, 2})), std::vector(2, rebind_outcome::instantiated));
+  const std::vector<bucket_stats> after = lane.stats().buckets;
+  for (const std::size_t bucket : {0U, 1U}) {
+    EXPECT_EQ(after[bucket].nodes, before[bucket].nodes + 2);
+    EXPECT_NE(after[bucket].build_ms, before[bucket].build_ms) << "the cost of an earlier graph";
+  }
   expect_like_made(lane, built, second);
 }
 
@@ -271,6 +277,26 @@ TEST_P(rebinding_custom_steps, changes_nothing_where_a_step_throws) {
   stream.wait();
   EXPECT_NE(first.read(), before.first);
   EXPECT_EQ(second.read(), before.second);
+}
+
+TEST_P(rebinding_custom_steps, may_destroy_another_lane_of_the_pipeline) {
+  model first{GetParam(), cases(), false};
+  model second{GetParam(), cases(), false};
+  model third{GetParam(), cases(), false};
+  const placed_stream stream{where()};
+  const placed_stream another{where()};
+  std::optional<lane> other;
+  const pipeline built = build_with(first, [&](const step_context&, stream_handle on) {
+    enqueue_copies(1, on);
+    other.reset();
+  });
+  lane lane = built.make_lane(stream.get());
+  other.emplace(built.make_lane(another.get(), all_of(third, {0, 1, 2})));
+  other->replay(5, another.get());
+  EXPECT_EQ(lane.rebind(all_of(second, {0, 1, 2})), std::vector(2, rebind_outcome::updated));
+  EXPECT_FALSE(other);
+  another.wait();
+  expect_like_made(lane, built, second);
 }
 
 TEST_P(rebinding_custom_steps, a_bucket_that_was_lost_says_so_until_it_is_rebuilt) {

@@ -35,7 +35,8 @@ class recording : public target_suite {
 TEST_P(recording, counts_replays_by_batch_and_bucket) {
   model layers{GetParam(), cases(), false};
   const placed_stream stream{where()};
-  lane lane = builder_of(layers, {}).build().make_lane(stream.get());
+  // Checked mode has one node more.
+  lane lane = builder_of(layers, {.checked = false}).build().make_lane(stream.get());
   for (const std::int32_t batch : {3, 3, 8, 1, 5, 3, 0})
     lane.replay(batch, stream.get());
   lane.run_eager(7, stream.get());
@@ -73,6 +74,22 @@ TEST_P(recording, times_every_bucket_and_puts_the_random_state_back) {
   EXPECT_EQ(lane.random_state(), (random_state{5, 6}));
   EXPECT_EQ(lane.stats().replays, 0u);
   EXPECT_THROW((void)lane.time_buckets(0, stream.get()), invalid_argument);
+}
+
+TEST_P(recording, puts_the_random_state_back_where_a_bucket_cannot_be_timed) {
+  struct users_error {};
+  model layers{GetParam(), cases(), false};
+  const placed_memory memory{where(), 512};
+  const placed_stream stream{where()};
+  pipeline_builder builder = builder_of(layers, {.lazy = true});
+  builder.step("mine", [&](const step_context& context, stream_handle on) {
+    enqueue_copy(where(), memory.data(), memory.data() + 256, 16, on);
+    if (context.bucket == 8) throw users_error{};
+  });
+  lane lane = builder.build().make_lane(stream.get());
+  lane.set_random_state({5, 6}, stream.get());
+  EXPECT_THROW((void)lane.time_buckets(3, stream.get()), users_error);
+  EXPECT_EQ(lane.random_state(), (random_state{5, 6}));
 }
 
 TEST_P(recording, names_the_numbers_and_the_remedy_above_the_largest_bucket) {

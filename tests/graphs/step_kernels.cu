@@ -27,6 +27,10 @@ __global__ void slow_copy(std::uint32_t* to, const std::uint32_t* from, std::siz
     to[i] = from[i];
 }
 
+void check(cudaError_t error) {
+  if (error != cudaSuccess) throw std::runtime_error{cudaGetErrorString(error)};
+}
+
 }  // namespace
 
 void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int microseconds, overlap how,
@@ -40,11 +44,33 @@ void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int micros
   config.stream = stream;
   config.attrs = &early;
   config.numAttrs = how.launched_early ? 1 : 0;
-  const cudaError_t error =
-      cudaLaunchKernelEx(&config, slow_copy, static_cast<std::uint32_t*>(to),
-                         static_cast<const std::uint32_t*>(from), bytes / sizeof(std::uint32_t),
-                         std::uint64_t{1000} * static_cast<std::uint64_t>(microseconds), how);
-  if (error != cudaSuccess) throw std::runtime_error{cudaGetErrorString(error)};
+  check(cudaLaunchKernelEx(&config, slow_copy, static_cast<std::uint32_t*>(to),
+                           static_cast<const std::uint32_t*>(from), bytes / sizeof(std::uint32_t),
+                           std::uint64_t{1000} * static_cast<std::uint64_t>(microseconds), how));
+}
+
+void overlap_next(stream_handle stream) {
+  cudaStreamCaptureStatus status{};
+  const cudaGraphNode_t* last = nullptr;
+  const cudaGraphEdgeData* waits = nullptr;
+  std::size_t count = 0;
+  check(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &last, &waits, &count));
+  if (status != cudaStreamCaptureStatusActive || count != 1)
+    throw std::runtime_error{"not behind one kernel of a capture"};
+  cudaGraphNode_t kernel = *last;
+  cudaGraphEdgeData edge{};
+  edge.type = cudaGraphDependencyTypeProgrammatic;
+  edge.from_port = cudaGraphKernelNodePortProgrammatic;
+  check(cudaStreamUpdateCaptureDependencies(stream, &kernel, &edge, 1,
+                                            cudaStreamSetCaptureDependencies));
+}
+
+bool can_overlap() {
+  int device = 0;
+  int major = 0;
+  check(cudaGetDevice(&device));
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major >= 9;
 }
 
 }  // namespace ssugraph::test

@@ -18,4 +18,11 @@ struct overlap {
 void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int microseconds, overlap how,
                        stream_handle stream);
 
+/** Lets what is captured on `stream` next start as soon as the kernel that was captured last
+ *  triggers. Throws std::runtime_error. */
+void overlap_next(stream_handle stream);
+
+/** Whether the current device can overlap kernels so. */
+[[nodiscard]] bool can_overlap();
+
 }  // namespace ssugraph::test
