@@ -43,12 +43,12 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
     ssu_kernel(const __grid_constant__ ssu_params p) {
   using token = typename V::token;
   // --- The last warp holds no rows: it lets the next launch start as soon as that may
-  if (threadIdx.x >= workers()) {
+  const bool only_waits = threadIdx.x >= workers();
+  if (only_waits || !p.state_ahead) {
     wait_for_predecessor();
     trigger_successor();
-    return;
+    if (only_waits) return;
   }
-  if (!p.state_ahead) wait_for_predecessor();
 
   // --- Which rows, which slot
   const std::uint32_t heads_before = p.tiles.quotient(blockIdx.x);
@@ -58,33 +58,27 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
   const std::uint32_t sequence = interleaved(number, p.sequences);
   row_range tokens{sequence, 1};
   if constexpr (!V::one_token) tokens = rows_of(p, sequence);
-  const bool has_indices = p.indices.data != nullptr;
-  raw_index index{};
-  if (has_indices) index = load_source(p, sequence);
-
-  // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
-  const auto slot_of = [&] {
-    return has_indices ? live_slot(p, index.value(p.indices.wide)) : std::int64_t{sequence};
-  };
-  if (!p.inputs_ahead) {
-    if (slot_of() >= 0) mine.prefetch_state(slot_of());
-    wait_for_predecessor();
-  }
-  token_inputs<V> in;
-  if (V::one_token || tokens.length > 0) in = mine.read_inputs(static_cast<token>(tokens.begin));
-  const head_parameters<V> layer = mine.read_parameters();
-  const std::int64_t source = slot_of();
+  std::int64_t seed = p.drawn_seed;
+  if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
+  const std::int64_t source = source_slot(p, sequence);
   if (source < 0 || tokens.length == 0) {
     wait_for_predecessor();
     for (int t = 0; t < tokens.length; ++t)
       mine.write_out(static_cast<token>(tokens.begin + t), 0.0f);
     return;
   }
+
+  // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
+  if (!p.inputs_ahead) {
+    mine.prefetch_state(source);
+    wait_for_predecessor();
+  }
+  token_inputs<V> in = mine.read_inputs(static_cast<token>(tokens.begin));
+  const head_parameters<V> layer = mine.read_parameters();
   typename V::octet raw[V::rows];
   mine.read_state(source, raw);
   std::int64_t slot = destination_slot(p, sequence, source, 0, tokens.length);
-  rounding_source from{p.drawn_seed, 0, source, p.philox_rounds};
-  if (V::rounding && p.rand_seed != nullptr) from.seed = *p.rand_seed;
+  rounding_source from{seed, 0, source, p.philox_rounds};
   philox_words random[V::drawn];
   mine.draw(0, from, random);
 
