@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
  *  state, 20 to 80 launches a graph with programmatic edges, us a launch. */
 namespace ssugraph::detail {
@@ -38,8 +40,8 @@ inline constexpr int scalar_rows = 2;
  * 128 or 255 registers. */
 constexpr int blocks_to_fit(int rows, bool vector, bool tied, bool one_token) {
   const int blocks = rows <= 2 ? 4 : rows == 4 ? 3 : 2;
-  if (!one_token) return blocks - 2;
-  return vector && tied ? blocks : blocks - 1;
+  const int heavier = (vector && tied ? 0 : 1) + (one_token ? 0 : 1);
+  return std::max(blocks - heavier, 1);
 }
 
 /** The number of Philox rounds whose loop is unrolled. */

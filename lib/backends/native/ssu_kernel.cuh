@@ -56,15 +56,15 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
   const tile<V> mine{p, heads_before - number * p.heads.divisor(),
                      blockIdx.x - heads_before * p.tiles.divisor()};
   const std::uint32_t sequence = interleaved(number, p.sequences);
-  row_range tokens{sequence, 1};
-  if constexpr (!V::one_token) tokens = rows_of(p, sequence);
   std::int64_t seed = p.drawn_seed;
   if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
   const std::int64_t source = source_slot(p, sequence);
+  row_range tokens{sequence, 1};
+  if constexpr (!V::one_token) tokens = rows_of(p, sequence);
   if (source < 0 || tokens.length == 0) {
     wait_for_predecessor();
     for (int t = 0; t < tokens.length; ++t)
-      mine.write_out(static_cast<token>(tokens.begin + t), 0.0f);
+      mine.write_out(mine.pointers_to(tokens, t).out, 0.0f);
     return;
   }
 
@@ -73,8 +73,15 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
     mine.prefetch_state(source);
     wait_for_predecessor();
   }
-  token_inputs<V> in = mine.read_inputs(static_cast<token>(tokens.begin));
+  const token_pointers first = mine.pointers_to(tokens, 0);
+  token_inputs<V> in = mine.read_inputs(first);
   const head_parameters<V> layer = mine.read_parameters();
+  raw_scalar dt{};
+  token_inputs<V> next;
+  if constexpr (!V::one_token) {
+    dt = mine.read_step(tokens, 0);
+    next = mine.read_inputs(mine.pointers_to(tokens, 1));
+  }
   typename V::octet raw[V::rows];
   mine.read_state(source, raw);
   std::int64_t slot = destination_slot(p, sequence, source, 0, tokens.length);
@@ -82,30 +89,46 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
   philox_words random[V::drawn];
   mine.draw(0, from, random);
 
-  // --- The tokens
   float h[V::rows][octet_size];
   if constexpr (V::one_token) {
-    const float out = mine.update(in, layer, raw, h, true, from, random);
+    // --- The token; only its stores wait
+    const float out =
+        mine.update(in, mine.step_of(in.dt, layer), layer, raw, h, true, from, random,
+                    [&](int r, const auto& word) { memcpy(raw[r], word, sizeof word); });
     wait_for_predecessor();
-    if (slot >= 0) mine.write_state(slot, raw);
-    mine.write_out(static_cast<token>(tokens.begin), out);
+    if (slot >= 0) {
+      std::byte* of_head = address<V::vector>(p.state, slot, mine.head);
+#pragma unroll
+      for (int r = 0; r < V::rows; ++r)
+        mine.write_row(of_head, r, raw[r]);
+    }
+    mine.write_out(first.out, out);
   } else {
-    wait_for_predecessor();
+    // --- The tokens, two more in flight. Tied, a thread makes the time step of one token for all
+    // threads of its row.
 #pragma unroll
     for (int r = 0; r < V::rows; ++r)
       widen<typename V::state>(raw[r], h[r]);
+    wait_for_predecessor();
+    time_step step{};
     for (int t = 0; t < tokens.length; ++t) {
+      if (V::tied && t % V::lanes == 0) {
+        if (t > 0) dt = mine.read_step(tokens, t);
+        step = mine.step_of(dt, layer);
+      }
       const token_inputs<V> now = in;
       const std::int64_t destination = slot;
-      if (t + 1 < tokens.length) {
-        in = mine.read_inputs(static_cast<token>(tokens.begin + t + 1));
-        slot = destination_slot(p, sequence, source, t + 1, tokens.length);
-      }
+      in = next;
+      next = mine.read_inputs(mine.pointers_to(tokens, t + 2));
+      if (t + 1 < tokens.length) slot = destination_slot(p, sequence, source, t + 1, tokens.length);
       from.t = static_cast<std::uint32_t>(t);
       if (t > 0 && destination >= 0) mine.draw(0, from, random);
-      const float out = mine.update(now, layer, raw, h, destination >= 0, from, random);
-      if (destination >= 0) mine.write_state(destination, raw);
-      mine.write_out(static_cast<token>(tokens.begin + t), out);
+      std::byte* of_head = address<V::vector>(p.state, destination, mine.head);
+      const float out =
+          mine.update(now, V::tied ? mine.of_token(step, t) : mine.step_of(now.dt, layer), layer,
+                      raw, h, destination >= 0, from, random,
+                      [&](int r, const auto& word) { mine.write_row(of_head, r, word); });
+      mine.write_out(mine.pointers_to(tokens, t).out, out);
     }
   }
 }
