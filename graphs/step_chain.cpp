@@ -19,10 +19,18 @@ bool leaves_alone(const launch_front& front, const tensor_view& tensor) {
   return std::ranges::all_of(front.tensors, apart) && std::ranges::all_of(front.ranges, apart);
 }
 
-/** Whether it leaves alone all that is read of the caller's: indices and counts are the lane's. */
-bool leaves_inputs_alone(const launch_front& front, const ssu_args& args) {
+/** What a launch reads with its state: the slots, counts and seed that say which and how. */
+constexpr bool comes_with_state(const tensor_field& field) {
+  return field.leading == leading_axis::slots || field.leading == leading_axis::sequences ||
+         field.leading == leading_axis::boundaries || field.member == &ssu_args::rand_seed;
+}
+
+/** Whether it leaves alone all that is read: `state_alone` asks of the state alone and what comes
+ * with it. */
+bool leaves_alone(const launch_front& front, const ssu_args& args, bool state_alone) {
   return std::ranges::all_of(tensor_fields, [&](const tensor_field& field) {
-    return field.member == &ssu_args::out || leaves_alone(front, args.*field.member);
+    const bool asked = state_alone ? comes_with_state(field) : field.member != &ssu_args::out;
+    return !asked || leaves_alone(front, args.*field.member);
   });
 }
 
@@ -34,8 +42,8 @@ step_launch lower(const step_plan& planned, const ssu_args& args, const launch_f
   const bool overlaps = planned.overlaps && front.may_overlap;
   kernel_launch launch =
       backend->lower(planned.plan, args,
-                     {.state_ahead = overlaps && leaves_alone(front, args.state),
-                      .inputs_ahead = overlaps && leaves_inputs_alone(front, args)});
+                     {.state_ahead = overlaps && leaves_alone(front, args, true),
+                      .inputs_ahead = overlaps && leaves_alone(front, args, false)});
   launch.set_programmatic(overlaps);
   return launch;
 }

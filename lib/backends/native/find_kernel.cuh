@@ -4,7 +4,6 @@
 #include "lib/backends/native/ssu_kernel.cuh"
 
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 
 /** From run time to compile time. */

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <ssugraph/tensor_view.hpp>
-
 #include <algorithm>
 
 namespace ssugraph::detail {

@@ -181,7 +181,7 @@ __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint3
 
 inline constexpr int cache_line = 128;
 
-/** Brings the cache line of `at` into the L2 cache; any address will do. */
+/** Brings the cache line of `at` into the L2 cache. */
 __device__ inline void prefetch(const std::byte* at) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
 }

@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace ssugraph::detail {
 namespace {
@@ -112,6 +115,38 @@ tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   return tiles.back();
 }
 
+/** How a problem is done, and why so. */
+struct algorithm_choice {
+  bool vector;
+  tile_choice tile;
+  std::string reason;
+};
+
+unsupported refusal(std::string reason) {
+  return unsupported{{{"native", std::move(reason)}}};
+}
+
+algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
+                        const std::string& algorithm) {
+  const std::string why_not = why_no_vectors(problem);
+  if (algorithm == "scalar") return {false, {scalar_rows, usual_workers}, "as asked"};
+  if (algorithm == "auto" && !why_not.empty())
+    return {false, {scalar_rows, usual_workers}, why_not};
+
+  const bool any_tile = algorithm == "auto" || algorithm == "vector";
+  const std::vector<tile_choice> tiles = vector_tiles(problem);
+  const auto named = std::ranges::find(tiles, algorithm, &tile_choice::name);
+  if (!any_tile && named == tiles.end()) {
+    std::string names = "auto, vector, scalar";
+    for (const tile_choice& each : tiles)
+      names += ", " + each.name();
+    throw refusal("algorithm '" + algorithm + "' is none of " + names);
+  }
+  if (!why_not.empty()) throw refusal("algorithm " + algorithm + ": " + why_not);
+  if (any_tile) return {true, usual_tile(problem, sequences), "16-byte accesses"};
+  return {true, *named, "as asked"};
+}
+
 template <int Rank>
 strided<Rank> lowered(const tensor_view& tensor) {
   strided<Rank> result{.data = tensor.data(), .stride = {}, .type = tensor.dtype()};
@@ -154,34 +189,8 @@ support native_backend::supports(const ssu_problem& problem) const {
 
 ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences,
                               const std::string& algorithm) const {
-  const auto refuse = [&](std::string reason) {
-    return unsupported{{{name(), std::move(reason)}}};
-  };
-  const std::string why_not = why_no_vectors(problem);
-  const bool vector = algorithm != "scalar" && (algorithm != "auto" || why_not.empty());
-  if (vector && !why_not.empty()) throw refuse("algorithm " + algorithm + ": " + why_not);
-
+  const auto [vector, tile, reason] = choose(problem, sequences, algorithm);
   const int lanes = vector ? lanes_for(problem.dstate) : max_lanes;
-  tile_choice tile{scalar_rows, usual_workers};
-  std::string reason = algorithm == "scalar" ? "as asked" : why_not;
-  if (algorithm == "auto" || algorithm == "vector") {
-    if (vector) {
-      tile = usual_tile(problem, sequences);
-      reason = "16-byte accesses";
-    }
-  } else if (vector) {
-    const std::vector<tile_choice> tiles = vector_tiles(problem);
-    const auto found = std::ranges::find(tiles, algorithm, &tile_choice::name);
-    if (found == tiles.end()) {
-      std::string names = "auto, vector, scalar";
-      for (const tile_choice& each : tiles)
-        names += ", " + each.name();
-      throw refuse("algorithm '" + algorithm + "' is none of " + names);
-    }
-    tile = *found;
-    reason = "as asked";
-  }
-
   ssu_plan plan;
   plan.backend = name();
   plan.algorithm = vector ? tile.name() : "scalar";
@@ -192,7 +201,7 @@ ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
   if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
-    throw refuse("more than 2^31 - 1 blocks");
+    throw refusal("more than 2^31 - 1 blocks");
   }
   return plan;
 }

@@ -41,19 +41,35 @@ __device__ void round_nearest(const float (&h)[octet_size],
 // Two neighbours to a word, by the half-words of `random`, low one first. The results are those of
 // lib/random/stochastic_round.hpp.
 
-/** The smaller magnitudes of two pairs; their signs are of no use. */
-__device__ inline std::uint32_t smaller_magnitudes(std::uint32_t a, std::uint32_t b, __half) {
-  std::uint32_t result;
+/** The least and the greatest magnitudes of four pairs of fp16, a pair of each, their signs of no
+ * use; a NaN is the greatest. */
+struct magnitude_range {
+  std::uint32_t least;
+  std::uint32_t greatest;
+};
+
+__device__ inline magnitude_range range_of(const std::uint32_t (&pair)[4]) {
+  magnitude_range range{pair[0], pair[0]};
+#pragma unroll
+  for (int i = 1; i < 4; ++i) {
 #if __CUDA_ARCH__ >= 860
-  asm("min.xorsign.abs.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a), "r"(b));
+    asm("min.xorsign.abs.f16x2 %0, %0, %1;" : "+r"(range.least) : "r"(pair[i]));
+    asm("max.NaN.xorsign.abs.f16x2 %0, %0, %1;" : "+r"(range.greatest) : "r"(pair[i]));
 #else
-  asm("min.f16x2 %0, %1, %2;" : "=r"(result) : "r"(a & 0x7fff7fffu), "r"(b & 0x7fff7fffu));
+    constexpr std::uint32_t magnitude = 0x7fff7fffu;
+    asm("min.f16x2 %0, %1, %2;"
+        : "=r"(range.least)
+        : "r"(range.least & magnitude), "r"(pair[i] & magnitude));
+    asm("max.NaN.f16x2 %0, %1, %2;"
+        : "=r"(range.greatest)
+        : "r"(range.greatest & magnitude), "r"(pair[i] & magnitude));
 #endif
-  return result;
+  }
+  return range;
 }
 
-/** Takes back what was carried into the exponent of infinity; signs stay. */
-__device__ inline std::uint32_t at_most_largest(std::uint32_t pair, __nv_bfloat16) {
+/** Takes back what was carried into the exponent of infinity, of a pair of bf16; signs stay. */
+__device__ inline std::uint32_t at_most_largest(std::uint32_t pair) {
   std::uint32_t result;
 #if __CUDA_ARCH__ >= 860
   asm("min.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(pair), "r"(0x7f7f7f7fu));
@@ -66,13 +82,13 @@ __device__ inline std::uint32_t at_most_largest(std::uint32_t pair, __nv_bfloat1
 }
 
 __device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
-                                    std::uint32_t (&word)[4], __nv_bfloat16 type) {
+                                    std::uint32_t (&word)[4], __nv_bfloat16) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
     const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0xffffu);
     const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16);
-    word[i] = at_most_largest(__byte_perm(low, high, 0x7632), type);
+    word[i] = at_most_largest(__byte_perm(low, high, 0x7632));
   }
 }
 
@@ -93,7 +109,7 @@ __device__ inline float dithered(float v, std::uint32_t random) {
 }
 
 __device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
-                                    std::uint32_t (&word)[4], __half type) {
+                                    std::uint32_t (&word)[4], __half) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     // The spacing of fp16 is 2^13 in the bits of an fp32, but for its subnormals.
@@ -101,9 +117,12 @@ __device__ inline void round_finite(const float (&h)[octet_size], const philox_w
     const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16 & 0x1fffu);
     word[i] = truncated_pair(__uint_as_float(low), __uint_as_float(high));
   }
-  const std::uint32_t smallest = smaller_magnitudes(
-      smaller_magnitudes(word[0], word[1], type), smaller_magnitudes(word[2], word[3], type), type);
-  if ((smallest & 0x7c00u) != 0 && (smallest & 0x7c000000u) != 0) return;
+  // Subnormals, and what is as large as can be: its sum may have left the finite numbers.
+  const magnitude_range range = range_of(word);
+  const bool normal = (range.least & 0x7c00u) != 0 && (range.least & 0x7c000000u) != 0;
+  const bool below_largest =
+      (range.greatest & 0x7fffu) < 0x7bffu && (range.greatest & 0x7fff0000u) < 0x7bff0000u;
+  if (normal && below_largest) return;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     word[i] =

@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
 
   // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
   if (!p.inputs_ahead) {
-    mine.prefetch_state(source);
+    if (p.state_ahead) mine.prefetch_state(source);
     wait_for_predecessor();
   }
   const token_pointers first = mine.pointers_to(tokens, 0);

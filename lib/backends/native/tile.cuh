@@ -108,8 +108,9 @@ struct tile {
       const std::byte* at =
           stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]) + lane * 16;
 #pragma unroll
-      for (int chunk = 0; chunk < layout::chunks; ++chunk)
-        prefetch(at + chunk * V::lanes * 16);
+      for (int chunk = 0; chunk < layout::chunks; ++chunk) {
+        if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * 16);
+      }
     }
   }
 

@@ -140,6 +140,19 @@ TEST_P(exact_rounding, of_infinities_and_nan) {
   }
 }
 
+TEST_P(exact_rounding, of_the_largest_values) {
+  constexpr float most = std::numeric_limits<float>::max();
+  const float nearly_most = std::bit_cast<float>(0x7f7fe002u);
+  for (const dtype state : {dtype::float16, dtype::bfloat16}) {
+    const auto large = [&](std::int64_t, std::int64_t, std::int64_t n) {
+      const float values[]{most,     -most,     nearly_most, -nearly_most,
+                           65503.0f, -65520.0f, 3.0f,        -7e4f};
+      return values[n % 8];
+    };
+    expect_exact(case_of(state, large), GetParam());
+  }
+}
+
 TEST_P(exact_rounding, leaves_representable_values_alone) {
   for (const dtype state : {dtype::float16, dtype::bfloat16}) {
     const float_format& format = format_of(state);
