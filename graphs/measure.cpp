@@ -2,6 +2,7 @@
 
 #include "graphs/bucket_graph.hpp"
 #include "graphs/capture.hpp"
+#include "graphs/nvtx.hpp"
 #include "lib/core/device.hpp"
 #include "lib/ssu/tensors.hpp"
 #include "lib/ssu/traffic.hpp"
@@ -114,6 +115,7 @@ measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& proble
       stream_{make_stream()},
       begin_{make_timing_event()},
       end_{make_timing_event()} {
+  name_stream(stream_.get(), "ssugraph tuning");
   int cache_bytes = 0;
   check_cuda(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, problem.device.ordinal),
              "cudaDeviceGetAttribute");

@@ -182,7 +182,7 @@ class lane {
   class visit;
   using run_function = void (detail::lane_engine::*)(std::int32_t batch, std::size_t bucket_index);
   explicit lane(std::unique_ptr<detail::lane_engine> engine);
-  void run(const char* range_name, run_function function, std::int32_t batch, stream_handle stream);
+  void run(run_function function, std::int32_t batch, stream_handle stream);
 
   std::unique_ptr<resident> resident_;
 };
