@@ -1,5 +1,6 @@
 #include "graphs/bucket_graph.hpp"
 
+#include "graphs/attribution.hpp"
 #include "graphs/capture.hpp"
 #include "graphs/node_checks.hpp"
 #include "graphs/prologue_kernel.hpp"
@@ -169,7 +170,10 @@ bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucke
   while (true) {
     attempt attempt{core_, layout, bucket_index, stream_.get()};
     try {
-      return attempt.record(prologue);
+      bucket_graph recorded = attempt.record(prologue);
+      if (tool_listens())
+        report_to_tool(recorded.graph.get(), bucket, owned_nodes(recorded, core_));
+      return recorded;
     } catch (const spoiled_capture& spoiled) {
       if (spoiled_before[attempt.step()]++ == max_capture_retries) {
         try {
