@@ -4,8 +4,7 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
-#include <vector>
+#include <set>
 
 namespace ssugraph::timeline {
 
@@ -28,7 +27,7 @@ class node_map {
   void copy(node_key original, node_key copy);
 
   /** Null where nobody told whose it is. A launch may name its graph by the executable's id, which
-   *  copies are not told with: a node's id is enough where one graph alone has it. */
+   *  nodes are not told with: a node's id is enough where one graph alone has it. */
   [[nodiscard]] const node_owner* find(node_key node) const;
 
  private:
@@ -36,7 +35,7 @@ class node_map {
 
   std::map<node_key, node_owner> owners_;
   std::map<node_key, node_key> original_of_;
-  std::multimap<std::uint64_t, std::uint32_t> graphs_of_copy_;
+  std::map<std::uint64_t, std::set<std::uint32_t>> graphs_of_node_;
 };
 
 }  // namespace ssugraph::timeline

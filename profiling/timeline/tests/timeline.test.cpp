@@ -50,6 +50,8 @@ TEST(node_map, knows_a_launch_by_an_executables_id_where_one_graph_has_the_node)
   nodes.copy({1, 7}, {2, 70});
   ASSERT_NE(nodes.find({9, 70}), nullptr);
   EXPECT_EQ(nodes.find({9, 70})->step, "a");
+  nodes.copy({8, 70}, {9, 70});
+  EXPECT_EQ(nodes.find({9, 70}), nullptr) << "now it is known to be another one's";
 }
 
 TEST(node_map, takes_what_was_told_last) {
@@ -81,6 +83,7 @@ struct example {
     nodes.own({1, 3}, layer(1));
     for (const std::uint64_t node : {1, 2, 3})
       nodes.copy({1, node}, {2, node + 10});
+    nodes.copy({8, 1}, {9, 1});
     replay(1000, 100, 4);
     replay(20000, 101, 3);
     recorded.device.push_back(
