@@ -1,4 +1,5 @@
 #include "graphs/lane_engine.hpp"
+#include "lib/ssu/traffic.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/lane.hpp>
@@ -34,6 +35,15 @@ double median_us(detail::lane_engine& engine, std::size_t bucket_index, int roun
   const auto middle = rounds_us.begin() + rounds / 2;
   std::ranges::nth_element(rounds_us, middle);
   return *middle;
+}
+
+/** All bytes that the SSU steps of a replay of `batch` sequences must move. */
+std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
+  std::int64_t bytes = 0;
+  for (const detail::pipeline_step& step : core.steps) {
+    if (const detail::ssu_step* ssu = step.ssu()) bytes += detail::ssu_traffic(ssu->problem, batch);
+  }
+  return static_cast<std::uint64_t>(bytes);
 }
 
 }  // namespace
@@ -186,7 +196,10 @@ lane_stats lane::stats() const {
     bucket.replays += count;
     stats.replays += count;
     stats.padded_sequences += count * static_cast<std::uint64_t>(bucket.bucket - batch);
+    if (count > 0) bucket.moved_bytes += count * bytes_of(visit.engine().core(), batch);
   }
+  for (const bucket_stats& bucket : stats.buckets)
+    stats.moved_bytes += bucket.moved_bytes;
   return stats;
 }
 
