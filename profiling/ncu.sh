@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Nsight Compute over one SSU kernel of a program that replays: what a memory-bound kernel is judged by.
+# Nsight Compute over one SSU kernel of a program that replays: what a memory-bound kernel is judged
+# by.
 #
 #     profiling/ncu.sh [-b BUCKET] [-k REGEX] [-s SKIP] [-n COUNT] [-o NAME] PROGRAM [ARGUMENT...]
 #
@@ -10,25 +11,25 @@
 #   -n COUNT    profile so many (default: 1)
 #   -o NAME     writes NAME.ncu-rep, to be opened in the Nsight Compute GUI (default: ssu.ncu-rep)
 #
-# Each kernel is run several times, its memory put back in between; a program of few replays is enough.
-# The live counters need permission: as root, or with the driver's NVreg_RestrictProfilingToAdminUsers=0
-# (developer.nvidia.com/ERR_NVGPUCTRPERM).
+# Each kernel is run several times, its memory put back in between; a program of few replays is
+# enough. The counters need permission: as root, or with the driver's
+# NVreg_RestrictProfilingToAdminUsers=0 (developer.nvidia.com/ERR_NVGPUCTRPERM).
 #
 # What ncu is called with:
-#   --graph-profiling=node    the nodes of a graph as kernels (default); a graph as a whole says nothing of
-#                             one layer
-#   --clock-control=none      clocks as they are: locked to base, times would not be those of a replay
-#   --cache-control=all       caches are emptied before each pass (default), as the state of a layer is
-#                             never in them when its turn comes
-#   --nvtx --nvtx-include     the kernels of one bucket; `ssugraph@replay B/` is a range of the domain
-#   --kernel-name=regex:R     by name
-#   --launch-skip, -count     which of those
-#   --section SpeedOfLight              time, and how near memory and arithmetic are to their limits
-#   --section MemoryWorkloadAnalysis    bytes at each level, sectors a request
-#   --section Occupancy, LaunchStats    warps resident, and what limits them: registers, shared memory
-#   --section SchedulerStats            how often a scheduler has a warp to issue
-#   --section WarpStateStats            what warps wait for
-#   --metrics                 the figures below
+#   --graph-profiling=node   the nodes of a graph as kernels (default); a graph as a whole says
+#                            nothing of one layer
+#   --clock-control=none     clocks as they are: locked to base, times would not be a replay's
+#   --cache-control=all      caches are emptied before each pass (default), as the state of a layer
+#                            is never in them when its turn comes
+#   --nvtx --nvtx-include    kernels of one bucket: `ssugraph@replay B/` is a range of the domain
+#   --kernel-name=regex:R    by name
+#   --launch-skip, -count    which of those
+#   --section=SpeedOfLight              time; how near memory and arithmetic are to their limits
+#   --section=MemoryWorkloadAnalysis    bytes at each level, sectors a request
+#   --section=Occupancy, LaunchStats    warps resident; what limits them: registers, shared memory
+#   --section=SchedulerStats            how often a scheduler has a warp to issue
+#   --section=WarpStateStats            what warps wait for
+#   --metrics                the figures that are printed
 
 set -euo pipefail
 
@@ -86,11 +87,11 @@ fi
 rm -f "$name.ncu-rep"
 ncu --graph-profiling=node --clock-control=none --cache-control=all "${range[@]}" \
   --kernel-name="regex:$kernel" --launch-skip="$skip" --launch-count="$count" \
-  --section=SpeedOfLight --section=MemoryWorkloadAnalysis --section=Occupancy --section=LaunchStats \
-  --section=SchedulerStats --section=WarpStateStats --metrics="$metrics" \
+  --section=SpeedOfLight --section=MemoryWorkloadAnalysis --section=Occupancy \
+  --section=LaunchStats --section=SchedulerStats --section=WarpStateStats --metrics="$metrics" \
   --force-overwrite --export="$name" "$@"
-[[ -f $name.ncu-rep ]] || fail "no kernel that matches '$kernel' was profiled $where (see above): is" \
-  "the bucket right, and has the program NVTX ranges (SSUGRAPH_NVTX)?"
+[[ -f $name.ncu-rep ]] || fail "no kernel that matches '$kernel' was profiled $where (see" \
+  "above): is the bucket right, and has the program NVTX ranges (SSUGRAPH_NVTX)?"
 
 # A line a kernel: comma-separated values, all in quotes; the second line has the units.
 ncu --import "$name.ncu-rep" --csv --page=raw --metrics="$metrics" |

@@ -4,7 +4,7 @@
 #
 #     profiling/nsys.sh [-o NAME] PROGRAM [ARGUMENT...]
 #
-# writes NAME.nsys-rep (default: replays.nsys-rep), to be opened in the Nsight Systems GUI, and prints
+# writes NAME.nsys-rep (default: replays.nsys-rep), to be opened in Nsight Systems, and prints
 #
 #   replays of each bucket   the host's time in lane.replay, by the NVTX ranges `replay B`
 #   launches                 the host's time in cudaGraphLaunch and its like
@@ -14,10 +14,10 @@
 #
 # What nsys is called with:
 #   --trace=cuda,nvtx            kernels, CUDA calls and NVTX ranges; nothing of the system
-#   --cuda-graph-trace=node      each node of a graph by itself (default: the graph as one block). Costs
-#                                some microseconds a replay: use the times of kernels, not of the whole
-#   --nvtx-domain-exclude=CCCL   the library's domain `ssugraph` and the program's own ranges stay; CUB
-#                                and Thrust have ranges of their own in every call
+#   --cuda-graph-trace=node      each node of a graph by itself (default: the graph as one block).
+#                                It slows replays: use the times of kernels, not of the whole
+#   --nvtx-domain-exclude=CCCL   the library's domain `ssugraph` and the program's own ranges stay;
+#                                CUB and Thrust have ranges of their own in every call
 #   --sample=none                no sampling of the CPU's stacks, which would only cost
 #   --cpuctxsw=none              no tracing of context switches
 #   --force-overwrite=true       NAME from the last time is replaced
@@ -36,9 +36,9 @@ if [[ ${1:-} == -o ]]; then
   shift 2
 fi
 (($# > 0)) || fail "expected a program (usage: profiling/nsys.sh [-o NAME] PROGRAM [ARGUMENT...])"
-command -v nsys >/dev/null || fail "there is no nsys: install nsight-systems-cli from NVIDIA's apt" \
-  "repository (developer.nvidia.com/nsight-systems has it, too), or use profiling/timeline, which" \
-  "needs only CUPTI"
+command -v nsys >/dev/null || fail "there is no nsys: install nsight-systems-cli from NVIDIA's" \
+  "apt repository (developer.nvidia.com/nsight-systems has it, too), or use profiling/timeline," \
+  "which needs only CUPTI"
 
 nsys profile --trace=cuda,nvtx --cuda-graph-trace=node --nvtx-domain-exclude=CCCL --sample=none \
   --cpuctxsw=none --force-overwrite=true --output="$name" "$@"

@@ -1,6 +1,6 @@
 /**
  * A program to look at with the timeline: one decode step of the SSU layers of nemotron-h-8b, batch
- * 8, fp16 state rounded stochastically, run in two ways. `eager step`: each layer draws its seed by
+ * 1, fp16 state rounded stochastically, run in two ways. `eager step`: each layer draws its seed by
  * a kernel, as an engine calls torch.randint, and launches its SSU. `replay`: the same layers and
  * seeds as one graph.
  *
@@ -29,7 +29,7 @@ using ssugraph::dtype;
 using ssugraph::tensor_view;
 
 constexpr int layers = 24;
-constexpr int batch = 8;
+constexpr int batch = 1;
 constexpr int nheads = 128;
 constexpr int dim = 64;
 constexpr int dstate = 128;
@@ -77,8 +77,7 @@ struct destroy_stream {
 void run(int steps) {
   if (!ssugraph::has_cuda_device()) throw std::runtime_error{"expected a CUDA device, got none"};
   std::vector<layer> model(layers);
-  const std::vector<std::int32_t> slots_of{1, 2, 3, 4, 5, 6, 7, 8};
-  const thrust::device_vector<std::int32_t> slots(slots_of.begin(), slots_of.end());
+  const thrust::device_vector<std::int32_t> slots(batch, 1);
   const tensor_view indices{thrust::raw_pointer_cast(slots.data()), dtype::int32, {batch}};
   cudaStream_t created = nullptr;
   check(cudaStreamCreateWithFlags(&created, cudaStreamNonBlocking));

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <sstream>
@@ -347,6 +349,23 @@ TEST(settings, are_read_from_the_environment) {
   EXPECT_THROW(read({{"SSUGRAPH_TIMELINE_EVENTS", "-1"}}), std::invalid_argument);
   EXPECT_THROW(read({{"SSUGRAPH_TIMELINE_EVENTS", "many"}}), std::invalid_argument);
   EXPECT_THROW(read({{"SSUGRAPH_TIMELINE_GB_S", "0"}}), std::invalid_argument);
+}
+
+/** The traces that the pictures are made of, as a GPU's runs wrote them. */
+TEST(kept_traces, keep_to_the_format_and_attribute_every_kernel_of_a_graph) {
+  const std::filesystem::path folder{SSUGRAPH_KEPT_TRACES};
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not here";
+  int traces = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+    if (entry.path().extension() != ".json") continue;
+    ++traces;
+    std::ifstream file{entry.path()};
+    const json trace = json::parse(file);
+    EXPECT_EQ(joined(test::problems_of(trace)), "") << entry.path();
+    for (const json& event : trace["traceEvents"])
+      EXPECT_NE(event.value("cat", ""), "unattributed") << entry.path() << event;
+  }
+  EXPECT_GT(traces, 0) << "none in " << folder;
 }
 
 }  // namespace

@@ -75,11 +75,11 @@ TEST_F(traced_program, shows_every_kernel_of_a_replay_under_its_step) {
   EXPECT_EQ(of_steps.size(), steps * (1u + layers));
   for (const json& kernel : of_steps) {
     const json& args = kernel["args"];
-    EXPECT_EQ(args["bucket"], 8) << kernel;
-    EXPECT_EQ(args["batch"], 8) << kernel;
+    EXPECT_EQ(args["bucket"], 1) << kernel;
+    EXPECT_EQ(args["batch"], 1) << kernel;
     if (kernel["name"] == "prologue") continue;
     EXPECT_EQ(kernel["name"], "layer " + std::to_string(args["layer"].get<int>()));
-    EXPECT_GT(args["bytes"], 2 * 8 * 128 * 64 * 128 * 2) << "the state, read and written";
+    EXPECT_GT(args["bytes"], 2 * 128 * 64 * 128 * 2) << "the state, read and written";
     EXPECT_GT(args["share_of_limit"], 0.0);
   }
   EXPECT_GE(events("outside graphs").size(), 2u * steps * layers) << "the eager steps";
@@ -115,11 +115,11 @@ TEST_F(traced_program, shows_replays_and_their_launches_on_the_host) {
   bool in_replay = false;
   for (const json& event : trace_["traceEvents"]) {
     const std::string phase = event["ph"];
-    if (event["name"] == "replay 8" && phase == "B") {
+    if (event["name"] == "replay 1" && phase == "B") {
       ++replays;
-      EXPECT_EQ(event["args"]["payload"], 8);
+      EXPECT_EQ(event["args"]["payload"], 1);
     }
-    if (event["name"] == "replay 8") in_replay = phase == "B";
+    if (event["name"] == "replay 1") in_replay = phase == "B";
     if (phase == "B" && event.value("cat", "") == "launch" && in_replay) ++launches_in_replays;
   }
   EXPECT_EQ(replays, steps);
