@@ -10,23 +10,46 @@ struct philox_words {
   std::uint32_t w[4];
 };
 
-/** One round of Philox-4x32 by a 64-bit key, low word first. */
-SSUGRAPH_HOST_DEVICE inline philox_words philox_round(philox_words counter, std::uint64_t key) {
-  const std::uint64_t product_0 = std::uint64_t{0xD2511F53u} * counter.w[0];
-  const std::uint64_t product_1 = std::uint64_t{0xCD9E8D57u} * counter.w[2];
-  return {
-      {static_cast<std::uint32_t>(product_1 >> 32) ^ counter.w[1] ^ static_cast<std::uint32_t>(key),
-       static_cast<std::uint32_t>(product_1),
-       static_cast<std::uint32_t>(product_0 >> 32) ^ counter.w[3] ^
-           static_cast<std::uint32_t>(key >> 32),
-       static_cast<std::uint32_t>(product_0)}};
+/** The key of a round. */
+struct philox_key {
+  std::uint32_t low;
+  std::uint32_t high;
+
+  SSUGRAPH_HOST_DEVICE explicit philox_key(std::uint64_t key)
+      : low{static_cast<std::uint32_t>(key)}, high{static_cast<std::uint32_t>(key >> 32)} {}
+
+  SSUGRAPH_HOST_DEVICE void advance() {
+    low += 0x9E3779B9u;
+    high += 0xBB67AE85u;
+  }
+};
+
+/** Both words of a product. */
+struct wide_product {
+  std::uint32_t low;
+  std::uint32_t high;
+};
+
+SSUGRAPH_HOST_DEVICE inline wide_product multiply(std::uint32_t a, std::uint32_t b) {
+#ifdef __CUDA_ARCH__
+  wide_product product;
+  asm("{ .reg .u64 both; mul.wide.u32 both, %2, %3; mov.b64 {%0, %1}, both; }"
+      : "=r"(product.low), "=r"(product.high)
+      : "r"(a), "r"(b));
+  return product;
+#else
+  const std::uint64_t product = std::uint64_t{a} * b;
+  return {static_cast<std::uint32_t>(product), static_cast<std::uint32_t>(product >> 32)};
+#endif
 }
 
-/** The key of the round behind that of `key`. */
-SSUGRAPH_HOST_DEVICE inline std::uint64_t next_philox_key(std::uint64_t key) {
-  const auto low = static_cast<std::uint32_t>(key) + 0x9E3779B9u;
-  const auto high = static_cast<std::uint32_t>(key >> 32) + 0xBB67AE85u;
-  return std::uint64_t{high} << 32 | low;
+/** One round of Philox-4x32. */
+SSUGRAPH_HOST_DEVICE inline philox_words philox_round(const philox_words& counter,
+                                                      const philox_key& key) {
+  const wide_product product_0 = multiply(counter.w[0], 0xD2511F53u);
+  const wide_product product_1 = multiply(counter.w[2], 0xCD9E8D57u);
+  return {{product_1.high ^ counter.w[1] ^ key.low, product_1.low,
+           product_0.high ^ counter.w[3] ^ key.high, product_0.low}};
 }
 
 /**
@@ -35,9 +58,10 @@ SSUGRAPH_HOST_DEVICE inline std::uint64_t next_philox_key(std::uint64_t key) {
  */
 SSUGRAPH_HOST_DEVICE inline philox_words philox4x32(philox_words counter, std::uint64_t key,
                                                     int rounds) {
+  philox_key round_key{key};
   for (int round = 0; round < rounds; ++round) {
-    counter = philox_round(counter, key);
-    key = next_philox_key(key);
+    counter = philox_round(counter, round_key);
+    round_key.advance();
   }
   return counter;
 }

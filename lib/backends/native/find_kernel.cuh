@@ -10,14 +10,14 @@
 /** From run time to compile time. */
 namespace ssugraph::detail {
 
-/** All keys there might be, by number: five widths and scalar access, four numbers of rows, and the
- *  three conditions. */
-inline constexpr std::size_t key_count = 6 * 4 * 8;
+/** All keys there might be, by number: five widths and scalar access, three numbers of rows, and
+ * the three conditions. */
+inline constexpr std::size_t key_count = 6 * 3 * 8;
 
 constexpr kernel_key numbered_key(std::size_t i) {
-  const std::size_t width = i / 32;
+  const std::size_t width = i / 24;
   return {.lanes = width == 5 ? 32 : 2 << width,
-          .rows = 1 << i / 8 % 4,
+          .rows = 2 << i / 8 % 3,
           .vector = width != 5,
           .wide_io = i / 4 % 2 == 1,
           .tied = i / 2 % 2 == 1,

@@ -19,16 +19,13 @@ struct kernel_key {
 };
 
 /**
- * Which kernels there are: all numbers of rows where they decide speed, else one or two. A row's
- * sum ends in one of at most eight of its threads, so that no thread has more rows than that.
+ * Which kernels there are: 2, 4 and 8 rows where that decides speed, else fewer. A row's sum ends
+ * in one of at most eight of its threads, so that no thread has more rows than that.
  */
 constexpr bool is_compiled(const kernel_key& key) {
   if (!key.vector) return key.lanes == 32 && key.rows == 2;
-  const int most = std::min(key.lanes, 8);
-  if (key.rows > most) return false;
-  if (key.wide_io) return key.rows == std::min(most, 4);
-  if (key.tied && key.one_token) return true;
-  return key.rows == 2 || key.rows == 4 || (key.rows == 1 && key.lanes == 2);
+  const int most = std::min(key.lanes, key.tied && key.one_token && !key.wide_io ? 8 : 4);
+  return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
 }
 
 /** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */

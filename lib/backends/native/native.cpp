@@ -89,7 +89,7 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
 std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
   const int lanes = lanes_for(problem.dstate);
   std::vector<tile_choice> tiles;
-  for (int rows = max_rows; rows > 0; rows /= 2) {
+  for (int rows = max_rows; rows > 1; rows /= 2) {
     if (is_compiled(key_of(problem, lanes, rows, true))) {
       tiles.push_back(best_workers(problem.dim, lanes, rows));
     }
@@ -97,17 +97,17 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
   return tiles;
 }
 
-/** The tile that the policy takes: no more rows than pay, nor than leave enough blocks. */
+/** The tile that the policy takes: no more rows than leave enough blocks, nor than 16-bit state of
+ *  `max_rows` takes registers. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   const int lanes = lanes_for(problem.dstate);
-  const std::int64_t state_bytes = size_of(problem.state_dtype);
-  const int most = problem.stochastic_rounding ? max_rounding_rows
-                                               : max_rows * 2 / static_cast<int>(state_bytes);
+  const std::int64_t most = max_rows * 2 / size_of(problem.state_dtype);
+  const int enough = problem.stochastic_rounding ? enough_rounding_blocks : enough_blocks;
   const std::vector<tile_choice> tiles = vector_tiles(problem);
   for (const tile_choice& tile : tiles) {
     const std::int64_t blocks =
         sequences * problem.nheads * tiles_of(problem.dim, tile.rows_of_block(lanes));
-    if (tile.rows <= most && blocks >= enough_blocks) return tile;
+    if (tile.rows <= most && blocks >= enough) return tile;
   }
   return tiles.back();
 }
@@ -202,7 +202,7 @@ std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
   std::vector<ssu_plan> all{plan(problem, sequences, "auto")};
   if (all.front().algorithm == "scalar") return all;
   for (const tile_choice& tile : vector_tiles(problem)) {
-    if (tile.rows > 1 && tile.name() != all.front().algorithm) {
+    if (tile.name() != all.front().algorithm) {
       all.push_back(plan(problem, sequences, tile.name()));
     }
   }

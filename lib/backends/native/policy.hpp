@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
  *  state, 20 to 80 launches a graph with programmatic edges, us a launch. */
 namespace ssugraph::detail {
@@ -19,26 +21,27 @@ inline constexpr int max_block_threads = max_workers + waiting_threads;
 
 /**
  * Rows of dim a thread holds at once, all loaded before the first is used; fewer where there would
- * be less than `enough_blocks` blocks. With more, fewer instructions are spent on addresses and
- * scalars; with fewer, more blocks share the work. At batch 1 / 4 / 16 / 64 / 512:
+ * be less than so many blocks. With more, fewer instructions are spent on addresses and scalars;
+ * with fewer, more blocks share the work, which rounding has more of. `bench`, batch 1 / 2 / 4 / 8
+ * / 16 / 64:
  *
- *     2 rows             2.60 / 6.96 / 24.8
- *     4 rows             2.54 / 6.74 / 24.3 / 93.5 / 731
- *     8 rows             2.62 / 6.64 / 24.0 / 92.7 / 729
- *     4 rows, Philox-10  3.19 / 7.81 / 25.6 / 94.7 / 734
- *     8 rows, Philox-10  3.43 / 8.27 / 26.3 / 96.2 / 731
+ *     2 rows             3.29 / 5.25 / 8.50 / 15.2 / 28.7
+ *     4 rows             3.28 / 4.51 / 7.80 / 13.6 / 25.1 / 93.9
+ *     8 rows             3.26 / 4.46 / 7.73 / 13.2 / 24.7 / 92.9
+ *     4 rows, Philox-10  3.68 / 5.08 / 8.72 / 15.1 / 27.6 / 102
+ *     8 rows, Philox-10  3.96 / 5.16 / 8.65 / 14.8 / 26.7 / 98.5
  */
 inline constexpr int max_rows = 8;
-inline constexpr int max_rounding_rows = 4;
 inline constexpr int enough_blocks = 256;
+inline constexpr int enough_rounding_blocks = 512;
 inline constexpr int scalar_rows = 2;
 
 /** Blocks of the largest size that shall fit a multiprocessor: 4, 3, 2 or 1 leave a thread 64, 80,
  * 128 or 255 registers. */
 constexpr int blocks_to_fit(int rows, bool vector, bool tied, bool one_token) {
   const int blocks = rows <= 2 ? 4 : rows == 4 ? 3 : 2;
-  if (!one_token) return blocks - 2;
-  return vector && tied ? blocks : blocks - 1;
+  const int heavier = (vector && tied ? 0 : 1) + (one_token ? 0 : 1);
+  return std::max(blocks - heavier, 1);
 }
 
 /** The number of Philox rounds whose loop is unrolled. */

@@ -154,12 +154,12 @@ __device__ void draw_octets(const rounding_source& from, std::uint32_t first, st
     to[i] = {{first + i * apart, from.t, static_cast<std::uint32_t>(slot),
               static_cast<std::uint32_t>(slot >> 32)}};
   }
-  auto key = static_cast<std::uint64_t>(from.seed);
+  philox_key key{static_cast<std::uint64_t>(from.seed)};
   const auto next_round = [&] {
 #pragma unroll
     for (int i = 0; i < Octets; ++i)
       to[i] = philox_round(to[i], key);
-    key = next_philox_key(key);
+    key.advance();
   };
   if (from.rounds == usual_philox_rounds) {
 #pragma unroll

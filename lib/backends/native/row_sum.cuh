@@ -21,10 +21,12 @@ struct row_sum {
   /** The first thread that owns row `r`. */
   __device__ static std::uint32_t owner(std::uint32_t r) { return r * copies; }
 
-  /** What the owner of row `r` passes. All threads of the warp take part. */
-  __device__ static float broadcast(float value, int r) {
-    return __shfl_sync(0xffffffffu, value, owner(r), Lanes);
+  /** What thread `lane` of those that share a row passes. All threads of the warp take part. */
+  __device__ static float from(float value, std::uint32_t lane) {
+    return __shfl_sync(0xffffffffu, value, lane, Lanes);
   }
+  /** What the owner of row `r` passes. */
+  __device__ static float broadcast(float value, int r) { return from(value, owner(r)); }
 
   /** The sum of the own row. All threads of the warp take part. */
   __device__ static float of(float (&value)[Rows], std::uint32_t lane) {

@@ -7,49 +7,31 @@
 /** Which slots and rows a sequence has, of indices and counts that nobody has to trust. */
 namespace ssugraph::detail {
 
-/** An index or count as two words: the load comes apart from what hangs on its dtype. */
-struct raw_index {
-  std::int32_t low;
-  std::int32_t high;  ///< of no use for int32
-
-  __device__ std::int64_t value(bool wide) const {
-    return wide ? std::int64_t{high} << 32 | static_cast<std::uint32_t>(low) : low;
-  }
-};
-
-__device__ inline raw_index load_raw_index(const index_tensor& tensor, std::int64_t offset) {
-  const auto* words =
-      static_cast<const std::int32_t*>(tensor.data) + (tensor.wide ? 2 : 1) * offset;
-  return {words[0], words[tensor.wide ? 1 : 0]};
+__device__ inline std::int64_t load_index(const index_tensor& tensor, std::int64_t offset) {
+  return tensor.wide ? static_cast<const std::int64_t*>(tensor.data)[offset]
+                     : static_cast<const std::int32_t*>(tensor.data)[offset];
 }
 
-__device__ inline std::int64_t load_index(const index_tensor& tensor, std::int64_t offset) {
-  return load_raw_index(tensor, offset).value(tensor.wide);
+/** A slot in [0, slots), or -1: the null block, or a slot that does not exist. */
+__device__ inline std::int64_t live_slot(const ssu_params& p, const index_tensor& indices,
+                                         std::int64_t sequence, std::int64_t column) {
+  const std::int64_t slot =
+      load_index(indices, sequence * indices.stride[0] + column * indices.stride[1]);
+  return slot != p.null_block_id && slot >= 0 && slot < p.slots ? slot : -1;
 }
 
 __device__ inline std::int64_t clamp(std::int64_t value, std::int64_t low, std::int64_t high) {
   return value < low ? low : value > high ? high : value;
 }
 
-/** `slot` if it is in [0, slots), or -1: the null block, or a slot that does not exist. */
-__device__ inline std::int64_t live_slot(const ssu_params& p, std::int64_t slot) {
-  return slot != p.null_block_id && slot >= 0 && slot < p.slots ? slot : -1;
-}
-
-__device__ inline std::int64_t live_slot(const ssu_params& p, const index_tensor& indices,
-                                         std::int64_t sequence, std::int64_t column) {
-  return live_slot(p,
-                   load_index(indices, sequence * indices.stride[0] + column * indices.stride[1]));
-}
-
-/** What `state_batch_indices` says of the slot to read; where it is bound. */
-__device__ inline raw_index load_source(const ssu_params& p, std::int64_t sequence) {
+__device__ inline std::int64_t source_slot(const ssu_params& p, std::int64_t sequence) {
+  if (p.indices.data == nullptr) return sequence;
   std::int64_t column = 0;
   if (p.accepted.data != nullptr) {
     const std::int64_t accepted = load_index(p.accepted, sequence * p.accepted.stride[0]);
     column = clamp(accepted - 1, 0, p.max_seqlen - 1);
   }
-  return load_raw_index(p.indices, sequence * p.indices.stride[0] + column * p.indices.stride[1]);
+  return live_slot(p, p.indices, sequence, column);
 }
 
 /** The slot that takes the state after token `t` of `length`, or -1. */

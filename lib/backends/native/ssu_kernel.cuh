@@ -43,12 +43,12 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
     ssu_kernel(const __grid_constant__ ssu_params p) {
   using token = typename V::token;
   // --- The last warp holds no rows: it lets the next launch start as soon as that may
-  if (threadIdx.x >= workers()) {
+  const bool only_waits = threadIdx.x >= workers();
+  if (only_waits || !p.state_ahead) {
     wait_for_predecessor();
     trigger_successor();
-    return;
+    if (only_waits) return;
   }
-  if (!p.state_ahead) wait_for_predecessor();
 
   // --- Which rows, which slot
   const std::uint32_t heads_before = p.tiles.quotient(blockIdx.x);
@@ -56,62 +56,79 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
   const tile<V> mine{p, heads_before - number * p.heads.divisor(),
                      blockIdx.x - heads_before * p.tiles.divisor()};
   const std::uint32_t sequence = interleaved(number, p.sequences);
+  std::int64_t seed = p.drawn_seed;
+  if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
+  const std::int64_t source = source_slot(p, sequence);
   row_range tokens{sequence, 1};
   if constexpr (!V::one_token) tokens = rows_of(p, sequence);
-  const bool has_indices = p.indices.data != nullptr;
-  raw_index index{};
-  if (has_indices) index = load_source(p, sequence);
-
-  // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
-  const auto slot_of = [&] {
-    return has_indices ? live_slot(p, index.value(p.indices.wide)) : std::int64_t{sequence};
-  };
-  if (!p.inputs_ahead) {
-    if (slot_of() >= 0) mine.prefetch_state(slot_of());
-    wait_for_predecessor();
-  }
-  token_inputs<V> in;
-  if (V::one_token || tokens.length > 0) in = mine.read_inputs(static_cast<token>(tokens.begin));
-  const head_parameters<V> layer = mine.read_parameters();
-  const std::int64_t source = slot_of();
   if (source < 0 || tokens.length == 0) {
     wait_for_predecessor();
     for (int t = 0; t < tokens.length; ++t)
-      mine.write_out(static_cast<token>(tokens.begin + t), 0.0f);
+      mine.write_out(mine.pointers_to(tokens, t).out, 0.0f);
     return;
+  }
+
+  // --- All loads, before the first is used: the state last, whose bytes would keep others waiting
+  if (!p.inputs_ahead) {
+    mine.prefetch_state(source);
+    wait_for_predecessor();
+  }
+  const token_pointers first = mine.pointers_to(tokens, 0);
+  token_inputs<V> in = mine.read_inputs(first);
+  const head_parameters<V> layer = mine.read_parameters();
+  raw_scalar dt{};
+  token_inputs<V> next;
+  if constexpr (!V::one_token) {
+    dt = mine.read_step(tokens, 0);
+    next = mine.read_inputs(mine.pointers_to(tokens, 1));
   }
   typename V::octet raw[V::rows];
   mine.read_state(source, raw);
   std::int64_t slot = destination_slot(p, sequence, source, 0, tokens.length);
-  rounding_source from{p.drawn_seed, 0, source, p.philox_rounds};
-  if (V::rounding && p.rand_seed != nullptr) from.seed = *p.rand_seed;
+  rounding_source from{seed, 0, source, p.philox_rounds};
   philox_words random[V::drawn];
   mine.draw(0, from, random);
 
-  // --- The tokens
   float h[V::rows][octet_size];
   if constexpr (V::one_token) {
-    const float out = mine.update(in, layer, raw, h, true, from, random);
+    // --- The token; only its stores wait
+    const float out =
+        mine.update(in, mine.step_of(in.dt, layer), layer, raw, h, true, from, random,
+                    [&](int r, const auto& word) { memcpy(raw[r], word, sizeof word); });
     wait_for_predecessor();
-    if (slot >= 0) mine.write_state(slot, raw);
-    mine.write_out(static_cast<token>(tokens.begin), out);
+    if (slot >= 0) {
+      std::byte* of_head = address<V::vector>(p.state, slot, mine.head);
+#pragma unroll
+      for (int r = 0; r < V::rows; ++r)
+        mine.write_row(of_head, r, raw[r]);
+    }
+    mine.write_out(first.out, out);
   } else {
-    wait_for_predecessor();
+    // --- The tokens, two more in flight. Tied, a thread makes the time step of one token for all
+    // threads of its row.
 #pragma unroll
     for (int r = 0; r < V::rows; ++r)
       widen<typename V::state>(raw[r], h[r]);
+    wait_for_predecessor();
+    time_step step{};
     for (int t = 0; t < tokens.length; ++t) {
+      if (V::tied && t % V::lanes == 0) {
+        if (t > 0) dt = mine.read_step(tokens, t);
+        step = mine.step_of(dt, layer);
+      }
       const token_inputs<V> now = in;
       const std::int64_t destination = slot;
-      if (t + 1 < tokens.length) {
-        in = mine.read_inputs(static_cast<token>(tokens.begin + t + 1));
-        slot = destination_slot(p, sequence, source, t + 1, tokens.length);
-      }
+      in = next;
+      next = mine.read_inputs(mine.pointers_to(tokens, t + 2));
+      if (t + 1 < tokens.length) slot = destination_slot(p, sequence, source, t + 1, tokens.length);
       from.t = static_cast<std::uint32_t>(t);
       if (t > 0 && destination >= 0) mine.draw(0, from, random);
-      const float out = mine.update(now, layer, raw, h, destination >= 0, from, random);
-      if (destination >= 0) mine.write_state(destination, raw);
-      mine.write_out(static_cast<token>(tokens.begin + t), out);
+      std::byte* of_head = address<V::vector>(p.state, destination, mine.head);
+      const float out =
+          mine.update(now, V::tied ? mine.of_token(step, t) : mine.step_of(now.dt, layer), layer,
+                      raw, h, destination >= 0, from, random,
+                      [&](int r, const auto& word) { mine.write_row(of_head, r, word); });
+      mine.write_out(mine.pointers_to(tokens, t).out, out);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include "lib/backends/native/policy.hpp"
 #include "lib/backends/native/rounding.cuh"
 #include "lib/backends/native/row_sum.cuh"
+#include "lib/backends/native/sequence.cuh"
 #include "lib/backends/native/ssu_params.hpp"
 
 #include <cstdint>
@@ -39,7 +40,13 @@ __device__ inline std::uint32_t workers() {
   return blockDim.x - waiting_threads;
 }
 
-/** What a token has, as it lies in memory: x, z, dt of the own row, B and C of the octet. */
+/** Where a token has what this thread reads and writes of it: x, z, dt and out of the own row, B
+ * and C of the group. */
+struct token_pointers {
+  std::byte *x, *z, *dt, *B, *C, *out;
+};
+
+/** What lies there. */
 template <class V>
 struct token_inputs {
   typename V::io x, z;
@@ -55,12 +62,17 @@ struct head_parameters {
   std::uint32_t A_rows[V::tied ? 1 : V::rows][octet_size];
 };
 
+/** dt' of the own row and, tied, exp(A dt') of the head. */
+struct time_step {
+  float dt;
+  float decay;
+};
+
 /** One thread's share of a block's tile. */
 template <class V>
 struct tile {
   using state = typename V::state;
   using octet = typename V::octet;
-  using token = typename V::token;
   using layout = typename V::layout;
 
   const ssu_params& p;
@@ -101,16 +113,25 @@ struct tile {
     }
   }
 
-  __device__ token_inputs<V> read_inputs(token token) const {
-    token_inputs<V> in;
+  /** Of token `t` of a sequence; behind the last one, of the last one. */
+  __device__ token_pointers pointers_to(const row_range& tokens, int t) const {
+    const auto token = static_cast<typename V::token>(tokens.begin + min(t, tokens.length - 1));
     const std::uint32_t group = p.heads_per_group.quotient(head);
-    in.dt = load_scalar(address<V::vector>(p.dt, token, head, readable), p.dt.type);
-    in.x = V::io::load(address<V::vector>(p.x, token, head, readable));
-    in.z = V::io::load(address<V::vector>(p.z, token, head, readable));
-    load_octet<layout, typename V::io::word>(address<V::vector>(p.B, token, group), p.B.stride[2],
-                                             lane, p.dstate, in.B);
-    load_octet<layout, typename V::io::word>(address<V::vector>(p.C, token, group), p.C.stride[2],
-                                             lane, p.dstate, in.C);
+    return {.x = address<V::vector>(p.x, token, head, readable),
+            .z = address<V::vector>(p.z, token, head, readable),
+            .dt = address<V::vector>(p.dt, token, head, readable),
+            .B = address<V::vector>(p.B, token, group),
+            .C = address<V::vector>(p.C, token, group),
+            .out = address<V::vector>(p.out, token, head, own_row)};
+  }
+
+  __device__ token_inputs<V> read_inputs(const token_pointers& at) const {
+    token_inputs<V> in;
+    in.dt = load_scalar(at.dt, p.dt.type);
+    in.x = V::io::load(at.x);
+    in.z = V::io::load(at.z);
+    load_octet<layout, typename V::io::word>(at.B, p.B.stride[2], lane, p.dstate, in.B);
+    load_octet<layout, typename V::io::word>(at.C, p.C.stride[2], lane, p.dstate, in.C);
     return in;
   }
 
@@ -147,10 +168,21 @@ struct tile {
     draw_octets(from, (head * p.dim + row(first)) * octets + lane, rows_apart * octets, random);
   }
 
-  __device__ float time_step(raw_scalar dt, raw_scalar dt_bias) const {
-    float step = dt.value(p.dt.type);
-    if (p.has_dt_bias) step += dt_bias.value(p.dt_bias.type);
-    return p.dt_softplus && step <= 20.0f ? log1pf(expf(step)) : step;
+  __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer) const {
+    time_step step{dt.value(p.dt.type), 0.0f};
+    if (p.has_dt_bias) step.dt += layer.dt_bias.value(p.dt_bias.type);
+    if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
+    if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
+    return step;
+  }
+
+  /** Tied: dt of token `t` + `lane`. */
+  __device__ raw_scalar read_step(const row_range& tokens, int t) const {
+    return load_scalar(pointers_to(tokens, t + static_cast<int>(lane)).dt, p.dt.type);
+  }
+  /** What the thread that made the time step of token `t` holds. */
+  __device__ static time_step of_token(time_step step, int t) {
+    return {V::sum::from(step.dt, t % V::lanes), V::sum::from(step.decay, t % V::lanes)};
   }
 
   /** h becomes h'; returns this thread's part of the sum. */
@@ -188,31 +220,29 @@ struct tile {
   }
 
   /**
-   * One token: `h` (one token: what lies in `raw`) becomes the new state, `raw` what is stored of
-   * it if `stores`. Returns `out` of the own row.
+   * One token: `h` (one token: what lies in `raw`) becomes the new state, and `keep(r, word)` gets
+   * what is stored of row r if `stores`. Returns `out` of the own row.
    */
-  __device__ float update(const token_inputs<V>& in, const head_parameters<V>& layer,
-                          octet (&raw)[V::rows], float (&h)[V::rows][octet_size], bool stores,
-                          const rounding_source& from, philox_words (&random)[V::drawn]) const {
+  template <class Keep>
+  __device__ float update(const token_inputs<V>& in, time_step step,
+                          const head_parameters<V>& layer, const octet (&raw)[V::rows],
+                          float (&h)[V::rows][octet_size], bool stores, const rounding_source& from,
+                          philox_words (&random)[V::drawn], Keep keep) const {
     float B[octet_size];
     float C[octet_size];
     widen<V::wide_io>(in.B, p.B.type, B);
     widen<V::wide_io>(in.C, p.C.type, C);
     const float x = in.x.value(p.x.type);
-    const float dt = time_step(in.dt, layer.dt_bias);
     float decay[octet_size];
-    if constexpr (V::tied) {
-      const float of_head = expf(layer.A.value(p.A.type) * dt);
 #pragma unroll
-      for (int i = 0; i < octet_size; ++i)
-        decay[i] = of_head;
-    }
+    for (int i = 0; i < octet_size; ++i)
+      decay[i] = step.decay;
     float part[V::rows];
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
       if constexpr (V::one_token) widen<state>(raw[r], h[r]);
       if constexpr (!V::tied) {
-        const float of_row = V::sum::broadcast(dt, r);
+        const float of_row = V::sum::broadcast(step.dt, r);
         if (p.A.type == dtype::float32) {
           widen<true>(layer.A_rows[r], p.A.type, decay);
         } else {
@@ -222,10 +252,12 @@ struct tile {
         for (int i = 0; i < octet_size; ++i)
           decay[i] = expf(decay[i] * of_row);
       }
-      part[r] = update_row(h[r], decay, V::sum::broadcast(dt * x, r), B, C);
+      part[r] = update_row(h[r], decay, V::sum::broadcast(step.dt * x, r), B, C);
       if (V::one_token || stores) {
         if (r > 0 && r % V::drawn == 0) draw(r, from, random);
-        narrow(h[r], part[r], row(r), random[r % V::drawn], from, raw[r]);
+        octet word;
+        narrow(h[r], part[r], row(r), random[r % V::drawn], from, word);
+        keep(r, word);
       }
     }
     float sum = V::sum::of(part, lane);
@@ -239,20 +271,15 @@ struct tile {
 
   // --- Stores
 
-  __device__ void write_state(std::int64_t slot, const octet (&raw)[V::rows]) const {
-    std::byte* of_head = address<V::vector>(p.state, slot, head);
-#pragma unroll
-    for (int r = 0; r < V::rows; ++r) {
-      store_octet<layout, state>(row(r) < p.dim,
-                                 stepped<V::vector>(of_head, row(r), p.state.stride[2]),
-                                 p.state.stride[3], lane, p.dstate, raw[r]);
-    }
+  /** `of_head` is the address of the head in the slot. */
+  __device__ void write_row(std::byte* of_head, int r, const octet& word) const {
+    store_octet<layout, state>(row(r) < p.dim,
+                               stepped<V::vector>(of_head, row(r), p.state.stride[2]),
+                               p.state.stride[3], lane, p.dstate, word);
   }
 
-  __device__ void write_out(token token, float value) const {
-    if (writes_own) {
-      V::io::store(address<V::vector>(p.out, token, head, own_row), p.out.type, value);
-    }
+  __device__ void write_out(std::byte* at, float value) const {
+    if (writes_own) V::io::store(at, p.out.type, value);
   }
 };
 

@@ -54,12 +54,14 @@ TEST_F(native_plan, falls_back_to_scalar_accesses_and_says_why) {
   EXPECT_NE(to_string(chosen).find(problem.misalignment), std::string::npos);
 }
 
-TEST_F(native_plan, holds_fewer_rows_where_there_are_few_heads_or_rounding) {
+TEST_F(native_plan, holds_fewer_rows_where_there_are_few_heads) {
   ssu_problem problem = model_problem();
   EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "4x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "8x128");
   problem.stochastic_rounding = true;
   problem.philox_rounds = 10;
-  EXPECT_EQ(plan(problem, "auto").algorithm, "4x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "4x128");
+  EXPECT_EQ(plan(problem, "auto").algorithm, "8x128");
 }
 
 TEST_F(native_plan, cuts_dim_without_a_rest_where_it_can) {
