@@ -5,7 +5,8 @@
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
 #                              nlohmann-json
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
-#                              NVTX and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is found
+#                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
+#                              found
 #
 # CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
 # SsugraphFlashInfer.cmake).

@@ -1,8 +1,8 @@
 #include "graphs/bucket_graph.hpp"
 
+#include "graphs/attribution.hpp"
 #include "graphs/capture.hpp"
 #include "graphs/node_checks.hpp"
-#include "graphs/nvtx.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
 
@@ -82,7 +82,9 @@ launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t
 }
 
 graph_recorder::graph_recorder(const pipeline_core& core)
-    : core_{core}, stream_{make_capture_stream(core.recording.strict_capture)} {}
+    : core_{core}, stream_{make_capture_stream(core.recording.strict_capture)} {
+  name_stream(stream_.get(), "ssugraph capture");
+}
 
 /** One try at the graph of a bucket; what was captured before a spoiled step is lost with it. */
 class graph_recorder::attempt {
@@ -163,12 +165,15 @@ class graph_recorder::attempt {
 bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucket_index,
                                     const prologue_params& prologue) {
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
-  const nvtx_range range{"record", bucket};
+  const nvtx_range range{nvtx_category::record, core_.ranges[bucket_index].record, bucket};
   std::vector<int> spoiled_before(core_.steps.size(), 0);
   while (true) {
     attempt attempt{core_, layout, bucket_index, stream_.get()};
     try {
-      return attempt.record(prologue);
+      bucket_graph recorded = attempt.record(prologue);
+      if (tool_listens())
+        report_to_tool(recorded.graph.get(), bucket, owned_nodes(recorded, core_));
+      return recorded;
     } catch (const spoiled_capture& spoiled) {
       if (spoiled_before[attempt.step()]++ == max_capture_retries) {
         try {

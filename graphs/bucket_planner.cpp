@@ -1,6 +1,7 @@
 #include "graphs/bucket_planner.hpp"
 
 #include "graphs/choice.hpp"
+#include "graphs/nvtx.hpp"
 #include "graphs/tuning_cache.hpp"
 #if SSUGRAPH_CUDA
 #include "graphs/measure.hpp"
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -86,6 +88,8 @@ std::vector<ssu_plan> bucket_planner::measured(const ssu_args& args, const ssu_p
     if (!times(table, candidates)) {
       if (!bench) bench.emplace(args, problem, options_.scratch_fraction);
       if (!bench->fits(bucket)) break;
+      const nvtx_range range{nvtx_category::tune, nvtx_name{"tune " + std::to_string(bucket)},
+                             bucket};
       table = bench->measure(candidates, bucket);
       measurements_ += table.size();
       cache.keep(key, bucket, table);

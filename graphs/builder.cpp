@@ -1,6 +1,5 @@
 #include "graphs/bucket_planner.hpp"
 #include "graphs/lane_layout.hpp"
-#include "graphs/nvtx.hpp"
 #include "graphs/pipeline_core.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/log.hpp"
@@ -199,7 +198,8 @@ pipeline pipeline_builder::build() const {
     throw invalid_state{"the pipeline builder", "has no SSU step", "call ssu(name, args)"};
   }
   check_graph_budget(recording_, buckets_);
-  const detail::nvtx_range range{"build", static_cast<std::int64_t>(steps_.size())};
+  const detail::nvtx_range range{detail::nvtx_category::build, detail::nvtx_name{"build"},
+                                 static_cast<std::int64_t>(steps_.size())};
   auto core = std::make_shared<detail::pipeline_core>(config_, buckets_);
   core->where = where_;
   core->device = first->problem.device;

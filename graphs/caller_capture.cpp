@@ -1,5 +1,6 @@
 #include "graphs/caller_capture.hpp"
 
+#include "graphs/attribution.hpp"
 #include "graphs/bucket_graph.hpp"
 #include "graphs/node_checks.hpp"
 #include "graphs/prologue_kernel.hpp"
@@ -38,6 +39,22 @@ void wait_in_full(const capture_state& here, cudaStream_t stream) {
              "cudaStreamUpdateCaptureDependencies");
 }
 
+/** Tells a profiler whose `nodes` of a caller's graph are. */
+void report(cudaGraph_t graph, std::int32_t bucket, const std::vector<cudaGraphNode_t>& nodes,
+            const node_owner& owner) {
+  std::vector<owned_node> owned;
+  for (const cudaGraphNode_t node : nodes)
+    owned.push_back({node, owner});
+  report_to_tool(graph, bucket, owned);
+}
+
+/** The same for the kernel that was captured last. */
+void report_last(cudaStream_t stream, std::int32_t bucket, const node_owner& owner) {
+  if (!tool_listens()) return;
+  const capture_state here = state_of(stream);
+  report(here.graph, bucket, here.frontier, owner);
+}
+
 }  // namespace
 
 void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
@@ -49,7 +66,11 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   wait_in_full(here, stream);
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   lower_prologue(layout.prologue(live, bucket)).launch(stream);
-  if (core_.checked) lower_promises(layout.promise_check()).launch(stream);
+  report_last(stream, bucket, {.step = "prologue"});
+  if (core_.checked) {
+    lower_promises(layout.promise_check()).launch(stream);
+    report_last(stream, bucket, {.step = "promises"});
+  }
   id_ = here.id;
   bucket_index_ = bucket_index;
   recorded_.assign(core_.steps.size(), false);
@@ -109,8 +130,12 @@ void caller_capture::enqueue(const step_launch& step, std::size_t index,
   }
   if (after.status == cudaStreamCaptureStatusNone || after.id != before.id)
     throw_ended_capture(place_of(name, bucket));
-  if (!is_ours)
-    check_replayable(nodes_since(std::move(nodes_before), after.graph), place_of(name, bucket));
+  std::vector<cudaGraphNode_t> nodes = after.frontier;
+  if (!is_ours) {
+    nodes = nodes_since(std::move(nodes_before), after.graph);
+    check_replayable(nodes, place_of(name, bucket));
+  }
+  if (tool_listens()) report(after.graph, bucket, nodes, owner_of(core_, index, bucket_index_));
   frontier_ = std::move(after.frontier);
 }
 

@@ -81,6 +81,7 @@ class cuda_lane final : public lane_engine {
         recorder_{std::in_place, *core_},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
+    name_stream(internal_.get(), "ssugraph lane");
     if (core_->checked) layout_.report_to(report_.emplace().word());
     layout_.place(arena_.data());
     check_cuda(cudaMemsetAsync(arena_.data(), 0, layout_.bytes(), internal_.get()),

@@ -83,7 +83,12 @@ json described(const pipeline_core& core) {
 }
 
 json described(const described_node& node) {
-  json one = {{"step", node.step}, {"type", node.type}};
+  json one = {{"step", node.step}};
+  if (node.layer) {
+    one["layer"] = *node.layer;
+    one["plan"] = node.plan;
+  }
+  one["type"] = node.type;
   if (node.shape) {
     one["grid"] = by_axis(node.shape->grid);
     one["block"] = by_axis(node.shape->block);

@@ -1,5 +1,6 @@
 #include "graphs/graph_reader.hpp"
 
+#include "graphs/attribution.hpp"
 #include "lib/core/cuda_check.hpp"
 
 #include <algorithm>
@@ -45,11 +46,11 @@ std::optional<launch_shape> shape_of(cudaGraphNode_t kernel) {
                       params.sharedMemBytes};
 }
 
-described_node read_node(cudaGraphNode_t node, std::string step) {
+described_node read_node(cudaGraphNode_t node, const node_owner& owner) {
   cudaGraphNodeType type{};
   check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
-  return {std::move(step), name_of(type),
-          type == cudaGraphNodeTypeKernel ? shape_of(node) : std::nullopt};
+  return {owner.step, owner.layer < 0 ? std::nullopt : std::optional{owner.layer}, owner.plan,
+          name_of(type), type == cudaGraphNodeTypeKernel ? shape_of(node) : std::nullopt};
 }
 
 using node_places = std::map<cudaGraphNode_t, std::size_t>;
@@ -79,15 +80,9 @@ std::vector<described_edge> read_edges(cudaGraph_t graph, const node_places& pla
 described_graph read_graph(const bucket_graph& recorded, const pipeline_core& core) {
   described_graph graph{recorded.bucket, {}, {}};
   node_places places;
-  const auto add = [&](cudaGraphNode_t node, const std::string& step) {
+  for (const auto& [node, owner] : owned_nodes(recorded, core)) {
     places[node] = graph.nodes.size();
-    graph.nodes.push_back(read_node(node, step));
-  };
-  add(recorded.prologue, "prologue");
-  if (recorded.promises != nullptr) add(recorded.promises, "promises");
-  for (std::size_t step = 0; step < recorded.steps.size(); ++step) {
-    for (const cudaGraphNode_t node : recorded.steps[step].nodes)
-      add(node, core.steps[step].name);
+    graph.nodes.push_back(read_node(node, owner));
   }
   graph.edges = read_edges(recorded.graph.get(), places);
   return graph;

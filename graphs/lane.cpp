@@ -1,5 +1,5 @@
 #include "graphs/lane_engine.hpp"
-#include "graphs/nvtx.hpp"
+#include "lib/ssu/traffic.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/lane.hpp>
@@ -35,6 +35,15 @@ double median_us(detail::lane_engine& engine, std::size_t bucket_index, int roun
   const auto middle = rounds_us.begin() + rounds / 2;
   std::ranges::nth_element(rounds_us, middle);
   return *middle;
+}
+
+/** All bytes that the SSU steps of a replay of `batch` sequences must move. */
+std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
+  std::int64_t bytes = 0;
+  for (const detail::pipeline_step& step : core.steps) {
+    if (const detail::ssu_step* ssu = step.ssu()) bytes += detail::ssu_traffic(ssu->problem, batch);
+  }
+  return static_cast<std::uint64_t>(bytes);
 }
 
 }  // namespace
@@ -95,24 +104,26 @@ lane::lane(lane&&) noexcept = default;
 lane& lane::operator=(lane&&) noexcept = default;
 lane::~lane() = default;
 
-void lane::run(const char* range_name, run_function function, std::int32_t batch,
-               stream_handle stream) {
+void lane::run(run_function function, std::int32_t batch, stream_handle stream) {
   const visit visit{resident_, stream};
   if (batch < 0) throw invalid_argument{"batch", "0 or more", std::to_string(batch)};
   if (batch == 0) return;
-  const detail::nvtx_range range{range_name, batch};
-  const auto bucket = static_cast<std::size_t>(visit.engine().core().buckets.index_for(batch));
+  const detail::pipeline_core& core = visit.engine().core();
+  const auto bucket = static_cast<std::size_t>(core.buckets.index_for(batch));
+  const bool replays = function == &detail::lane_engine::replay;
+  const detail::nvtx_range range{
+      replays ? detail::nvtx_category::replay : detail::nvtx_category::eager,
+      replays ? core.ranges[bucket].replay : core.ranges[bucket].run_eager, batch};
   (visit.engine().*function)(batch, bucket);
-  if (function == &detail::lane_engine::replay)
-    ++visit.owner().replays[static_cast<std::size_t>(batch)];
+  if (replays) ++visit.owner().replays[static_cast<std::size_t>(batch)];
 }
 
 void lane::replay(std::int32_t batch, stream_handle stream) {
-  run("replay", &detail::lane_engine::replay, batch, stream);
+  run(&detail::lane_engine::replay, batch, stream);
 }
 
 void lane::run_eager(std::int32_t batch, stream_handle stream) {
-  run("run_eager", &detail::lane_engine::run_eager, batch, stream);
+  run(&detail::lane_engine::run_eager, batch, stream);
 }
 
 void lane::record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream) {
@@ -185,7 +196,10 @@ lane_stats lane::stats() const {
     bucket.replays += count;
     stats.replays += count;
     stats.padded_sequences += count * static_cast<std::uint64_t>(bucket.bucket - batch);
+    if (count > 0) bucket.moved_bytes += count * bytes_of(visit.engine().core(), batch);
   }
+  for (const bucket_stats& bucket : stats.buckets)
+    stats.moved_bytes += bucket.moved_bytes;
   return stats;
 }
 
@@ -212,6 +226,8 @@ std::string lane::dot(std::int32_t bucket) const {
 std::vector<bucket_time> lane::time_buckets(int rounds, stream_handle stream) {
   const visit visit{resident_, stream};
   if (rounds < 1) throw invalid_argument{"rounds", "1 or more", std::to_string(rounds)};
+  const detail::nvtx_range range{detail::nvtx_category::tune, detail::nvtx_name{"time_buckets"},
+                                 rounds};
   detail::lane_engine& engine = visit.engine();
   const ssugraph::random_state before = engine.random_state();
   std::vector<bucket_time> times;

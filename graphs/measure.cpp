@@ -1,7 +1,9 @@
 #include "graphs/measure.hpp"
 
+#include "graphs/attribution.hpp"
 #include "graphs/bucket_graph.hpp"
 #include "graphs/capture.hpp"
+#include "graphs/nvtx.hpp"
 #include "lib/core/device.hpp"
 #include "lib/ssu/tensors.hpp"
 #include "lib/ssu/traffic.hpp"
@@ -87,6 +89,16 @@ void write_integers(const tensor_view& tensor, const std::vector<std::int64_t>& 
   copy(std::vector<std::int32_t>(values.begin(), values.end()));
 }
 
+/** Tells a profiler what runs while a plan is measured. */
+void report(cudaGraph_t graph, const ssu_plan& plan) {
+  node_owner owner = owner_of(plan);
+  owner.step = "tuning";
+  std::vector<owned_node> nodes;
+  for (const cudaGraphNode_t node : nodes_of(graph))
+    nodes.push_back({node, owner});
+  report_to_tool(graph, static_cast<std::int32_t>(plan.sequences), nodes);
+}
+
 std::string driver_version() {
   std::string version;
   if (std::ifstream{"/sys/module/nvidia/version"} >> version) return version;
@@ -114,6 +126,7 @@ measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& proble
       stream_{make_stream()},
       begin_{make_timing_event()},
       end_{make_timing_event()} {
+  name_stream(stream_.get(), "ssugraph tuning");
   int cache_bytes = 0;
   check_cuda(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, problem.device.ordinal),
              "cudaDeviceGetAttribute");
@@ -293,6 +306,7 @@ cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t 
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
     links.push_back({&planned, arguments(sequences, launch)});
   const cuda_graph graph = record(lower_chain(links, true));
+  if (tool_listens()) report(graph.get(), planned.plan);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");
   return exec;

@@ -15,6 +15,8 @@ pipeline::pipeline(std::shared_ptr<const detail::pipeline_core> core) noexcept
     : core_{std::move(core)} {}
 
 lane pipeline::make_lane(stream_handle stream, std::span<const binding> bindings) const {
+  const detail::nvtx_range range{detail::nvtx_category::build, detail::nvtx_name{"make_lane"},
+                                 static_cast<std::int64_t>(core_->buckets.buckets().size())};
   std::vector<ssu_args> arguments =
       detail::bound_arguments(*core_, detail::built_arguments(*core_), bindings);
 #if SSUGRAPH_CUDA

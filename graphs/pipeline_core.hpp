@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graphs/lane_registry.hpp"
+#include "graphs/nvtx.hpp"
 #include "graphs/step_plan.hpp"
 
 #include <ssugraph/pipeline.hpp>
@@ -42,13 +43,28 @@ struct pipeline_step {
   }
 };
 
+/** The ranges of one bucket. */
+struct bucket_ranges {
+  explicit bucket_ranges(std::int32_t bucket)
+      : record{"record " + std::to_string(bucket)},
+        replay{"replay " + std::to_string(bucket)},
+        run_eager{"run_eager " + std::to_string(bucket)} {}
+
+  nvtx_name record;
+  nvtx_name replay;
+  nvtx_name run_eager;
+};
+
 /** What a pipeline and its lanes share. Const but for the registry, which locks itself. */
 struct pipeline_core {
   pipeline_core(mamba_config given_config, bucket_policy given_buckets)
-      : config{std::move(given_config)}, buckets{std::move(given_buckets)} {}
+      : config{std::move(given_config)},
+        buckets{std::move(given_buckets)},
+        ranges(buckets.buckets().begin(), buckets.buckets().end()) {}
 
   mamba_config config;
   bucket_policy buckets;
+  std::vector<bucket_ranges> ranges;  ///< one a bucket
   target where = target::cuda;
   ssugraph::device device;
   bool programmatic_dependent_launch = true;

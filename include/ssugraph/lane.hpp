@@ -36,6 +36,7 @@ enum class rebind_outcome : std::uint8_t {
 struct bucket_stats {
   std::int32_t bucket = 0;
   std::uint64_t replays = 0;        ///< by `replay`
+  std::uint64_t moved_bytes = 0;    ///< as that of lane_stats, of these
   bool recorded = false;            ///< there is an executable
   std::size_t nodes = 0;            ///< of its graph
   double build_ms = 0.0;            ///< recording, instantiation, upload
@@ -46,6 +47,7 @@ struct bucket_stats {
 struct lane_stats {
   std::uint64_t replays = 0;           ///< by `replay`
   std::uint64_t padded_sequences = 0;  ///< sum over them of bucket - batch
+  std::uint64_t moved_bytes = 0;       ///< that their SSU steps must at least read and write
   std::uint64_t lazy_builds = 0;       ///< buckets that a first use recorded
   std::uint64_t retries = 0;           ///< recordings of a step repeated, for a capture was spoiled
   std::size_t own_bytes = 0;           ///< the lane's device memory: copies, seeds, scratch
@@ -155,6 +157,7 @@ class lane {
 
   [[nodiscard]] stream_handle stream() const;
 
+  /** A replay pays nanoseconds for it: it counts its batch, all else is derived here. */
   [[nodiscard]] lane_stats stats() const;
   /** How often `replay` served each batch: entry b counts batch b, up to the largest bucket. */
   [[nodiscard]] std::vector<std::uint64_t> batch_histogram() const;
@@ -182,7 +185,7 @@ class lane {
   class visit;
   using run_function = void (detail::lane_engine::*)(std::int32_t batch, std::size_t bucket_index);
   explicit lane(std::unique_ptr<detail::lane_engine> engine);
-  void run(const char* range_name, run_function function, std::int32_t batch, stream_handle stream);
+  void run(run_function function, std::int32_t batch, stream_handle stream);
 
   std::unique_ptr<resident> resident_;
 };

@@ -1,3 +1,4 @@
+#include "lib/ssu/traffic.hpp"
 #include "tests/graphs/target_suite.hpp"
 
 #include <ssugraph/error.hpp>
@@ -58,6 +59,26 @@ TEST_P(recording, counts_replays_by_batch_and_bucket) {
     EXPECT_GT(stats.buckets[i].build_ms, 0.0);
   }
   EXPECT_EQ(lane.batch_histogram(), (std::vector<std::uint64_t>{0, 1, 0, 3, 0, 1, 0, 0, 1}));
+}
+
+TEST_P(recording, counts_the_bytes_of_live_sequences) {
+  model layers{GetParam(), cases(), false};
+  const placed_stream stream{where()};
+  const pipeline built = builder_of(layers, {}).build();
+  lane lane = built.make_lane(stream.get());
+  EXPECT_EQ(lane.stats().moved_bytes, 0u);
+  for (const std::int32_t batch : {3, 3, 4, 8})
+    lane.replay(batch, stream.get());
+  const auto of = [&](std::int64_t batch) {
+    std::uint64_t bytes = 0;
+    for (std::size_t layer = 0; layer < layers.size(); ++layer)
+      bytes += static_cast<std::uint64_t>(detail::ssu_traffic(built.plan(layer, 0).problem, batch));
+    return bytes;
+  };
+  const lane_stats stats = lane.stats();
+  EXPECT_EQ(stats.buckets[2].moved_bytes, 2 * of(3) + of(4)) << "padding moves nothing";
+  EXPECT_EQ(stats.buckets[3].moved_bytes, of(8));
+  EXPECT_EQ(stats.moved_bytes, 2 * of(3) + of(4) + of(8));
 }
 
 TEST_P(recording, times_every_bucket_and_puts_the_random_state_back) {

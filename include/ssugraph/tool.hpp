@@ -1,0 +1,40 @@
+#pragma once
+
+#include <ssugraph/stream.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+/**
+ * For profilers in the process, not for users of the library: whose each node of a recorded graph
+ * is.
+ *
+ * A tool exports `ssugraph_graph_recorded`. The library looks for it once, when it first records a
+ * graph: in the program and its shared objects, then in the one that CUDA_INJECTION64_PATH names.
+ * It calls it on the recording thread for every graph and every piece of a caller's capture, before
+ * they are instantiated; replays never call it. `profiling/timeline` is such a tool.
+ */
+namespace ssugraph {
+
+/** A node and the step that it is of. */
+struct tool_node {
+  graph_node_handle node;
+  const char* step;    ///< the step's name; `prologue`, `promises`, `tuning`
+  std::int32_t layer;  ///< its place among the SSU steps; -1: it is none of them
+  const char* plan;    ///< backend and algorithm of an SSU step, `native:vector`; else empty
+  std::int64_t bytes;  ///< that an SSU step must move for a full bucket; else 0
+  std::int64_t bytes_a_sequence;  ///< what each padded sequence takes off that
+};
+
+/** Nodes of one graph, in the order in which they were added. Valid during the call. */
+struct tool_graph {
+  graph_handle graph;
+  std::int32_t bucket;
+  const tool_node* nodes;
+  std::size_t node_count;
+};
+
+}  // namespace ssugraph
+
+/** Defined by the tool; must not throw. */
+extern "C" void ssugraph_graph_recorded(const ssugraph::tool_graph* graph);

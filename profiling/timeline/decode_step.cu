@@ -1,0 +1,126 @@
+/**
+ * A program to look at with the timeline: one decode step of the SSU layers of nemotron-h-8b, batch
+ * 1, fp16 state rounded stochastically, run in two ways. `eager step`: each layer draws its seed by
+ * a kernel, as an engine calls torch.randint, and launches its SSU. `replay`: the same layers and
+ * seeds as one graph.
+ *
+ *     decode_step [STEPS]      # so many of each, 20 by default
+ */
+#include "lib/random/philox.hpp"
+
+#include <ssugraph/ssugraph.hpp>
+
+#include <cuda_runtime_api.h>
+#include <nvtx3/nvtx3.hpp>
+#include <thrust/device_vector.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using ssugraph::dtype;
+using ssugraph::tensor_view;
+
+constexpr int layers = 24;
+constexpr int batch = 1;
+constexpr int nheads = 128;
+constexpr int dim = 64;
+constexpr int dstate = 128;
+constexpr int ngroups = 8;
+
+void check(cudaError_t code) {
+  if (code != cudaSuccess) throw std::runtime_error{cudaGetErrorString(code)};
+}
+
+__global__ void seed_kernel(std::uint64_t draw, std::int64_t* seed) {
+  *seed = ssugraph::detail::draw_seed(0, draw);
+}
+
+/** A layer's tensors. Every float is zero: time here does not depend on them. */
+struct layer {
+  using halves = thrust::device_vector<std::uint16_t>;
+
+  halves state = halves((batch + 1) * nheads * dim * dstate);
+  halves row = halves(batch * (nheads * dim + 2 * ngroups * dstate));
+  halves out = halves(batch * nheads * dim);
+  thrust::device_vector<float> head = thrust::device_vector<float>(batch * nheads);
+  thrust::device_vector<std::int64_t> seed = thrust::device_vector<std::int64_t>(1);
+
+  ssugraph::ssu_args args(const tensor_view& indices) {
+    const auto data = [](auto& vector) { return thrust::raw_pointer_cast(vector.data()); };
+    constexpr std::int64_t pitch = nheads * dim + 2 * ngroups * dstate;
+    ssugraph::ssu_args args;
+    args.state = {data(state), dtype::float16, {batch + 1, nheads, dim, dstate}};
+    args.x = {data(row), dtype::bfloat16, {batch, nheads, dim}, {pitch, dim, 1}};
+    args.B = {
+        data(row) + nheads * dim, dtype::bfloat16, {batch, ngroups, dstate}, {pitch, dstate, 1}};
+    args.C = args.B.at(data(row) + nheads * dim + ngroups * dstate);
+    args.dt = {data(head), dtype::float32, {batch, nheads, dim}, {nheads, 1, 0}};
+    args.A = {data(head), dtype::float32, {nheads, dim, dstate}, {1, 0, 0}};
+    args.out = {data(out), dtype::bfloat16, {batch, nheads, dim}};
+    args.state_batch_indices = indices;
+    return args;
+  }
+};
+
+struct destroy_stream {
+  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
+};
+
+void run(int steps) {
+  if (!ssugraph::has_cuda_device()) throw std::runtime_error{"expected a CUDA device, got none"};
+  std::vector<layer> model(layers);
+  const thrust::device_vector<std::int32_t> slots(batch, 1);
+  const tensor_view indices{thrust::raw_pointer_cast(slots.data()), dtype::int32, {batch}};
+  cudaStream_t created = nullptr;
+  check(cudaStreamCreateWithFlags(&created, cudaStreamNonBlocking));
+  const std::unique_ptr<CUstream_st, destroy_stream> stream{created};
+
+  const ssugraph::mamba_config config{.stochastic_rounding = true};
+  ssugraph::pipeline_builder builder{config, ssugraph::bucket_policy{{batch}}};
+  std::vector<ssugraph::ssu_args> eager;
+  for (int i = 0; i < layers; ++i) {
+    builder.ssu("layer " + std::to_string(i), model[i].args(indices));
+    eager.push_back(model[i].args(indices));
+    eager.back().rand_seed = {thrust::raw_pointer_cast(model[i].seed.data()), dtype::int64, {1}};
+  }
+  ssugraph::lane lane = builder.build().make_lane(stream.get());
+  ssugraph::ssu_dispatch dispatch{config};
+  check(cudaDeviceSynchronize());
+
+  std::uint64_t draw = 0;
+  for (int step = 0; step < steps; ++step) {
+    const nvtx3::v1::scoped_range range{"eager step"};
+    for (int i = 0; i < layers; ++i) {
+      seed_kernel<<<1, 1, 0, stream.get()>>>(draw++, model[i].seed.data().get());
+      check(cudaGetLastError());
+      dispatch.selective_state_update(eager[i], stream.get());
+    }
+    check(cudaStreamSynchronize(stream.get()));
+  }
+  for (int step = 0; step < steps; ++step) {
+    lane.replay(batch, stream.get());
+    check(cudaStreamSynchronize(stream.get()));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const int steps = argc > 1 ? std::atoi(argv[1]) : 20;
+    if (steps < 1 || argc > 2) throw std::runtime_error{"expected one number of steps, 1 or more"};
+    run(steps);
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "decode_step: " << error.what() << '\n';
+    return 1;
+  }
+}
