@@ -16,7 +16,7 @@ namespace ssugraph::detail {
 struct node_owner {
   std::string step = {};    ///< its name; `prologue`, `promises`, `tuning`
   std::int32_t layer = -1;  ///< its place among the SSU steps; -1: it is none of them
-  std::string plan = {};    ///< of an SSU step: `native:vector`
+  std::string plan = {};    ///< of an SSU step: `native:2x128`
   std::int64_t bytes = 0;   ///< that an SSU step must move for a full bucket
   std::int64_t bytes_a_sequence = 0;
 };

@@ -84,10 +84,13 @@ class told_to_tools : public testing::Test {
   }
 
   /** What is told of one bucket. */
-  static std::vector<std::string> all_of(int bucket) {
+  static std::vector<std::string> all_of(const pipeline& built, std::int32_t bucket) {
     const std::string b = std::to_string(bucket) + " ";
-    return {b + "prologue -1 ", b + "promises -1 ", b + "first 0 native:vector",
-            b + "copies -1 ",   b + "copies -1 ",   b + "second 1 native:vector"};
+    const ssu_plan& plan =
+        built.plan(0, static_cast<std::size_t>(built.buckets().index_for(bucket)));
+    const std::string name = plan.backend + ":" + plan.algorithm;
+    return {b + "prologue -1 ", b + "promises -1 ", b + "first 0 " + name,
+            b + "copies -1 ",   b + "copies -1 ",   b + "second 1 " + name};
   }
 
   static std::vector<std::string> texts(const std::vector<told_node>& nodes) {
@@ -104,10 +107,11 @@ TEST_F(told_to_tools, is_every_node_of_every_graph_and_nothing_by_a_replay) {
   const model layers{target::cuda, cases(), false};
   const placed_memory memory{place::device, 1024};
   const placed_stream stream{place::device};
-  lane lane = build(layers, memory).make_lane(stream.get());
+  const pipeline built = build(layers, memory);
+  lane lane = built.make_lane(stream.get());
   ASSERT_EQ(graphs_.size(), 2u);
-  EXPECT_EQ(texts(graphs_[0].nodes), all_of(4));
-  EXPECT_EQ(texts(graphs_[1].nodes), all_of(2));
+  EXPECT_EQ(texts(graphs_[0].nodes), all_of(built, 4));
+  EXPECT_EQ(texts(graphs_[1].nodes), all_of(built, 2));
   EXPECT_TRUE(graphs_[0].are_all_of_the_graph);
   EXPECT_TRUE(graphs_[1].are_all_of_the_graph);
 
@@ -130,7 +134,8 @@ TEST_F(told_to_tools, is_every_node_of_a_callers_capture) {
   const placed_memory memory{place::device, 1024};
   const placed_memory live{place::device, sizeof(std::int32_t)};
   const placed_stream stream{place::device};
-  lane lane = build(layers, memory).make_lane(stream.get());
+  const pipeline built = build(layers, memory);
+  lane lane = built.make_lane(stream.get());
   graphs_.clear();
   ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
   lane.record(2, reinterpret_cast<const std::int32_t*>(live.data()), stream.get());
@@ -140,7 +145,7 @@ TEST_F(told_to_tools, is_every_node_of_a_callers_capture) {
   std::vector<told_node> nodes;
   for (const told_graph& piece : graphs_)
     nodes.insert(nodes.end(), piece.nodes.begin(), piece.nodes.end());
-  EXPECT_EQ(texts(nodes), all_of(2));
+  EXPECT_EQ(texts(nodes), all_of(built, 2));
   std::set<graph_node_handle> handles;
   for (const told_node& node : nodes)
     handles.insert(node.node);
