@@ -20,6 +20,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 INK = "#848d97"
+STYLE = pathlib.Path(__file__).with_name("plots.mplstyle")
 # Backend: name in the legend, colour, line.
 BACKENDS = {
     "floor": ("read and write back", INK, ":"),
@@ -33,22 +34,12 @@ COLUMNS = 3
 
 
 def style():
+    plt.style.use(STYLE)
     matplotlib.rcParams.update(
         {
-            "svg.hashsalt": "ssugraph",
-            "svg.fonttype": "none",
-            "font.family": "sans-serif",
-            "font.size": 9,
-            "text.color": INK,
-            "axes.edgecolor": INK,
-            "axes.labelcolor": INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
             "axes.grid": True,
             "grid.color": INK,
             "grid.alpha": 0.25,
-            "xtick.color": INK,
-            "ytick.color": INK,
             "lines.linewidth": 1.6,
             "lines.markersize": 3.5,
         }

@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.patches import Patch  # noqa: E402
 
 INK = "#848d97"
+STYLE = pathlib.Path(__file__).with_name("plots.mplstyle")
 # Kind of slice: name in the legend, colour.
 KINDS = {
     "host": ("call that launches", "#a371f7"),
@@ -94,23 +95,8 @@ def kernels_in(events, begin, end):
 
 
 def style():
-    matplotlib.rcParams.update(
-        {
-            "svg.hashsalt": "ssugraph",
-            "svg.fonttype": "none",
-            "font.family": "sans-serif",
-            "font.size": 9,
-            "text.color": INK,
-            "axes.edgecolor": INK,
-            "axes.labelcolor": INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.spines.left": False,
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "ytick.left": False,
-        }
-    )
+    plt.style.use(STYLE)
+    matplotlib.rcParams.update({"axes.spines.left": False, "ytick.left": False})
 
 
 def counted(things, noun, plural):

@@ -31,9 +31,9 @@ Number number(const std::function<const char*(const char*)>& get, const char* na
 settings read_settings(const std::function<const char*(const char*)>& get, int process) {
   const char* path = get("SSUGRAPH_TIMELINE");
   std::string trace = path != nullptr ? path : "timeline-%p.json";
-  const std::string_view placeholder = "%p";
-  if (const std::size_t at = trace.find(placeholder); at != std::string::npos)
-    trace.replace(at, placeholder.size(), std::to_string(process));
+  const std::string_view process_mark = "%p";
+  if (const std::size_t at = trace.find(process_mark); at != std::string::npos)
+    trace.replace(at, process_mark.size(), std::to_string(process));
   const std::string_view suffix = ".json";
   const std::string stem =
       trace.ends_with(suffix) ? trace.substr(0, trace.size() - suffix.size()) : trace;

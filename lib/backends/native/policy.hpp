@@ -13,8 +13,8 @@ inline constexpr int octet_size = 8;
  *  instead of 6.6 and 24.0: what triggers late keeps the next launch from loading. */
 inline constexpr int waiting_threads = 32;
 
-/** Threads of a block that hold rows: as many as near as possible to the first of these that cut
- *  dim into tiles without a rest. */
+/** Threads of a block that hold rows: those that cut dim into tiles with the least rest, and of
+ * them the nearest to the usual number. */
 inline constexpr int usual_workers = 128;
 inline constexpr int max_workers = 224;
 inline constexpr int max_block_threads = max_workers + waiting_threads;
