@@ -27,9 +27,7 @@ template <class State, bool Rounding, std::size_t I>
 const void* numbered_kernel() {
   constexpr kernel_key key = numbered_key(I);
   if constexpr (is_compiled(key)) {
-    return reinterpret_cast<const void*>(
-        &ssu_kernel<variant<State, key.lanes, key.rows, key.vector, key.wide_io, key.tied, Rounding,
-                            key.one_token>>);
+    return reinterpret_cast<const void*>(&ssu_kernel<variant<State, Rounding, key>>);
   } else {
     return nullptr;
   }

@@ -26,6 +26,11 @@ constexpr bool is_compiled(const kernel_key& key) {
   return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
 }
 
+/** Whether a kernel serves only where its tiles leave no rest of dim, and asks for none. */
+constexpr bool takes_whole_tiles(const kernel_key& key) {
+  return key.vector && key.rows > 2 && !key.wide_io;
+}
+
 /** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */
 const void* float32_state_kernel(const kernel_key& key);
 const void* float16_state_kernel(const kernel_key& key);

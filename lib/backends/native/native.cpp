@@ -93,9 +93,10 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
   const int lanes = lanes_for(problem.dstate);
   std::vector<tile_choice> tiles;
   for (int rows = max_rows; rows > 1; rows /= 2) {
-    if (is_compiled(key_of(problem, lanes, rows, true))) {
-      tiles.push_back(best_workers(problem.dim, lanes, rows));
-    }
+    const kernel_key key = key_of(problem, lanes, rows, true);
+    const tile_choice tile = best_workers(problem.dim, lanes, rows);
+    const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
+    if (is_compiled(key) && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
   }
   return tiles;
 }

@@ -36,12 +36,15 @@ inline constexpr int enough_blocks = 256;
 inline constexpr int enough_rounding_blocks = 512;
 inline constexpr int scalar_rows = 2;
 
-/** Blocks of the largest size that shall fit a multiprocessor: 4, 3, 2 or 1 leave a thread 64, 80,
- * 128 or 255 registers. */
-constexpr int blocks_to_fit(int rows, bool vector, bool tied, bool one_token) {
-  const int blocks = rows <= 2 ? 4 : rows == 4 ? 3 : 2;
+/** Rows whose random bits are drawn at a time. */
+inline constexpr int max_rows_drawn = 4;
+
+/** Registers a thread may have. */
+constexpr int max_registers(int rows, bool vector, bool tied, bool one_token) {
+  if (rows == 8) return 96;
+  constexpr int steps[] = {64, 80, 128, 255};
   const int heavier = (vector && tied ? 0 : 1) + (one_token ? 0 : 1);
-  return std::max(blocks - heavier, 1);
+  return steps[std::min((rows <= 2 ? 0 : rows == 4 ? 1 : 2) + heavier, 3)];
 }
 
 /** The number of Philox rounds whose loop is unrolled. */

@@ -39,7 +39,7 @@ __device__ inline std::uint32_t interleaved(std::uint32_t number, std::uint32_t 
 }
 
 template <class V>
-__global__ void __launch_bounds__(max_block_threads, V::min_blocks)
+__global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
     ssu_kernel(const __grid_constant__ ssu_params p) {
   using token = typename V::token;
   // --- The last warp holds no rows: it lets the next launch start as soon as that may
@@ -95,14 +95,16 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
     const float out =
         mine.update(in, mine.step_of(in.dt, layer), layer, raw, h, true, from, random,
                     [&](int r, const auto& word) { memcpy(raw[r], word, sizeof word); });
+    std::byte* to = mine.first_row_of(slot);
     wait_for_predecessor();
     if (slot >= 0) {
-      std::byte* of_head = address<V::vector>(p.state, slot, mine.head);
 #pragma unroll
-      for (int r = 0; r < V::rows; ++r)
-        mine.write_row(of_head, r, raw[r]);
+      for (int r = 0; r < V::rows; ++r) {
+        mine.write_row(r, to, raw[r]);
+        to += mine.to_next_row(r);
+      }
     }
-    mine.write_out(first.out, out);
+    mine.write_out(mine.pointers_to(tokens, 0).out, out);
   } else {
     // --- The tokens, two more in flight. Tied, a thread makes the time step of one token for all
     // threads of its row.
@@ -123,11 +125,13 @@ __global__ void __launch_bounds__(max_block_threads, V::min_blocks)
       if (t + 1 < tokens.length) slot = destination_slot(p, sequence, source, t + 1, tokens.length);
       from.t = static_cast<std::uint32_t>(t);
       if (t > 0 && destination >= 0) mine.draw(0, from, random);
-      std::byte* of_head = address<V::vector>(p.state, destination, mine.head);
+      std::byte* to = mine.first_row_of(destination);
       const float out =
           mine.update(now, V::tied ? mine.of_token(step, t) : mine.step_of(now.dt, layer), layer,
-                      raw, h, destination >= 0, from, random,
-                      [&](int r, const auto& word) { mine.write_row(of_head, r, word); });
+                      raw, h, destination >= 0, from, random, [&](int r, const auto& word) {
+                        mine.write_row(r, to, word);
+                        to += mine.to_next_row(r);
+                      });
       mine.write_out(mine.pointers_to(tokens, t).out, out);
     }
   }

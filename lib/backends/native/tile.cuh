@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/memory.cuh"
 #include "lib/backends/native/policy.hpp"
 #include "lib/backends/native/rounding.cuh"
@@ -7,32 +8,34 @@
 #include "lib/backends/native/sequence.cuh"
 #include "lib/backends/native/ssu_params.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
 /** A thread's share of a tile of the state: what it reads, computes and writes. */
 namespace ssugraph::detail {
 
-template <class State, int Lanes, int Rows, bool Vector, bool WideIo, bool Tied, bool Rounding,
-          bool OneToken>
+template <class State, bool Rounding, kernel_key Key>
 struct variant {
   using state = State;
-  using layout = octet_layout<State, Lanes, Vector>;
-  using sum = row_sum<Lanes, Rows>;
+  using layout = octet_layout<State, Key.lanes, Key.vector>;
+  using sum = row_sum<Key.lanes, Key.rows>;
   using octet = std::uint32_t[words_of_octet<State>];
-  using io = io_scalar<WideIo>;
-  using io_octet = std::uint32_t[WideIo ? 8 : 4];
-  using token = std::conditional_t<OneToken, std::uint32_t, std::int64_t>;
-  static constexpr int lanes = Lanes;
-  static constexpr int rows = Rows;
+  using io = io_scalar<Key.wide_io>;
+  using io_octet = std::uint32_t[Key.wide_io ? 8 : 4];
+  using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
+  static constexpr int lanes = Key.lanes;
+  static constexpr int rows = Key.rows;
   /** Rows whose random bits are drawn at a time. */
-  static constexpr int drawn = Rows < 4 ? Rows : 4;
-  static constexpr bool vector = Vector;
-  static constexpr bool wide_io = WideIo;
-  static constexpr bool tied = Tied;
+  static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
+  static constexpr bool vector = Key.vector;
+  static constexpr bool wide_io = Key.wide_io;
+  static constexpr bool tied = Key.tied;
   static constexpr bool rounding = Rounding;
-  static constexpr bool one_token = OneToken;
-  static constexpr int min_blocks = blocks_to_fit(Rows, Vector, Tied, OneToken);
+  static constexpr bool one_token = Key.one_token;
+  static constexpr bool whole_tiles = takes_whole_tiles(Key);
+  static constexpr int max_registers =
+      detail::max_registers(Key.rows, Key.vector, Key.tied, Key.one_token);
 };
 
 /** Threads of a block that hold rows: all but those of its last warp. */
@@ -82,35 +85,46 @@ struct tile {
   std::uint32_t rows_apart = workers() / V::lanes;
   std::uint32_t first_row = number * rows_apart * V::rows + threadIdx.x / V::lanes;
   std::uint32_t own_row = row(V::sum::own_row(lane));
-  /** A row that can be read: beyond the last one, the last one. */
-  std::uint32_t readable = min(own_row, p.dim - 1);
-  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && own_row < p.dim;
+  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row);
 
   __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart; }
+  __device__ bool exists(std::uint32_t row) const { return V::whole_tiles || row < p.dim; }
+  /** A row that can be read: beyond the last one, the last one. */
+  __device__ std::uint32_t readable(std::uint32_t row) const {
+    return V::whole_tiles ? row : min(row, p.dim - 1);
+  }
+
+  /** Where this thread's first row is, of those that can be read. */
+  __device__ std::byte* first_row_of(std::int64_t slot) const {
+    return address<V::vector>(p.state, slot, head, readable(first_row));
+  }
+  /** From row `r` to the next that can be read. */
+  __device__ std::int64_t to_next_row(int r) const {
+    return exists(row(r + 1)) ? std::int64_t{rows_apart} * p.state.stride[2] : 0;
+  }
 
   // --- Loads, without conversions
 
   __device__ void read_state(std::int64_t slot, octet (&raw)[V::rows]) const {
-    std::byte* of_head = address<V::vector>(p.state, slot, head);
+    const std::byte* at = first_row_of(slot);
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      std::byte* at = stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]);
       load_octet<layout, state>(at, p.state.stride[3], lane, p.dstate, raw[r]);
+      at += to_next_row(r);
     }
   }
 
   /** Brings what `read_state` reads into the L2 cache. */
   __device__ void prefetch_state(std::int64_t slot) const {
     if (!V::vector || lane % (cache_line / 16) != 0) return;
-    std::byte* of_head = address<V::vector>(p.state, slot, head);
+    const std::byte* at = first_row_of(slot) + lane * 16;
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      const std::byte* at =
-          stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]) + lane * 16;
 #pragma unroll
       for (int chunk = 0; chunk < layout::chunks; ++chunk) {
         if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * 16);
       }
+      at += to_next_row(r);
     }
   }
 
@@ -118,9 +132,11 @@ struct tile {
   __device__ token_pointers pointers_to(const row_range& tokens, int t) const {
     const auto token = static_cast<typename V::token>(tokens.begin + min(t, tokens.length - 1));
     const std::uint32_t group = p.heads_per_group.quotient(head);
-    return {.x = address<V::vector>(p.x, token, head, readable),
-            .z = address<V::vector>(p.z, token, head, readable),
-            .dt = address<V::vector>(p.dt, token, head, readable),
+    const std::uint32_t d = readable(own_row);
+    return {.x = address<V::vector>(p.x, token, head, d),
+            .z = address<V::vector>(p.z, token, head, d),
+            .dt = V::tied ? address<V::vector>(p.dt, token, head)
+                          : address<V::vector>(p.dt, token, head, d),
             .B = address<V::vector>(p.B, token, group),
             .C = address<V::vector>(p.C, token, group),
             .out = address<V::vector>(p.out, token, head, own_row)};
@@ -138,17 +154,16 @@ struct tile {
 
   __device__ head_parameters<V> read_parameters() const {
     head_parameters<V> layer;
-    const auto read = [&](const strided<2>& tensor) {
-      return load_scalar(address<V::vector>(tensor, head, readable), tensor.type);
-    };
-    layer.dt_bias = read(p.dt_bias);
-    layer.D = read(p.D);
+    const std::uint32_t d = readable(own_row);
+    layer.D = load_scalar(address<V::vector>(p.D, head, d), p.D.type);
     if constexpr (V::tied) {
-      layer.A = load_scalar(address<V::vector>(p.A, head, readable), p.A.type);
+      layer.A = load_scalar(address<V::vector>(p.A, head), p.A.type);
+      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head), p.dt_bias.type);
     } else {
+      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head, d), p.dt_bias.type);
 #pragma unroll
       for (int r = 0; r < V::rows; ++r) {
-        const std::byte* at = address<V::vector>(p.A, head, min(row(r), p.dim - 1));
+        const std::byte* at = address<V::vector>(p.A, head, readable(row(r)));
         if (p.A.type == dtype::float32) {
           load_octet<layout, float>(at, p.A.stride[2], lane, p.dstate, layer.A_rows[r]);
         } else {
@@ -212,8 +227,8 @@ struct tile {
     if constexpr (!V::rounding) {
       round_nearest<state>(h, word);
     } else if constexpr (V::vector) {
-      // A part of h' that is infinite or NaN makes the sum so.
-      round_stochastic<state>(h, fabsf(part) < __int_as_float(0x7f800000), random, word);
+      // A NaN in h' makes the sum one.
+      round_stochastic(h, isnan(part), random, word, state{});
     } else {
       const std::int64_t first = (std::int64_t{head} * p.dim + d) * p.dstate + lane * octet_size;
       round_stochastic_unaligned<state>(h, first, from, word);
@@ -272,11 +287,9 @@ struct tile {
 
   // --- Stores
 
-  /** `of_head` is the address of the head in the slot. */
-  __device__ void write_row(std::byte* of_head, int r, const octet& word) const {
-    store_octet<layout, state>(row(r) < p.dim,
-                               stepped<V::vector>(of_head, row(r), p.state.stride[2]),
-                               p.state.stride[3], lane, p.dstate, word);
+  /** Row `r`, if there is one, to `at`. */
+  __device__ void write_row(int r, std::byte* at, const octet& word) const {
+    store_octet<layout, state>(exists(row(r)), at, p.state.stride[3], lane, p.dstate, word);
   }
 
   __device__ void write_out(std::byte* at, float value) const {
