@@ -22,7 +22,7 @@ struct kernel_key {
  */
 constexpr bool is_compiled(const kernel_key& key) {
   if (!key.vector) return key.lanes == 32 && key.rows == 2;
-  const int most = std::min(key.lanes, key.tied && key.one_token && !key.wide_io ? 8 : 4);
+  const int most = std::min(key.lanes, key.tied && !key.wide_io ? 8 : 4);
   return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
 }
 

@@ -81,7 +81,7 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
     const int of_block = tile.rows_of_block(lanes);
     return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual_workers)};
   };
-  for (int workers = 2 * warp_threads; workers <= max_workers; workers += warp_threads) {
+  for (int workers = min_workers; workers <= max_workers; workers += warp_threads) {
     const tile_choice tile{rows, workers};
     if (cost(tile) < cost(best)) best = tile;
   }

@@ -3,9 +3,9 @@
 #include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/memory.cuh"
 #include "lib/backends/native/policy.hpp"
+#include "lib/backends/native/programmatic.cuh"
 #include "lib/backends/native/rounding.cuh"
 #include "lib/backends/native/row_sum.cuh"
-#include "lib/backends/native/sequence.cuh"
 #include "lib/backends/native/ssu_params.hpp"
 
 #include <algorithm>
@@ -34,14 +34,8 @@ struct variant {
   static constexpr bool rounding = Rounding;
   static constexpr bool one_token = Key.one_token;
   static constexpr bool whole_tiles = takes_whole_tiles(Key);
-  static constexpr int max_registers =
-      detail::max_registers(Key.rows, Key.vector, Key.tied, Key.one_token);
+  static constexpr int max_registers = detail::max_registers(Key);
 };
-
-/** Threads of a block that hold rows: all but those of its last warp. */
-__device__ inline std::uint32_t workers() {
-  return blockDim.x - waiting_threads;
-}
 
 /** Where a token has what this thread reads and writes of it: x, z, dt and out of the own row, B
  * and C of the group. */
@@ -49,11 +43,16 @@ struct token_pointers {
   std::byte *x, *z, *dt, *B, *C, *out;
 };
 
-/** What lies there. */
+/** What lies there of the own row, */
 template <class V>
-struct token_inputs {
+struct row_inputs {
   typename V::io x, z;
   raw_scalar dt;
+};
+
+/** and of the lane. */
+template <class V>
+struct octet_inputs {
   typename V::io_octet B, C;
 };
 
@@ -70,6 +69,10 @@ struct time_step {
   float dt;
   float decay;
 };
+
+__device__ inline float silu(float z) {
+  return z / (1.0f + expf(-z));
+}
 
 /** One thread's share of a block's tile. */
 template <class V>
@@ -128,9 +131,7 @@ struct tile {
     }
   }
 
-  /** Of token `t` of a sequence; behind the last one, of the last one. */
-  __device__ token_pointers pointers_to(const row_range& tokens, int t) const {
-    const auto token = static_cast<typename V::token>(tokens.begin + min(t, tokens.length - 1));
+  __device__ token_pointers pointers_to(typename V::token token) const {
     const std::uint32_t group = p.heads_per_group.quotient(head);
     const std::uint32_t d = readable(own_row);
     return {.x = address<V::vector>(p.x, token, head, d),
@@ -141,12 +142,22 @@ struct tile {
             .C = address<V::vector>(p.C, token, group),
             .out = address<V::vector>(p.out, token, head, own_row)};
   }
+  /** `t` tokens on. */
+  __device__ token_pointers moved(const token_pointers& at, std::uint32_t t) const {
+    return {.x = stepped<V::vector>(at.x, t, p.x.stride[0]),
+            .z = stepped<V::vector>(at.z, t, p.z.stride[0]),
+            .dt = stepped<V::vector>(at.dt, t, p.dt.stride[0]),
+            .B = stepped<V::vector>(at.B, t, p.B.stride[0]),
+            .C = stepped<V::vector>(at.C, t, p.C.stride[0]),
+            .out = stepped<V::vector>(at.out, t, p.out.stride[0])};
+  }
 
-  __device__ token_inputs<V> read_inputs(const token_pointers& at) const {
-    token_inputs<V> in;
-    in.dt = load_scalar(at.dt, p.dt.type);
-    in.x = V::io::load(at.x);
-    in.z = V::io::load(at.z);
+  __device__ row_inputs<V> read_row_inputs(const token_pointers& at) const {
+    return {V::io::load(at.x), V::io::load(at.z), load_scalar(at.dt, p.dt.type)};
+  }
+
+  __device__ octet_inputs<V> read_octets(const token_pointers& at) const {
+    octet_inputs<V> in;
     load_octet<layout, typename V::io::word>(at.B, p.B.stride[2], lane, p.dstate, in.B);
     load_octet<layout, typename V::io::word>(at.C, p.C.stride[2], lane, p.dstate, in.C);
     return in;
@@ -176,29 +187,12 @@ struct tile {
 
   // --- Arithmetic
 
-  /** The random bits of rows `first`.. of this thread. */
-  __device__ void draw(int first, const rounding_source& from,
-                       philox_words (&random)[V::drawn]) const {
-    if constexpr (!V::rounding || !V::vector) return;
-    const std::uint32_t octets = p.dstate / octet_size;
-    draw_octets(from, (head * p.dim + row(first)) * octets + lane, rows_apart * octets, random);
-  }
-
   __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer) const {
     time_step step{dt.value(p.dt.type), 0.0f};
     if (p.has_dt_bias) step.dt += layer.dt_bias.value(p.dt_bias.type);
     if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
     if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
     return step;
-  }
-
-  /** Tied: dt of token `t` + `lane`. */
-  __device__ raw_scalar read_step(const row_range& tokens, int t) const {
-    return load_scalar(pointers_to(tokens, t + static_cast<int>(lane)).dt, p.dt.type);
-  }
-  /** What the thread that made the time step of token `t` holds. */
-  __device__ static time_step of_token(time_step step, int t) {
-    return {V::sum::from(step.dt, t % V::lanes), V::sum::from(step.decay, t % V::lanes)};
   }
 
   /** h becomes h'; returns this thread's part of the sum. */
@@ -221,68 +215,37 @@ struct tile {
     return sum;
   }
 
-  __device__ void narrow(const float (&h)[octet_size], float part, std::uint32_t d,
-                         const philox_words& random, const rounding_source& from,
-                         octet& word) const {
-    if constexpr (!V::rounding) {
-      round_nearest<state>(h, word);
-    } else if constexpr (V::vector) {
-      // A NaN in h' makes the sum one.
-      round_stochastic(h, isnan(part), random, word, state{});
-    } else {
-      const std::int64_t first = (std::int64_t{head} * p.dim + d) * p.dstate + lane * octet_size;
-      round_stochastic_unaligned<state>(h, first, from, word);
-    }
-  }
-
   /**
-   * One token: `h` (one token: what lies in `raw`) becomes the new state, and `keep(r, word)` gets
-   * what is stored of row r if `stores`. Returns `out` of the own row.
+   * One token: what `h(r)` refers to becomes the new state of row r, of which `keep(r, part)` then
+   * takes what is stored; `part` is this thread's part of the sum. `dt(r)` and `dt_x(r)`: dt' and
+   * dt' x of the row. Returns the sum of the own row.
    */
-  template <class Keep>
-  __device__ float update(const token_inputs<V>& in, time_step step,
-                          const head_parameters<V>& layer, const octet (&raw)[V::rows],
-                          float (&h)[V::rows][octet_size], bool stores, const rounding_source& from,
-                          philox_words (&random)[V::drawn], Keep keep) const {
-    float B[octet_size];
-    float C[octet_size];
-    widen<V::wide_io>(in.B, p.B.type, B);
-    widen<V::wide_io>(in.C, p.C.type, C);
-    const float x = in.x.value(p.x.type);
+  template <class Scalar, class Product, class Row, class Keep>
+  __device__ float update(const float (&B)[octet_size], const float (&C)[octet_size],
+                          float decay_of_head, const head_parameters<V>& layer, Scalar dt,
+                          Product dt_x, Row h, Keep keep) const {
     float decay[octet_size];
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)
-      decay[i] = step.decay;
+      decay[i] = decay_of_head;
     float part[V::rows];
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      if constexpr (V::one_token) widen<state>(raw[r], h[r]);
       if constexpr (!V::tied) {
-        const float of_row = V::sum::broadcast(step.dt, r);
         if (p.A.type == dtype::float32) {
           widen<true>(layer.A_rows[r], p.A.type, decay);
         } else {
           widen<false>(layer.A_rows[r], p.A.type, decay);
         }
+        const float of_row = dt(r);
 #pragma unroll
         for (int i = 0; i < octet_size; ++i)
           decay[i] = expf(decay[i] * of_row);
       }
-      part[r] = update_row(h[r], decay, V::sum::broadcast(step.dt * x, r), B, C);
-      if (V::one_token || stores) {
-        if (r > 0 && r % V::drawn == 0) draw(r, from, random);
-        octet word;
-        narrow(h[r], part[r], row(r), random[r % V::drawn], from, word);
-        keep(r, word);
-      }
+      part[r] = update_row(h(r), decay, dt_x(r), B, C);
+      keep(r, part[r]);
     }
-    float sum = V::sum::of(part, lane);
-    if (p.has_D) sum = __fmaf_rn(layer.D.value(p.D.type), x, sum);
-    if (p.has_z) {
-      const float gate = in.z.value(p.z.type);
-      sum *= gate / (1.0f + expf(-gate));
-    }
-    return sum;
+    return V::sum::of(part, lane);
   }
 
   // --- Stores
@@ -294,6 +257,37 @@ struct tile {
 
   __device__ void write_out(std::byte* at, float value) const {
     if (writes_own) V::io::store(at, p.out.type, value);
+  }
+};
+
+/** Makes of states what is stored of them. */
+template <class V>
+struct rounder {
+  const tile<V>& mine;
+  rounding_source from;
+  philox_words random[V::drawn] = {};
+
+  /** The random bits of rows `first`... of this thread. */
+  __device__ void draw(int first) {
+    if constexpr (!V::rounding || !V::vector) return;
+    const std::uint32_t octets = mine.p.dstate / octet_size;
+    draw_octets(from, (mine.head * mine.p.dim + mine.row(first)) * octets + mine.lane,
+                mine.rows_apart * octets, random);
+  }
+
+  /** Row `r`, in order; the bits of the first rows were drawn. */
+  __device__ void narrow(int r, const float (&h)[octet_size], float part, typename V::octet& word) {
+    if constexpr (!V::rounding) {
+      round_nearest<typename V::state>(h, word);
+    } else if constexpr (V::vector) {
+      if (r > 0 && r % V::drawn == 0) draw(r);
+      // A NaN in h' makes the sum one.
+      round_stochastic(h, isnan(part), random[r % V::drawn], word, typename V::state{});
+    } else {
+      const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
+      round_stochastic_unaligned<typename V::state>(h, row * mine.p.dstate + mine.lane * octet_size,
+                                                    from, word);
+    }
   }
 };
 
