@@ -51,12 +51,12 @@ inline constexpr int max_rows_drawn = 2;
 constexpr int max_registers(const kernel_key& key) {
   const bool light = key.vector && key.tied;
   if (key.one_token) {
-    if (!key.vector) return 96;
-    return key.rows == 8 ? 96 : key.rows == 4 ? (light ? 80 : 128) : (light ? 64 : 80);
+    if (!key.vector || key.rows == 8) return 96;
+    return key.rows == 2 ? 64 : light ? 80 : 128;
   }
   if (!key.vector) return 255;
   if (!light || key.wide_io) return 168;
-  return key.rows == 8 ? 128 : key.rows == 4 ? 96 : 80;
+  return key.rows == 8 ? 136 : key.rows == 4 ? 96 : 80;
 }
 
 /** The number of Philox rounds whose loop is unrolled. */

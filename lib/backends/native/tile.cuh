@@ -70,6 +70,15 @@ struct time_step {
   float decay;
 };
 
+inline constexpr float log2_e = 1.44269504f;
+
+/** 2^x to 2 units in the last place: less than what rounding A dt' to fp32 does to exp(A dt'). */
+__device__ inline float exp2_approximate(float x) {
+  float result;
+  asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
 __device__ inline float silu(float z) {
   return z / (1.0f + expf(-z));
 }
@@ -237,10 +246,10 @@ struct tile {
         } else {
           widen<false>(layer.A_rows[r], p.A.type, decay);
         }
-        const float of_row = dt(r);
+        const float of_row = dt(r) * log2_e;
 #pragma unroll
         for (int i = 0; i < octet_size; ++i)
-          decay[i] = expf(decay[i] * of_row);
+          decay[i] = exp2_approximate(decay[i] * of_row);
       }
       part[r] = update_row(h(r), decay, dt_x(r), B, C);
       keep(r, part[r]);
