@@ -40,13 +40,21 @@ inline constexpr int scalar_rows = 2;
 /** Tokens that a block stages in shared memory at a time. */
 inline constexpr int staged_tokens = 8;
 
-/** Rows whose random bits are drawn at a time. */
+/** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
+ * at batch 64 instead of 93.2. */
 inline constexpr int max_rows_drawn = 2;
 
 /**
- * Registers a thread may have. With 96, four blocks of 160 threads fit a multiprocessor, with 118
- * three: what waits, for memory or for a result, waits beside more others. 8 rows, Philox-10, bf16,
- * batch 4 / 8 / 16 / 64: 8.9 / 15.0 / 27.1 / 100 with 118, 7.4 / 13.6 / 25.5 / 95.4 with 96.
+ * Registers a thread may have. Each quarter of a multiprocessor has 16384 for its warps: with 96,
+ * 20 warps fit, which are four blocks of the usual five; with 128, 16 and three blocks. What waits,
+ * for memory or for a result, waits beside more others. `bench`, 8 rows, Philox-10, bf16, batch 4 /
+ * 8 / 16 / 64:
+ *
+ *     118        8.9 / 15.0 / 27.1 / 100
+ *     96         7.4 / 13.6 / 25.5 / 95.4
+ *
+ * A row of several tokens keeps its state in fp32: 8 rows with 128 take 102 us for 64 sequences of
+ * two tokens, with 136 (12 warps, two blocks) 129.
  */
 constexpr int max_registers(const kernel_key& key) {
   const bool light = key.vector && key.tied;
@@ -56,7 +64,7 @@ constexpr int max_registers(const kernel_key& key) {
   }
   if (!key.vector) return 255;
   if (!light || key.wide_io) return 168;
-  return key.rows == 8 ? 136 : key.rows == 4 ? 96 : 80;
+  return key.rows == 8 ? 128 : key.rows == 4 ? 96 : 80;
 }
 
 /** The number of Philox rounds whose loop is unrolled. */

@@ -76,27 +76,20 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     float C[octet_size];
     stage.B.read(at, mine.lane, B);
     stage.C.read(at, mine.lane, C);
-    const auto update = [&](auto keep) {
-      return mine.update(
-          B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
-          [&](int r) { return stage.dt_x[at][stager.row(r)]; },
-          [&](int r) -> auto& { return h[r]; }, keep);
-    };
     const std::int64_t slot = stage.slot[at];
-    float sum;
-    if (slot < 0) {
-      sum = update([](int, float) {});
-    } else {
-      std::byte* to = mine.first_row_of(slot);
-      rounded.from.t = static_cast<std::uint32_t>(t);
-      rounded.draw(0);
-      sum = update([&](int r, float part) {
-        typename V::octet word;
-        rounded.narrow(r, h[r], part, word);
-        mine.write_row(r, to, word);
-        to += mine.to_next_row(r);
-      });
-    }
+    std::byte* to = mine.first_row_of(slot);
+    rounded.from.t = static_cast<std::uint32_t>(t);
+    if (slot >= 0) rounded.draw(0);
+    const float sum = mine.update(
+        B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
+        [&](int r) { return stage.dt_x[at][stager.row(r)]; }, [&](int r) -> auto& { return h[r]; },
+        [&](int r, float part) {
+          if (slot < 0) return;
+          typename V::octet word;
+          rounded.narrow(r, h[r], part, word);
+          mine.write_row(r, to, word);
+          to += mine.to_next_row(r);
+        });
     const float x = stage.x[at][stager.own];
     float out = p.has_D ? __fmaf_rn(layer.D.value(p.D.type), x, sum) : sum;
     if (p.has_z) out *= stage.gate[at][stager.own];
