@@ -1,12 +1,12 @@
 # The documentation: target `docs` makes the site (option SSUGRAPH_DOCS), tests `docs.*` compile the
 # code in the pages and follow their links.
 
-find_package(Python3 3.9 QUIET COMPONENTS Interpreter)
+find_package(Python3 3.10 QUIET COMPONENTS Interpreter)
 set(docs_dir ${PROJECT_SOURCE_DIR}/cmake/docs)
 
 if(SSUGRAPH_DOCS)
   find_package(Doxygen REQUIRED)
-  find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+  find_package(Python3 3.10 REQUIRED COMPONENTS Interpreter)
   file(GLOB_RECURSE pages CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/cmake/*.md ${PROJECT_SOURCE_DIR}/examples/*.md
     ${PROJECT_SOURCE_DIR}/graphs/*.md ${PROJECT_SOURCE_DIR}/include/*.md
@@ -35,6 +35,8 @@ if(SSUGRAPH_TESTS AND Python3_FOUND)
       --include "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}")
     set_tests_properties(docs.${what} PROPERTIES TIMEOUT 300)
   endforeach()
+  add_test(NAME docs.checks
+    COMMAND Python3::Interpreter -B ${docs_dir}/check_pages_test.py ${CMAKE_CXX_COMPILER})
 elseif(SSUGRAPH_TESTS)
   message(STATUS "ssugraph: without the tests docs.*: no python3")
 endif()
