@@ -19,7 +19,8 @@
 
 /**
  * What the small examples stand on, where an engine has its own: memory, a stream, one small layer.
- * Everything is on the GPU where there is one, else on the host.
+ * Everything is on the GPU where there is one, else on the host. Compile with SSUGRAPH_CUDA=1 where
+ * the library was built with CUDA.
  */
 namespace toy {
 
