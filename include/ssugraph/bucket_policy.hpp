@@ -9,8 +9,8 @@ namespace ssugraph {
 
 /** What one replay of a bucket takes. */
 struct bucket_time {
-  std::int32_t bucket = 0;
-  double microseconds = 0.0;
+  std::int32_t bucket = 0;    ///< sequences
+  double microseconds = 0.0;  ///< of one replay
 
   bool operator==(const bucket_time&) const = default;
 };
@@ -30,7 +30,9 @@ class bucket_policy {
   /** 1, 2, 4, then 8 to 128 by 8, then by 64, and `max_batch`: what serving engines capture. */
   static bucket_policy serving(std::int32_t max_batch);
 
+  /** Ascending; at least one. */
   [[nodiscard]] std::span<const std::int32_t> buckets() const noexcept { return buckets_; }
+  /** The largest bucket. */
   [[nodiscard]] std::int32_t max_batch() const noexcept { return buckets_.back(); }
 
   /**

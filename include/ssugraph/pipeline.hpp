@@ -55,8 +55,11 @@ class pipeline {
    */
   [[nodiscard]] lane make_lane(stream_handle stream, std::span<const binding> bindings = {}) const;
 
+  /** SSU layers and custom steps. */
   [[nodiscard]] std::size_t step_count() const noexcept;
+  /** Those of the builder. */
   [[nodiscard]] const bucket_policy& buckets() const noexcept;
+  /** Never the host unless it was named. */
   [[nodiscard]] target where() const noexcept;
   /** The place of the step called `name`. Throws invalid_argument. */
   [[nodiscard]] std::size_t step_index(std::string_view name) const;
@@ -161,6 +164,7 @@ class pipeline_builder {
   /** Throws invalid_argument unless scratch_fraction is in (0, 1]. */
   pipeline_builder& tuning(tuning_options options);
 
+  /** For all lanes of what is built. */
   pipeline_builder& recording(recording_options options) noexcept;
 
   /**

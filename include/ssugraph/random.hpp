@@ -6,8 +6,8 @@ namespace ssugraph {
 
 /** Where a seed stream stands: its seed and the index of the next draw. */
 struct random_state {
-  std::uint64_t seed = 0;
-  std::uint64_t next_draw = 0;
+  std::uint64_t seed = 0;       ///< as of `torch.manual_seed`
+  std::uint64_t next_draw = 0;  ///< so many were drawn
 
   bool operator==(const random_state&) const = default;
 };

@@ -10,8 +10,10 @@
 
 namespace ssugraph {
 
+/** Element types. Floating tensors take the first three, indices and counts the last two. */
 enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
 
+/** Bytes of an element. */
 [[nodiscard]] constexpr std::int64_t size_of(dtype type) noexcept {
   switch (type) {
     case dtype::float16:
@@ -26,10 +28,12 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
   return 0;
 }
 
+/** True of float32, float16 and bfloat16. */
 [[nodiscard]] constexpr bool is_floating(dtype type) noexcept {
   return type == dtype::float32 || type == dtype::float16 || type == dtype::bfloat16;
 }
 
+/** As it is written here. */
 [[nodiscard]] std::string_view to_string(dtype type) noexcept;
 
 /**
@@ -38,12 +42,13 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
  */
 class tensor_view {
  public:
-  static constexpr int max_rank = 4;
+  static constexpr int max_rank = 4;  ///< axes of the state
 
   tensor_view() = default;
 
   /** Dense, last axis contiguous. Throws invalid_argument unless the rank is 1..4. */
   tensor_view(const void* data, ssugraph::dtype type, std::span<const std::int64_t> extents);
+  /** The same. */
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents)
       : tensor_view{data, type, std::span{extents.begin(), extents.size()}} {}
 
@@ -51,6 +56,7 @@ class tensor_view {
    */
   tensor_view(const void* data, ssugraph::dtype type, std::span<const std::int64_t> extents,
               std::span<const std::int64_t> strides);
+  /** The same. */
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents,
               std::initializer_list<std::int64_t> strides)
       : tensor_view{data, type, std::span{extents.begin(), extents.size()},
@@ -59,6 +65,8 @@ class tensor_view {
   /** True unless default-constructed. */
   explicit operator bool() const noexcept { return rank_ > 0; }
 
+  ///@{
+  /** As constructed. `axis` is below the rank, which is 0 of what was default-constructed. */
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] ssugraph::dtype dtype() const noexcept { return dtype_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
@@ -70,6 +78,7 @@ class tensor_view {
   [[nodiscard]] std::span<const std::int64_t> strides() const noexcept {
     return {strides_.data(), static_cast<std::size_t>(rank_)};
   }
+  ///@}
 
   /** Number of elements. */
   [[nodiscard]] std::int64_t size() const noexcept;
