@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# symbols.sh ARCHIVE SHARED SONAME: libssugraph.so shows the public functions, all of them, and
+# nothing else. Public is what lies in namespace ssugraph, but for its detail, and what is called
+# ssugraph_*; the archive has it all. Needs binutils.
+
+set -euo pipefail
+archive=$1 shared=$2 soname=$3
+headers=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../include/ssugraph" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+failed=0
+complain_of() { # file with what is wrong, in words
+  [[ -s $1 ]] || return 0
+  echo "$2:"
+  c++filt <"$1" | sed 's/^/  /'
+  failed=1
+}
+
+functions='^(_ZNK?8ssugraph|ssugraph_)' types='^_ZT[VIS]N8ssugraph' inside='^_Z[A-Z]*8ssugraph6detail'
+public() { grep -E "$1" | { grep -Ev "$inside" || true; } | sort -u; }
+
+nm --defined-only "$archive" | awk '$2 ~ /^[TDBR]$/ { print $3 }' | public "$functions" >"$work/public"
+grep -q 8ssugraph4lane6replay "$work/public" || { echo "no lane::replay in $archive" && exit 1; }
+
+nm -D --defined-only "$shared" | awk '{ print $3 }' | sort -u >"$work/shown"
+nm -D --defined-only "$shared" | awk '$2 ~ /^[TDBR]$/ { print $3 }' | sort -u >"$work/shown_strong"
+
+comm -23 "$work/public" "$work/shown_strong" >"$work/hidden"
+complain_of "$work/hidden" "public, but not SSUGRAPH_EXPORT (or to be moved into detail)"
+
+public "$functions|$types" <"$work/shown" >"$work/rightly_shown"
+comm -13 "$work/rightly_shown" "$work/shown" >"$work/leaked"
+complain_of "$work/leaked" "shown, but neither a public function nor type information of one"
+
+# The last part of each name, as the header that declares it has it.
+c++filt <"$work/shown_strong" | sed -E 's/\[abi:[^]]*\]//; s/\(.*//; s/.*:://' | sort -u |
+  while read -r name; do
+    grep -qrF -- "$name" "$headers" || echo "$name"
+  done >"$work/undeclared"
+complain_of "$work/undeclared" "shown, but in no public header"
+
+dynamic=$(readelf -d "$shared")
+grep -qF "soname: [$soname]" <<<"$dynamic" || { echo "soname: expected $soname" && failed=1; }
+grep -E 'R(UN)?PATH|NEEDED.*(cuda|json|fmt)' <<<"$dynamic" && failed=1
+
+echo "$(wc -l <"$work/public") public functions, $(wc -l <"$work/shown") symbols shown"
+exit $failed
