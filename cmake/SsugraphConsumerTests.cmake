@@ -44,7 +44,7 @@ set(archive ${consumer_dir}/unpacked)
 foreach(tree IN ITEMS build_tree install archive)
   ssugraph_consumer_test(${tree} ${consumer_source} -Dssugraph_ROOT=${${tree}})
   set(tests consumer.${tree})
-  if(EXISTS ${consumer_source}/c/consumer.c)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/include/ssugraph/ssugraph.h)
     foreach(component IN ITEMS static shared)
       ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
         -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
