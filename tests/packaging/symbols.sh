@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # symbols.sh ARCHIVE SHARED SONAME: libssugraph.so shows the public functions, all of them, and
-# nothing else. Public is what lies in namespace ssugraph, but for its detail, and what is called
-# ssugraph_*; the archive has it all. Needs binutils.
+# nothing else. Public is what lies in namespace ssugraph, but for its detail and c_api, and what is
+# called ssugraph_*; the archive has it all. Needs binutils.
 
 set -euo pipefail
 archive=$1 shared=$2 soname=$3
@@ -17,7 +17,7 @@ complain_of() { # file with what is wrong, in words
   failed=1
 }
 
-functions='^(_ZNK?8ssugraph|ssugraph_)' types='^_ZT[VIS]N8ssugraph' inside='^_Z[A-Z]*8ssugraph6detail'
+functions='^(_ZNK?8ssugraph|ssugraph_)' types='^_ZT[VIS]N8ssugraph' inside='^_Z[A-Z]*8ssugraph(6detail|5c_api)'
 public() { grep -E "$1" | { grep -Ev "$inside" || true; } | sort -u; }
 
 nm --defined-only "$archive" | awk '$2 ~ /^[TDBR]$/ { print $3 }' | public "$functions" >"$work/public"
