@@ -37,6 +37,7 @@ endif()
 list(JOIN private_libs " " private_libs)
 file(RELATIVE_PATH prefix_from_pc
   ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" prefix_from_pc ${prefix_from_pc})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/ssugraph.pc.in ${PROJECT_BINARY_DIR}/ssugraph.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/ssugraph.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
