@@ -35,4 +35,4 @@ set_target_properties(ssugraph_shared PROPERTIES
   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   EXPORT_NAME shared
   LINK_DEPENDS ${exports})
-target_link_options(ssugraph_shared PRIVATE LINKER:-z,defs LINKER:--version-script=${exports})
+target_link_options(ssugraph_shared PRIVATE LINKER:--version-script=${exports})

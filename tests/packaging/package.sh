@@ -13,6 +13,10 @@ trap 'rm -rf "$archive_dir"' EXIT
 cpack -G TGZ --config "$build/CPackConfig.cmake" -B "$archive_dir"
 tar -xzf "$archive_dir"/ssugraph-*.tar.gz -C "$directory" --strip-components 1
 
+if grep -rIil nlohmann "$directory"; then
+  echo "a file of the package names what only the build needs"
+  exit 1
+fi
 # Debug information in the libraries may.
 if grep -rIF -e "$source" -e "$build" -e "$archive_dir" "$directory"; then
   echo "a file of the package names a folder of the build"
