@@ -3,7 +3,7 @@
 # configures and builds. A second run finds everything and installs nothing.
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
-#                              nlohmann-json; with preset ci doxygen
+#                              nlohmann-json, pkg-config; with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
 #                              found
@@ -95,6 +95,7 @@ install_packages() {
   has_compiler || packages+=(g++)
   command -v ninja >/dev/null || packages+=(ninja-build)
   command -v cmake >/dev/null || packages+=(cmake)
+  command -v pkg-config >/dev/null || packages+=(pkg-config)
   has_header gtest/gtest.h || packages+=(libgtest-dev)
   has_header benchmark/benchmark.h || packages+=(libbenchmark-dev)
   has_header CLI/CLI.hpp || packages+=(libcli11-dev)

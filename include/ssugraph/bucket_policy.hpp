@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,7 +18,7 @@ struct bucket_time {
 };
 
 /** The batch sizes, in sequences, that get a graph; ascending. */
-class bucket_policy {
+class SSUGRAPH_EXPORT bucket_policy {
  public:
   /**
    * These buckets, in any order. Throws invalid_argument if there is none, one is below 1 or above
@@ -68,8 +70,8 @@ class bucket_policy {
  * a `histogram` without an entry for batch 1 or for more than 2^20; `times` empty, or with a bucket
  * below 1, a bucket twice, or a time that is not positive and finite.
  */
-[[nodiscard]] bucket_policy suggest_buckets(std::span<const std::uint64_t> histogram,
-                                            std::size_t max_graphs,
-                                            std::span<const bucket_time> times);
+[[nodiscard]] SSUGRAPH_EXPORT bucket_policy
+suggest_buckets(std::span<const std::uint64_t> histogram, std::size_t max_graphs,
+                std::span<const bucket_time> times);
 
 }  // namespace ssugraph

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -12,7 +14,7 @@
 namespace ssugraph {
 
 /** An argument breaks its contract. Names the argument, what was expected and what came. */
-class invalid_argument : public std::invalid_argument {
+class SSUGRAPH_EXPORT invalid_argument : public std::invalid_argument {
  public:
   /** A text is made of all three. */
   invalid_argument(std::string argument, std::string expected, std::string came)
@@ -35,7 +37,7 @@ class invalid_argument : public std::invalid_argument {
 };
 
 /** A well-formed problem that a backend does not serve. Carries each backend with its reason. */
-class unsupported : public std::runtime_error {
+class SSUGRAPH_EXPORT unsupported : public std::runtime_error {
  public:
   /** One backend's answer. */
   struct refusal {
@@ -63,7 +65,7 @@ class unsupported : public std::runtime_error {
 
 /** A call that an object's state forbids. Names the object, its state and the call that fixes it.
  */
-class invalid_state : public std::logic_error {
+class SSUGRAPH_EXPORT invalid_state : public std::logic_error {
  public:
   /** A text is made of all three. */
   invalid_state(std::string object, std::string state, std::string remedy)
@@ -89,7 +91,7 @@ class invalid_state : public std::logic_error {
  * A CUDA call failed. `code` is the `cudaError_t`; `step` and `bucket` say where in a pipeline, if
  * it was there. The only one that may come with part of the work enqueued.
  */
-class cuda_error : public std::runtime_error {
+class SSUGRAPH_EXPORT cuda_error : public std::runtime_error {
  public:
   /** `call` failed with the `cudaError_t` `code`, which CUDA calls `text`. */
   cuda_error(int code, std::string call, const std::string& text)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
@@ -62,7 +63,7 @@ struct lane_stats {
  * mode waits, for reports still to come); while the stream is captured, the memory is leaked
  * instead.
  */
-class lane {
+class SSUGRAPH_EXPORT lane {
  public:
   lane(lane&&) noexcept;
   lane& operator=(lane&&) noexcept;

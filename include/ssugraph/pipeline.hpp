@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/export.hpp>
 #include <ssugraph/lane.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/step.hpp>
@@ -35,7 +36,7 @@ struct pipeline_core;
 enum class target : std::uint8_t { cuda, host };
 
 /** Ordered steps, resolved for every bucket. Const, cheap to copy and shareable between threads. */
-class pipeline {
+class SSUGRAPH_EXPORT pipeline {
  public:
   // Copied where others are moved: a pipeline is never left empty.
   pipeline(const pipeline&) = default;
@@ -130,7 +131,7 @@ struct ssu_options {
 };
 
 /** Collects steps, then resolves them for every bucket. Not shared between threads. */
-class pipeline_builder {
+class SSUGRAPH_EXPORT pipeline_builder {
  public:
   /**
    * Throws invalid_argument as `ssu_dispatch` does, and for `target::cuda` with the CPU backend

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <cstdint>
 
 namespace ssugraph {
@@ -18,6 +20,6 @@ struct random_state {
  * `torch.randint(0, 2**32, (1,), device="cuda")` after `torch.manual_seed(seed)`; torch's generator
  * offset is then 4n. Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
  */
-[[nodiscard]] std::int64_t seed_draw(std::uint64_t seed, std::uint64_t n) noexcept;
+[[nodiscard]] SSUGRAPH_EXPORT std::int64_t seed_draw(std::uint64_t seed, std::uint64_t n) noexcept;
 
 }  // namespace ssugraph

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -228,14 +229,14 @@ struct ssu_plan {
 };
 
 /** As it is written here. */
-[[nodiscard]] std::string to_string(ssu_mode mode);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(ssu_mode mode);
 ///@{
 /** One line for people, without its end. */
-[[nodiscard]] std::string to_string(const ssu_problem& problem);
-[[nodiscard]] std::string to_string(const ssu_plan& plan);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const ssu_problem& problem);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const ssu_plan& plan);
 ///@}
 /** The timings of a plan, a line each; empty if nothing was measured. */
-[[nodiscard]] std::string to_table(const ssu_plan& plan);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_table(const ssu_plan& plan);
 
 /** Whether a backend serves a problem: yes, or the reason why not, in words. */
 struct support {
@@ -248,7 +249,7 @@ struct support {
  * An implementation of SSU. Safe to share between threads. A user's own derives from this, too; a
  * pipeline records what its `enqueue` puts on the stream by stream capture.
  */
-class mamba_ssu_backend {
+class SSUGRAPH_EXPORT mamba_ssu_backend {
  public:
   virtual ~mamba_ssu_backend() = default;
 
@@ -282,7 +283,7 @@ class mamba_ssu_backend {
  * random state serves stochastic rounding where a call passes no `rand_seed`. Safe to share between
  * threads.
  */
-class ssu_dispatch {
+class SSUGRAPH_EXPORT ssu_dispatch {
  public:
   /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10.
    */
@@ -324,20 +325,20 @@ class ssu_dispatch {
 
 /** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe.
  */
-std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
-                                                           std::uint64_t seed = 0);
+SSUGRAPH_EXPORT std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
+                                                                           std::uint64_t seed = 0);
 
 /** The process-wide default. Throws invalid_state before initialize_mamba_ssu_backend. */
-[[nodiscard]] std::shared_ptr<ssu_dispatch> get_mamba_ssu_backend();
+[[nodiscard]] SSUGRAPH_EXPORT std::shared_ptr<ssu_dispatch> get_mamba_ssu_backend();
 
 /** `get_mamba_ssu_backend()->selective_state_update(args, stream)`. */
-void selective_state_update(const ssu_args& args, stream_handle stream);
+SSUGRAPH_EXPORT void selective_state_update(const ssu_args& args, stream_handle stream);
 
 /**
  * Adds a backend that configs can name from now on. Thread-safe. Throws invalid_argument if it is
  * null or its name is empty, taken, or `automatic`.
  */
-void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend);
+SSUGRAPH_EXPORT void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend);
 
 /** One backend's answer to a problem. */
 struct backend_support {
@@ -347,19 +348,20 @@ struct backend_support {
 
 /** What every backend says to the problem of `args` under `config`; its backend plays no part.
  *  Throws invalid_argument. */
-[[nodiscard]] std::vector<backend_support> backends_for(const ssu_args& args,
-                                                        const mamba_config& config);
+[[nodiscard]] SSUGRAPH_EXPORT std::vector<backend_support> backends_for(const ssu_args& args,
+                                                                        const mamba_config& config);
 
 /** Takes the library's messages, one line each without its end. Called from any thread, one at a
  *  time; must not throw. */
 using log_sink = std::function<void(std::string_view line)>;
 
 /** Replaces where messages go (default, and for an empty sink: stderr). Thread-safe. */
-void set_log_sink(log_sink sink);
+SSUGRAPH_EXPORT void set_log_sink(log_sink sink);
 
 /** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big.
  */
-[[nodiscard]] std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots);
+[[nodiscard]] SSUGRAPH_EXPORT std::size_t state_bytes(const ssu_problem& problem,
+                                                      std::int64_t slots);
 
 /**
  * Zeroes slots of the states of all layers, as a sequence that starts anew needs: one kernel for up
@@ -370,7 +372,7 @@ void set_log_sink(log_sink sink);
  * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
  * Throws invalid_argument.
  */
-void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
-                 stream_handle stream);
+SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+                                 stream_handle stream);
 
 }  // namespace ssugraph

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 struct CUstream_st;
 struct CUgraph_st;
 struct CUgraphNode_st;
@@ -18,6 +20,6 @@ using graph_handle = CUgraph_st*;
 using graph_node_handle = CUgraphNode_st*;
 
 /** True if this build has CUDA and a device is there. The first call may initialise the driver. */
-[[nodiscard]] bool has_cuda_device() noexcept;
+[[nodiscard]] SSUGRAPH_EXPORT bool has_cuda_device() noexcept;
 
 }  // namespace ssugraph

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -34,13 +36,13 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
 }
 
 /** As it is written here. */
-[[nodiscard]] std::string_view to_string(dtype type) noexcept;
+[[nodiscard]] SSUGRAPH_EXPORT std::string_view to_string(dtype type) noexcept;
 
 /**
  * A non-owning view of a strided tensor of rank 1 to 4. Extents and strides are in elements; a
  * stride may be 0 (broadcast) or negative. A default-constructed view means "not passed".
  */
-class tensor_view {
+class SSUGRAPH_EXPORT tensor_view {
  public:
   static constexpr int max_rank = 4;  ///< axes of the state
 
@@ -103,6 +105,6 @@ class tensor_view {
 };
 
 /** For example `bfloat16 (256, 128, 64, 128) strides (1048576, 8192, 128, 1)`. */
-[[nodiscard]] std::string to_string(const tensor_view& tensor);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const tensor_view& tensor);
 
 }  // namespace ssugraph

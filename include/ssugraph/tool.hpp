@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <cstddef>
@@ -37,4 +38,4 @@ struct tool_graph {
 }  // namespace ssugraph
 
 /** Defined by the tool; must not throw. */
-extern "C" void ssugraph_graph_recorded(const ssugraph::tool_graph* graph);
+extern "C" SSUGRAPH_EXPORT void ssugraph_graph_recorded(const ssugraph::tool_graph* graph);
