@@ -4,9 +4,12 @@
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssugraph.h>
 
+#include <gtest/gtest.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 /** What the C++ tests have, as the C API takes it. */
 namespace ssugraph::test {
@@ -51,6 +54,32 @@ class c_args {
 }
 
 ssugraph_config c_config(mamba_config&&) = delete;
+
+/** A handle that ends with its scope; `&` of it is where a function puts one. */
+template <class Handle, ssugraph_status (*Destroy)(Handle*)>
+class c_handle {
+ public:
+  c_handle() = default;
+  c_handle(const c_handle&) = delete;
+  c_handle& operator=(const c_handle&) = delete;
+  ~c_handle() {
+    if (handle_ == nullptr) return;
+    EXPECT_EQ(Destroy(handle_), SSUGRAPH_STATUS_SUCCESS);
+  }
+
+  Handle** operator&() { return &handle_; }
+  operator Handle*() const { return handle_; }
+  Handle* release() { return std::exchange(handle_, nullptr); }
+
+ private:
+  Handle* handle_ = nullptr;
+};
+
+using c_dispatch = c_handle<ssugraph_dispatch, ssugraph_dispatch_destroy>;
+using c_builder = c_handle<ssugraph_builder, ssugraph_builder_destroy>;
+using c_pipeline = c_handle<ssugraph_pipeline, ssugraph_pipeline_destroy>;
+using c_lane = c_handle<ssugraph_lane, ssugraph_lane_destroy>;
+using c_ring = c_handle<ssugraph_staging_ring, ssugraph_staging_ring_destroy>;
 
 /** A call's text: the argument of an invalid_argument is what stands in front of the colon. */
 [[nodiscard]] std::string refused_argument(ssugraph_status status);
