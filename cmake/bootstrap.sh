@@ -3,7 +3,7 @@
 # configures and builds. A second run finds everything and installs nothing.
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
-#                              nlohmann-json, pkg-config; with preset ci doxygen
+#                              nlohmann-json, DLPack, pkg-config; with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
 #                              found
@@ -101,6 +101,7 @@ install_packages() {
   has_header CLI/CLI.hpp || packages+=(libcli11-dev)
   has_header fmt/format.h || packages+=(libfmt-dev)
   has_header nlohmann/json.hpp || packages+=(nlohmann-json3-dev)
+  has_header dlpack/dlpack.h || packages+=(libdlpack-dev)
   [[ $preset != ci ]] || command -v doxygen >/dev/null || packages+=(doxygen)
   # For install_wheels, Triton and FlashInfer; apt's CMake may turn out to be too old.
   [[ $preset == host ]] && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
