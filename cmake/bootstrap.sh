@@ -6,7 +6,7 @@
 #                              nlohmann-json, DLPack, pkg-config; with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
-#                              found
+#                              found; with preset ci matplotlib, to test the scripts that draw
 #
 # CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
 # SsugraphFlashInfer.cmake).
@@ -114,6 +114,8 @@ install_wheels() {
   local wheels=() cuda
   has_cmake || wheels+=('cmake==3.31.10')
   has_nvcc || wheels+=(--requirement "$root/cmake/cuda-wheels.txt")
+  [[ $preset != ci ]] || "$tools/bin/python3" -c 'import matplotlib' 2>/dev/null ||
+    wheels+=('matplotlib==3.10.8')
   ((${#wheels[@]})) || return 0
 
   say "pip install ${wheels[*]} (into $tools)"
@@ -121,6 +123,7 @@ install_wheels() {
   "$tools/bin/pip" install --quiet --disable-pip-version-check "${wheels[@]}"
   has_cmake || die "CMake 3.25 or later is needed"
   for cuda in "$tools"/lib/python3*/site-packages/nvidia/cu13; do
+    [[ -d $cuda ]] || continue
     # The wheels lack names that a toolkit has and CMake looks for.
     ln -sfn lib "$cuda/lib64"
     ln -sfn libcudart.so.13 "$cuda/lib/libcudart.so"
