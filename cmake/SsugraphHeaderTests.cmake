@@ -11,7 +11,7 @@ endif()
 function(ssugraph_syntax_test name id source)
   add_test(NAME ${name} COMMAND ${header_test_${id}} -std=c++20 -fsyntax-only
     -Wall -Wextra -Wpedantic -Werror -I ${PROJECT_SOURCE_DIR}/include ${ARGN} ${source})
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT LC_ALL=C)
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT LC_ALL=C LABELS headers)
 endfunction()
 
 # A header in front of all others, and again.

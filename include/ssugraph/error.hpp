@@ -47,7 +47,7 @@ class unsupported : public std::runtime_error {
   static std::string describe(const std::vector<refusal>& refusals) {
     std::string text = "unsupported";
     for (const auto& [backend, reason] : refusals)
-      text.append("; ").append(backend).append(": ").append(reason);
+      text += "; " + backend + ": " + reason;
     return text;
   }
 
