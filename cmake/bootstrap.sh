@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# Sourced by examples/run.sh and tests/run.sh: finds what a build needs, installs what is missing,
+# Sourced by examples/run.sh, tests/run.sh and tests/style.sh: finds what a build needs, installs what is missing,
 # configures and builds. A second run finds everything and installs nothing.
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
-#                              nlohmann-json, DLPack, pkg-config; with preset ci doxygen
+#                              nlohmann-json, DLPack, pkg-config; where CI=true, Clang, which reads
+#                              the public headers, too, and with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
 #                              found; with preset ci matplotlib, to test the scripts that draw
@@ -11,8 +12,8 @@
 # CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
 # SsugraphFlashInfer.cmake).
 #
-# SSUGRAPH_PRESET chooses the CMake preset (default: release; where CI=true, ci). With `host`
-# nothing of CUDA is needed.
+# SSUGRAPH_PRESET chooses the CMake preset (default: release; where CI=true, ci). With `host` and
+# `sanitize` nothing of CUDA is needed.
 
 set -euo pipefail
 
@@ -45,8 +46,8 @@ choose_target() {
   fi
   [[ ${CUDA_VISIBLE_DEVICES-0} =~ ^(-1)?$ ]] || IFS=, read -r gpu driver < <(
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null) || true
-  if [[ $preset == host ]]; then
-    say "preset host, running the host pipeline"
+  if without_cuda; then
+    say "preset $preset, running the host pipeline"
   elif [[ -z $driver ]]; then
     say "no CUDA device, running the host pipeline"
   elif ! at_least "${driver# }" 580; then
@@ -56,6 +57,8 @@ choose_target() {
     say "$gpu, running the CUDA pipeline"
   fi
 }
+
+without_cuda() { [[ $preset == host || $preset == sanitize ]]; }
 
 has_header() {
   printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$1" | "${CXX:-g++}" -E -x c++ - &>/dev/null
@@ -68,7 +71,7 @@ has_cmake() { at_least "$(cmake --version 2>/dev/null | sed -n 's/^cmake version
 # Exports CUDACXX, the first nvcc that is new enough.
 has_nvcc() {
   local nvcc version
-  [[ $preset == host ]] && return
+  without_cuda && return
   for nvcc in "${CUDACXX-}" nvcc "${CUDA_HOME-}/bin/nvcc" /usr/local/cuda/bin/nvcc \
     "$tools/cuda/bin/nvcc"; do
     nvcc=$(command -v "$nvcc") || continue
@@ -103,8 +106,9 @@ install_packages() {
   has_header nlohmann/json.hpp || packages+=(nlohmann-json3-dev)
   has_header dlpack/dlpack.h || packages+=(libdlpack-dev)
   [[ $preset != ci ]] || command -v doxygen >/dev/null || packages+=(doxygen)
+  [[ ${CI:-} != true ]] || command -v clang++ >/dev/null || packages+=(clang)
   # For install_wheels, Triton and FlashInfer; apt's CMake may turn out to be too old.
-  [[ $preset == host ]] && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  without_cuda && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
   ((${#packages[@]} == 0)) || apt_install "${packages[@]}"
   has_compiler || die "g++ 11 or later is needed, or another C++20 compiler named in CXX"
@@ -133,9 +137,13 @@ install_wheels() {
   has_nvcc || die "nvcc 13.0 or later is needed"
 }
 
-build_targets() {
+configure() {
   install_packages
   install_wheels
   (cd "$root" && cmake --preset "$preset")
+}
+
+build_targets() {
+  configure
   cmake --build "$build" --target "$@"
 }

@@ -19,7 +19,7 @@ void check_bucket(const char* argument, std::int32_t bucket) {
 /** What to do about a batch above the largest bucket. */
 std::string remedy_above(std::int32_t max_batch, std::int32_t batch) {
   const std::int32_t parts = (batch - 1) / max_batch + 1;
-  const std::string split = "split the batch in " + std::to_string(parts);
+  std::string split = "split the batch in " + std::to_string(parts);
   if (batch > largest_bucket) return split;
   return split + ", or build the pipeline with bucket_policy::serving(" + std::to_string(batch) +
          ") or another whose max_batch is that";

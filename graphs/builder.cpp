@@ -155,7 +155,7 @@ pipeline_builder::ssu_layer pipeline_builder::checked_layer(const ssu_args& args
   }
   static_cast<void>(detail::resolve(*backend_, call.problem, buckets_.max_batch(),
                                     algorithm_of(config_, where_)));
-  return {std::move(call.args), std::move(call.problem), options};
+  return {call.args, std::move(call.problem), options};
 }
 
 pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,

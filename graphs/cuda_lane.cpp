@@ -233,7 +233,7 @@ class cuda_lane final : public lane_engine {
     stream_ = stream;
   }
 
-  lane_stats stats() const override {
+  [[nodiscard]] lane_stats stats() const override {
     lane_stats stats;
     stats.lazy_builds = lazy_builds_;
     stats.retries = recorder_->retries();
@@ -250,7 +250,7 @@ class cuda_lane final : public lane_engine {
     return stats;
   }
 
-  std::vector<described_graph> graphs() const override {
+  [[nodiscard]] std::vector<described_graph> graphs() const override {
     const device_guard guard{core_->device.ordinal};
     std::vector<described_graph> graphs;
     for (const bucket_entry& entry : buckets_) {

@@ -75,7 +75,7 @@ class host_lane final : public lane_engine {
   void set_random_state(ssugraph::random_state state) override { *layout_.random() = state; }
   void move_to(stream_handle stream) override { stream_ = stream; }
 
-  lane_stats stats() const override {
+  [[nodiscard]] lane_stats stats() const override {
     lane_stats stats;
     stats.own_bytes = layout_.bytes();
     for (const std::int32_t bucket : core_->buckets.buckets())
@@ -83,7 +83,7 @@ class host_lane final : public lane_engine {
     return stats;
   }
 
-  std::vector<described_graph> graphs() const override { return {}; }
+  [[nodiscard]] std::vector<described_graph> graphs() const override { return {}; }
 
   double time_replay(std::size_t bucket_index) override {
     const auto start = std::chrono::steady_clock::now();

@@ -30,6 +30,7 @@ std::size_t exact_bucket(const bucket_policy& policy, std::int32_t bucket) {
 double median_us(detail::lane_engine& engine, std::size_t bucket_index, int rounds) {
   static_cast<void>(engine.time_replay(bucket_index));  // the first run warms up
   std::vector<double> rounds_us;
+  rounds_us.reserve(static_cast<std::size_t>(rounds));
   for (int round = 0; round < rounds; ++round)
     rounds_us.push_back(engine.time_replay(bucket_index));
   const auto middle = rounds_us.begin() + rounds / 2;
@@ -104,26 +105,30 @@ lane::lane(lane&&) noexcept = default;
 lane& lane::operator=(lane&&) noexcept = default;
 lane::~lane() = default;
 
-void lane::run(run_function function, std::int32_t batch, stream_handle stream) {
+void lane::run(way how, std::int32_t batch, stream_handle stream) {
   const visit visit{resident_, stream};
   if (batch < 0) throw invalid_argument{"batch", "0 or more", std::to_string(batch)};
   if (batch == 0) return;
   const detail::pipeline_core& core = visit.engine().core();
   const auto bucket = static_cast<std::size_t>(core.buckets.index_for(batch));
-  const bool replays = function == &detail::lane_engine::replay;
+  const bool replayed = how == way::replayed;
   const detail::nvtx_range range{
-      replays ? detail::nvtx_category::replay : detail::nvtx_category::eager,
-      replays ? core.ranges[bucket].replay : core.ranges[bucket].run_eager, batch};
-  (visit.engine().*function)(batch, bucket);
-  if (replays) ++visit.owner().replays[static_cast<std::size_t>(batch)];
+      replayed ? detail::nvtx_category::replay : detail::nvtx_category::eager,
+      replayed ? core.ranges[bucket].replay : core.ranges[bucket].run_eager, batch};
+  if (replayed) {
+    visit.engine().replay(batch, bucket);
+    ++visit.owner().replays[static_cast<std::size_t>(batch)];
+  } else {
+    visit.engine().run_eager(batch, bucket);
+  }
 }
 
 void lane::replay(std::int32_t batch, stream_handle stream) {
-  run(&detail::lane_engine::replay, batch, stream);
+  run(way::replayed, batch, stream);
 }
 
 void lane::run_eager(std::int32_t batch, stream_handle stream) {
-  run(&detail::lane_engine::run_eager, batch, stream);
+  run(way::eager, batch, stream);
 }
 
 void lane::record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream) {

@@ -128,6 +128,7 @@ void check_own_state(const tensor_view& state, const tensor_view& other, const s
 
 std::vector<ssu_args> built_arguments(const pipeline_core& core) {
   std::vector<ssu_args> arguments;
+  arguments.reserve(core.steps.size());
   for (const pipeline_step& step : core.steps)
     arguments.push_back(step.ssu() != nullptr ? step.ssu()->args : ssu_args{});
   return arguments;

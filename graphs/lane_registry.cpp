@@ -23,7 +23,7 @@ void check_disjoint(const std::vector<lane_tensor>& mine, const std::vector<lane
 
 void lane_registry::enter(const void* lane, stream_handle stream, std::vector<lane_tensor> tensors,
                           const std::function<void()>& change) {
-  const place mine = add({lane, stream, std::move(tensors)});
+  const auto mine = add({lane, stream, std::move(tensors)});
   try {
     change();
   } catch (...) {

@@ -46,7 +46,7 @@ struct promised {
   std::int64_t max_seqlen;
   std::int32_t step;
 
-  bool same_promises(const promised& other) const {
+  [[nodiscard]] bool same_promises(const promised& other) const {
     return indices == other.indices && dst_indices == other.dst_indices &&
            accepted == other.accepted && cu_seqlens == other.cu_seqlens && slots == other.slots &&
            null_block_id == other.null_block_id && max_seqlen == other.max_seqlen;

@@ -8,6 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
 
 choose_target "$@"
 build_targets all
+say "built in $SECONDS s"
 # Tests share one GPU, so there they run one at a time.
 [[ $target == cuda ]] || set -- --parallel "$(nproc)" "$@"
 exec ctest --test-dir "$build" --no-tests=error --output-on-failure "$@"

@@ -47,7 +47,7 @@ float_format format_of(dtype type) {
 
 float from_float16(std::uint16_t bits) {
   const int exponent = bits >> 10 & 0x1f;
-  const float mantissa = static_cast<float>(bits & 0x3ff);
+  const auto mantissa = static_cast<float>(bits & 0x3ff);
   const float sign = (bits & 0x8000) != 0 ? -1.0F : 1.0F;
   if (exponent == 0x1f) return mantissa == 0 ? sign * INFINITY : NAN;
   return sign *
@@ -129,6 +129,7 @@ check_errors check_layers(std::int32_t layers, Check check) {
   const auto workers =
       std::clamp(static_cast<std::int32_t>(std::thread::hardware_concurrency()), 1, layers);
   std::vector<std::future<check_errors>> parts;
+  parts.reserve(static_cast<std::size_t>(workers));
   for (std::int32_t worker = 0; worker < workers; ++worker) {
     parts.push_back(std::async(std::launch::async, [=] {
       check_errors worst;
@@ -146,7 +147,7 @@ check_errors check_layers(std::int32_t layers, Check check) {
 
 }  // namespace
 
-checker::checker(machine& on, const workload& work, ssugraph::mamba_config config,
+checker::checker(machine& on, const workload& work, const ssugraph::mamba_config& config,
                  std::uint64_t seed, std::span<const std::int32_t> requests)
     : machine_{&on},
       work_{&work},
@@ -168,7 +169,7 @@ checker::checker(machine& on, const workload& work, ssugraph::mamba_config confi
                        .z = values(model.z_width()),
                        .out = values(model.inner())});
   }
-  const auto bytes = std::size_t(model.layers * shape.tokens * model.slot_bytes());
+  const auto bytes = std::size_t(model.slot_bytes() * model.layers * shape.tokens);
   for (const std::int32_t request : requests) {
     followed_.push_back({.request = request,
                          .before = std::vector<std::byte>(bytes),

@@ -39,8 +39,8 @@ struct check_errors {
 class checker {
  public:
   /** `config` and `seed` are those of the lane, `requests` the numbers of those to be followed. */
-  checker(machine& on, const workload& work, ssugraph::mamba_config config, std::uint64_t seed,
-          std::span<const std::int32_t> requests);
+  checker(machine& on, const workload& work, const ssugraph::mamba_config& config,
+          std::uint64_t seed, std::span<const std::int32_t> requests);
 
   /** Behind the preparation of a step, in front of its replay. Throws check_failure. */
   void before(std::span<const sequence> running);

@@ -68,8 +68,10 @@ struct input_job {
   std::int32_t sequences;
   std::int32_t tokens;  ///< of each sequence
 
-  SSUGRAPH_HOST_DEVICE std::int32_t rows() const { return sequences * tokens; }
-  SSUGRAPH_HOST_DEVICE std::int32_t width() const { return conv_width + dt_width + z_width; }
+  [[nodiscard]] SSUGRAPH_HOST_DEVICE std::int32_t rows() const { return sequences * tokens; }
+  [[nodiscard]] SSUGRAPH_HOST_DEVICE std::int32_t width() const {
+    return conv_width + dt_width + z_width;
+  }
 };
 
 /** Makes element `element` of the concatenation of the conv row, dt and z. */

@@ -19,9 +19,11 @@ class host_machine final : public machine {
  public:
   explicit host_machine(std::size_t table_size) : table_(table_size) {}
 
-  std::string name() const override { return "the host"; }
-  ssugraph::stream_handle stream() const override { return nullptr; }
-  std::size_t free_bytes() const override { return std::numeric_limits<std::size_t>::max(); }
+  [[nodiscard]] std::string name() const override { return "the host"; }
+  [[nodiscard]] ssugraph::stream_handle stream() const override { return nullptr; }
+  [[nodiscard]] std::size_t free_bytes() const override {
+    return std::numeric_limits<std::size_t>::max();
+  }
   memory allocate(std::size_t bytes) override { return allocate_host(bytes); }
   void copy(void* to, const void* from, std::size_t bytes) override {
     std::memcpy(to, from, bytes);
@@ -47,7 +49,7 @@ class host_machine final : public machine {
  private:
   using clock = std::chrono::steady_clock;
 
-  double milliseconds(moment from, moment to) const {
+  [[nodiscard]] double milliseconds(moment from, moment to) const {
     const std::chrono::duration<double, std::milli> time =
         marks_[static_cast<std::size_t>(to)] - marks_[static_cast<std::size_t>(from)];
     return time.count();

@@ -185,9 +185,9 @@ class SSUGRAPH_EXPORT lane {
   friend class pipeline;
   struct resident;
   class visit;
-  using run_function = void (detail::lane_engine::*)(std::int32_t batch, std::size_t bucket_index);
+  enum class way : std::uint8_t { replayed, eager };
   explicit lane(std::unique_ptr<detail::lane_engine> engine);
-  void run(run_function function, std::int32_t batch, stream_handle stream);
+  void run(way how, std::int32_t batch, stream_handle stream);
 
   std::unique_ptr<resident> resident_;
 };

@@ -31,7 +31,7 @@ inline float to_float(float16 value) {
   // Moving the fields up 13 bits leaves the exponent 112 too small; the scaling by 2^112 mends it
   // and renormalises subnormals on the way.
   const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
-  std::uint32_t bits = std::bit_cast<std::uint32_t>(scaled);
+  auto bits = std::bit_cast<std::uint32_t>(scaled);
   if (magnitude >= 0x7c00u) bits = 0x7f800000u | (magnitude << 13);
   return std::bit_cast<float>(sign | bits);
 }

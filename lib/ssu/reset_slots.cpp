@@ -81,6 +81,7 @@ void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
   if (slots.size() == 0) return;
   const device home = detail::device_of(slots.data());
   std::vector<tensor_view> canonical;
+  canonical.reserve(states.size());
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
     canonical.push_back(canonical_state(states[layer], layer, home));
   }
@@ -96,7 +97,7 @@ void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
 
 std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots) {
   if (slots < 0) throw invalid_argument{"slots", "0 or more", std::to_string(slots)};
-  std::size_t bytes = static_cast<std::size_t>(size_of(problem.state_dtype));
+  auto bytes = static_cast<std::size_t>(size_of(problem.state_dtype));
   for (const std::int64_t extent : {problem.nheads, problem.dim, problem.dstate, slots}) {
     if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes)) {
       throw invalid_argument{"slots", "a state of less than 2^64 bytes", std::to_string(slots)};

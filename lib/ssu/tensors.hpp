@@ -3,12 +3,13 @@
 #include <ssugraph/ssu.hpp>
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 namespace ssugraph::detail {
 
 /** What the first axis of a tensor counts, and so how it grows with the batch. */
-enum class leading_axis { slots, rows, sequences, boundaries, none };
+enum class leading_axis : std::uint8_t { slots, rows, sequences, boundaries, none };
 
 /** A tensor of ssu_args by name. */
 struct tensor_field {

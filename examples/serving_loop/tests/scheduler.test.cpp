@@ -11,7 +11,7 @@
 namespace serving_loop {
 namespace {
 
-trace at(std::vector<double> arrivals, std::int32_t generated_tokens) {
+trace at(const std::vector<double>& arrivals, std::int32_t generated_tokens) {
   trace requests;
   for (const double arrival : arrivals) {
     requests.push_back({seconds{arrival}, 100, generated_tokens});

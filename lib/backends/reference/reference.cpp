@@ -228,6 +228,7 @@ ssu_plan reference_backend::plan(const ssu_problem& problem, std::int64_t sequen
 void reference_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                                 stream_handle) const {
   std::vector<sequence> sequences;
+  sequences.reserve(static_cast<std::size_t>(plan.sequences));
   for (std::int64_t i = 0; i < plan.sequences; ++i)
     sequences.emplace_back(plan, args, i);
 

@@ -1,7 +1,7 @@
-#include "tests/support/model_case.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/execution.hpp"
 #include "tests/support/float_format.hpp"
+#include "tests/support/model_case.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
