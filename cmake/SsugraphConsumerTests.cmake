@@ -44,13 +44,11 @@ set(archive ${consumer_dir}/unpacked)
 foreach(tree IN ITEMS build_tree install archive)
   ssugraph_consumer_test(${tree} ${consumer_source} -Dssugraph_ROOT=${${tree}})
   set(tests consumer.${tree})
-  if(EXISTS ${PROJECT_SOURCE_DIR}/include/ssugraph/ssugraph.h)
-    foreach(component IN ITEMS static shared)
-      ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
-        -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
-      list(APPEND tests consumer.${tree}.c.${component})
-    endforeach()
-  endif()
+  foreach(component IN ITEMS static shared)
+    ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
+      -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
+    list(APPEND tests consumer.${tree}.c.${component})
+  endforeach()
   set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED ${tree})
 endforeach()
 

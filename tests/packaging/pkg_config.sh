@@ -31,10 +31,8 @@ try() { # object
 
 "$CXX" -std=c++20 "${cflags[@]}" -c "$consumer/consumer.cpp" -o consumer.o
 try consumer.o
-if [[ -e $prefix/include/ssugraph/ssugraph.h ]]; then
-  "${CC:-cc}" -std=c11 "${cflags[@]}" -c "$consumer/c/consumer.c" -o c_consumer.o
-  try c_consumer.o
-fi
+"${CC:-cc}" -std=c11 "${cflags[@]}" -c "$consumer/c/consumer.c" -o c_consumer.o
+try c_consumer.o
 
 for header in "$prefix"/include/ssugraph/*.hpp; do
   [[ $header == */version.hpp ]] && continue
