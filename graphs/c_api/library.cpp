@@ -5,6 +5,7 @@
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
+#include <ssugraph/version.hpp>
 
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@ using namespace ssugraph;
 using namespace ssugraph::c_api;
 
 int32_t ssugraph_version() {
-  return SSUGRAPH_VERSION_NUMBER;
+  return SSUGRAPH_VERSION_MAJOR * 10000 + SSUGRAPH_VERSION_MINOR * 100 + SSUGRAPH_VERSION_PATCH;
 }
 
 const char* ssugraph_version_string() {
