@@ -32,11 +32,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   std::int64_t seed = p.drawn_seed;
   if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
   const std::int64_t source = source_slot(p, place.sequence);
-  if (source < 0) {
-    wait_for_predecessor();
-    mine.write_out(mine.pointers_to(place.sequence).out, 0.0f);
-    return;
-  }
+  if (source < 0) return mine.leave_null(place.sequence);
 
   // --- All loads, before the first is used
   if (!p.inputs_ahead) {
@@ -68,7 +64,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
         widen<typename V::state>(raw[r], h);
         return h;
       },
-      [&](int r, float part) { rounded.narrow(r, h, part, raw[r]); });
+      [&](int r, float part) { rounded.narrow(r, h, isnan(part), raw[r]); });
   float out = p.has_D ? __fmaf_rn(layer.D.value(p.D.type), x, sum) : sum;
   if (p.has_z) out *= silu(in.z.value(p.z.type));
 

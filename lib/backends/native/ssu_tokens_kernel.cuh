@@ -65,6 +65,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
 
   // --- The tokens
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
+  const float D = layer.D.value(p.D.type);
   for (int t = 0; t < tokens.length; ++t) {
     const int at = t % staged_tokens;
     if (at == 0 && t > 0) {
@@ -76,22 +77,26 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     float C[octet_size];
     stage.B.read(at, mine.lane, B);
     stage.C.read(at, mine.lane, C);
-    const std::int64_t slot = stage.slot[at];
-    std::byte* to = mine.first_row_of(slot);
-    rounded.from.t = static_cast<std::uint32_t>(t);
-    if (slot >= 0) rounded.draw(0);
+    std::uint32_t nans = 0;
     const float sum = mine.update(
         B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
         [&](int r) { return stage.dt_x[at][stager.row(r)]; }, [&](int r) -> auto& { return h[r]; },
-        [&](int r, float part) {
-          if (slot < 0) return;
-          typename V::octet word;
-          rounded.narrow(r, h[r], part, word);
-          mine.write_row(r, to, word);
-          to += mine.to_next_row(r);
-        });
+        [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; });
+    const std::int64_t slot = stage.slot[at];
+    if (slot >= 0) {
+      std::byte* to = mine.first_row_of(slot);
+      rounded.from.t = static_cast<std::uint32_t>(t);
+      rounded.draw(0);
+#pragma unroll
+      for (int r = 0; r < V::rows; ++r) {
+        typename V::octet word;
+        rounded.narrow(r, h[r], (nans >> r & 1u) != 0, word);
+        mine.write_row(r, to, word);
+        to += mine.to_next_row(r);
+      }
+    }
     const float x = stage.x[at][stager.own];
-    float out = p.has_D ? __fmaf_rn(layer.D.value(p.D.type), x, sum) : sum;
+    float out = p.has_D ? __fmaf_rn(D, x, sum) : sum;
     if (p.has_z) out *= stage.gate[at][stager.own];
     mine.write_out(mine.moved(first, t).out, out);
   }

@@ -226,8 +226,8 @@ struct tile {
 
   /**
    * One token: what `h(r)` refers to becomes the new state of row r, of which `keep(r, part)` then
-   * takes what is stored; `part` is this thread's part of the sum. `dt(r)` and `dt_x(r)`: dt' and
-   * dt' x of the row. Returns the sum of the own row.
+   * takes what is stored; `part` is this thread's part of the sum, NaN if any of h is. `dt(r)` and
+   * `dt_x(r)`: dt' and dt' x of the row. Returns the sum of the own row.
    */
   template <class Scalar, class Product, class Row, class Keep>
   __device__ float update(const float (&B)[octet_size], const float (&C)[octet_size],
@@ -267,6 +267,12 @@ struct tile {
   __device__ void write_out(std::byte* at, float value) const {
     if (writes_own) V::io::store(at, p.out.type, value);
   }
+
+  /** All that becomes of a null sequence of one token. */
+  __device__ void leave_null(typename V::token token) const {
+    wait_for_predecessor();
+    write_out(pointers_to(token).out, 0.0f);
+  }
 };
 
 /** Makes of states what is stored of them. */
@@ -284,14 +290,14 @@ struct rounder {
                 mine.rows_apart * octets, random);
   }
 
-  /** Row `r`, in order; the bits of the first rows were drawn. */
-  __device__ void narrow(int r, const float (&h)[octet_size], float part, typename V::octet& word) {
+  /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
+  __device__ void narrow(int r, const float (&h)[octet_size], bool has_nan,
+                         typename V::octet& word) {
     if constexpr (!V::rounding) {
       round_nearest<typename V::state>(h, word);
     } else if constexpr (V::vector) {
       if (r > 0 && r % V::drawn == 0) draw(r);
-      // A NaN in h' makes the sum one.
-      round_stochastic(h, isnan(part), random[r % V::drawn], word, typename V::state{});
+      round_stochastic(h, has_nan, random[r % V::drawn], word, typename V::state{});
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
       round_stochastic_unaligned<typename V::state>(h, row * mine.p.dstate + mine.lane * octet_size,
