@@ -154,8 +154,10 @@ def draw(machine, kernels):
 
 
 def print_table(kernels):
-    print("| kernel | batch | plan | us | warp instructions a byte | of the copy | of the issue |"
-          " registers |")
+    print(
+        "| kernel | batch | plan | us | warp instructions a byte | of the copy | of the issue |"
+        " registers |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for case, of_case in cases_of(kernels).items():
         for one in of_case:
