@@ -22,8 +22,8 @@ struct strided {
     for (int axis = 0; axis < view.rank(); ++axis)
       strides[axis] = view.stride(axis);
   }
-  HOST_DEVICE T& at(std::int64_t i, std::int64_t j = 0, std::int64_t k = 0,
-                    std::int64_t l = 0) const {
+  [[nodiscard]] HOST_DEVICE T& at(std::int64_t i, std::int64_t j = 0, std::int64_t k = 0,
+                                  std::int64_t l = 0) const {
     return data[i * strides[0] + j * strides[1] + k * strides[2] + l * strides[3]];
   }
 

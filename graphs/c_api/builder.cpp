@@ -62,10 +62,11 @@ step_options step_options_of(const ssugraph_step_options* given) {
   options.triggers_early = flag("triggers_early", known.triggers_early);
   options.warm_up = flag("warm_up", known.warm_up);
   const auto writes = array("writes", known.writes, known.write_count);
-  if (known.writes != nullptr) options.writes.emplace();
+  if (known.writes == nullptr) return options;
+  std::vector<byte_range>& declared = options.writes.emplace();
   for (const auto& [data, bytes] : writes) {
     check_address("writes", data, bytes);
-    options.writes->push_back({data, bytes});
+    declared.push_back({data, bytes});
   }
   return options;
 }

@@ -94,6 +94,7 @@ const char* ssugraph_status_string(int32_t status) {
       return "callback failed";
     case SSUGRAPH_STATUS_INTERNAL:
       return "internal error";
+    default:
+      return "unknown status";
   }
-  return "unknown status";
 }
