@@ -56,7 +56,7 @@ struct promises {
 class promising_layers {
  public:
   promising_layers(target where, const case_spec& spec)
-      : spec_{spec}, where_{where}, layers_{where, make_layers(spec, layer_count), false} {}
+      : spec_{spec}, layers_{where, make_layers(spec, layer_count), false} {}
 
   [[nodiscard]] model& layers() { return layers_; }
   [[nodiscard]] std::int64_t slots() const { return layers_.args(0).state.extent(0); }
@@ -122,7 +122,6 @@ class promising_layers {
   }
 
   case_spec spec_;
-  target where_;
   model layers_;
 };
 

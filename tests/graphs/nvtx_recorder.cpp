@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <list>
 #include <mutex>
 #include <string>
 
@@ -38,7 +39,10 @@ std::string quoted(const std::string& text) {
 
 /** Handles are never freed: ranges of static objects may come last. */
 named* keep(const char* name) {
-  return new named{name};
+  static auto& kept = *new std::list<named>;
+  const std::lock_guard lock{mutex};
+  kept.push_back({name});
+  return &kept.back();
 }
 
 const named& named_of(const void* handle) {

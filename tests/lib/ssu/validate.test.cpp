@@ -69,8 +69,9 @@ std::vector<bad_input> bad_tensors() {
     cases.push_back(
         {"dtype of the wrong kind", name, retype(member, counts ? dtype::float32 : dtype::int32)});
     if (field != "rand_seed" && field != "D") {
-      cases.push_back({"null address", name,
-                       [=](ssu_args& args) { args.*member = (args.*member).at(nullptr); }});
+      cases.push_back({"null address", name, [member = member](ssu_args& args) {
+                         args.*member = (args.*member).at(nullptr);
+                       }});
     }
     cases.push_back({"address between two elements", name, move(member, 1)});
   }
