@@ -35,8 +35,11 @@ function(ssugraph_consumer_test name source)
     --test-command ${CMAKE_CTEST_COMMAND} --no-tests=error --output-on-failure)
 endfunction()
 
-ssugraph_consumer_test(sources ${consumer_source}
-  -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DSSUGRAPH_CUDA=OFF)
+# Compiles the library once more, without CUDA: the build without CUDA asks for that, no other.
+if(NOT SSUGRAPH_CUDA)
+  ssugraph_consumer_test(sources ${consumer_source}
+    -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DSSUGRAPH_CUDA=OFF)
+endif()
 
 set(build_tree ${PROJECT_BINARY_DIR})
 set(install ${consumer_dir}/prefix)

@@ -41,8 +41,9 @@ struct mamba_config {
   bool stochastic_rounding = false;
   /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
   int philox_rounds = 0;
-  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar`; triton: a tile,
-   *  rows x warps, as `16x4`; flashinfer: `simple`, `vertical`, `horizontal`. */
+  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar` or a tile, rows a
+   *  thread x threads, as `8x128`; triton: a tile, rows x warps, as `16x4`; flashinfer: `simple`,
+   *  `vertical`, `horizontal`. */
   std::string algorithm = "auto";
 
   bool operator==(const mamba_config&) const = default;

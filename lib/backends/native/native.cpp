@@ -101,19 +101,16 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
   return tiles;
 }
 
-/** The tile that the policy takes: no more rows than leave enough blocks, nor than 16-bit state of
- *  `max_rows` takes registers. */
+/** The tile that the policy takes. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   const int lanes = lanes_for(problem.dstate);
-  const std::int64_t most = max_rows * 2 / size_of(problem.state_dtype);
-  const int enough = problem.stochastic_rounding ? enough_rounding_blocks : enough_blocks;
+  const int enough = enough_blocks(!problem.has_cu_seqlens, problem.stochastic_rounding,
+                                   problem.state_dtype == dtype::float32);
   const std::vector<tile_choice> tiles = vector_tiles(problem);
-  for (const tile_choice& tile : tiles) {
-    const std::int64_t blocks =
-        sequences * problem.nheads * tiles_of(problem.dim, tile.rows_of_block(lanes));
-    if (tile.rows <= most && blocks >= enough) return tile;
-  }
-  return tiles.back();
+  return *std::ranges::find_if(tiles, [&](const tile_choice& tile) {
+    const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
+    return tile.rows < max_rows || sequences * problem.nheads * tiles_of_head >= enough;
+  });
 }
 
 /** How a problem is done, and why so. */

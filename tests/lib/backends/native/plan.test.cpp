@@ -54,14 +54,27 @@ TEST_F(native_plan, falls_back_to_scalar_accesses_and_says_why) {
   EXPECT_NE(to_string(chosen).find(problem.misalignment), std::string::npos);
 }
 
-TEST_F(native_plan, holds_fewer_rows_where_there_are_few_heads) {
+TEST_F(native_plan, holds_fewer_rows_where_few_blocks_would_have_more_to_do) {
   ssu_problem problem = model_problem();
-  EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "4x128");
-  EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "8x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "8x128");
   problem.stochastic_rounding = true;
   problem.philox_rounds = 10;
   EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "4x128");
-  EXPECT_EQ(plan(problem, "auto").algorithm, "8x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 3, "auto").algorithm, "8x128");
+  problem = model_problem();
+  problem.has_cu_seqlens = true;
+  problem.max_seqlen = 4;
+  EXPECT_EQ(dispatch_.backend().plan(problem, 7, "auto").algorithm, "4x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 8, "auto").algorithm, "8x128");
+}
+
+TEST_F(native_plan, leaves_a_rest_of_dim_to_tiles_that_may_have_one) {
+  ssu_problem problem = model_problem();
+  problem.dim = 50;
+  const ssu_plan chosen = plan(problem, "auto");
+  EXPECT_EQ(chosen.algorithm[0], '2') << chosen.algorithm;
+  EXPECT_EQ(dispatch_.backend().candidates(problem, 8).size(), 1u);
+  EXPECT_THROW((void)plan(problem, "8x128"), unsupported);
 }
 
 TEST_F(native_plan, cuts_dim_without_a_rest_where_it_can) {
