@@ -56,7 +56,8 @@ TEST_F(native_plan, falls_back_to_scalar_accesses_and_says_why) {
 
 TEST_F(native_plan, holds_fewer_rows_where_few_blocks_would_have_more_to_do) {
   ssu_problem problem = model_problem();
-  EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "8x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 1, "auto").algorithm, "4x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "8x128");
   problem.stochastic_rounding = true;
   problem.philox_rounds = 10;
   EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "4x128");
