@@ -1,25 +1,69 @@
-# Builds tests/consumer, a project of its own, as users would: against an install tree and with
-# add_subdirectory.
+# What a user gets: the symbols of the shared library, and tests/consumer, projects of their own,
+# built against the build tree, an install tree, the unpacked archive of CPack and the sources, by
+# CMake and by pkg-config.
 
 set(consumer_dir ${PROJECT_BINARY_DIR}/consumer)
+set(consumer_source ${PROJECT_SOURCE_DIR}/tests/consumer)
+set(packaging ${PROJECT_SOURCE_DIR}/tests/packaging)
+set(this_version ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+set(toolkit $<$<BOOL:${SSUGRAPH_CUDA}>:-DCUDAToolkit_ROOT=${CUDAToolkit_BIN_DIR}/..>)
 
-function(ssugraph_consumer_test name)
-  add_test(NAME consumer.${name} COMMAND ${CMAKE_CTEST_COMMAND}
-    --build-and-test ${PROJECT_SOURCE_DIR}/tests/consumer ${consumer_dir}/${name}
-    --build-generator ${CMAKE_GENERATOR} --build-noclean
-    --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCMAKE_BUILD_TYPE=$<CONFIG> ${ARGN}
-    --test-command consumer)
-endfunction()
+add_test(NAME packaging.symbols
+  COMMAND ${packaging}/symbols.sh $<TARGET_FILE:ssugraph> $<TARGET_FILE:ssugraph_shared>
+          libssugraph.so.${this_version})
 
-add_test(NAME consumer.install
+add_test(NAME packaging.install
   COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --config $<CONFIG>
           --prefix ${consumer_dir}/prefix)
-set_tests_properties(consumer.install PROPERTIES FIXTURES_SETUP install_tree)
+set_tests_properties(packaging.install PROPERTIES FIXTURES_SETUP install)
+add_test(NAME packaging.archive
+  COMMAND ${packaging}/package.sh ${PROJECT_BINARY_DIR} ${consumer_dir}/unpacked)
+set_tests_properties(packaging.archive PROPERTIES FIXTURES_SETUP archive)
 
-ssugraph_consumer_test(find_package
-  -Dssugraph_ROOT=${consumer_dir}/prefix
-  $<$<BOOL:${SSUGRAPH_CUDA}>:-DCUDAToolkit_ROOT=${CUDAToolkit_BIN_DIR}/..>)
-set_tests_properties(consumer.find_package PROPERTIES FIXTURES_REQUIRED install_tree)
+add_test(NAME packaging.pkg_config COMMAND ${packaging}/pkg_config.sh ${consumer_dir}/prefix)
+set_tests_properties(packaging.pkg_config PROPERTIES
+  FIXTURES_REQUIRED install
+  ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER};LIBRARY_PATH=${CUDAToolkit_LIBRARY_DIR}")
 
-ssugraph_consumer_test(add_subdirectory
-  -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DSSUGRAPH_CUDA=OFF)
+# Builds the project `source` and runs its tests.
+function(ssugraph_consumer_test name source)
+  add_test(NAME consumer.${name} COMMAND ${CMAKE_CTEST_COMMAND}
+    --build-and-test ${source} ${consumer_dir}/${name}
+    --build-generator ${CMAKE_GENERATOR} --build-noclean
+    --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} -DCMAKE_BUILD_TYPE=$<CONFIG>
+                    -Dwanted_version=${this_version} ${toolkit} ${ARGN}
+    --test-command ${CMAKE_CTEST_COMMAND} --no-tests=error --output-on-failure)
+endfunction()
+
+# Compiles the library once more, without CUDA: the build without CUDA asks for that, no other.
+if(NOT SSUGRAPH_CUDA)
+  ssugraph_consumer_test(sources ${consumer_source}
+    -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DSSUGRAPH_CUDA=OFF)
+endif()
+
+set(build_tree ${PROJECT_BINARY_DIR})
+set(install ${consumer_dir}/prefix)
+set(archive ${consumer_dir}/unpacked)
+foreach(tree IN ITEMS build_tree install archive)
+  ssugraph_consumer_test(${tree} ${consumer_source} -Dssugraph_ROOT=${${tree}})
+  set(tests consumer.${tree})
+  foreach(component IN ITEMS static shared)
+    ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
+      -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
+    list(APPEND tests consumer.${tree}.c.${component})
+  endforeach()
+  set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED ${tree})
+endforeach()
+
+# What find_package says where there is nothing to find.
+function(ssugraph_refusal_test name words)
+  add_test(NAME consumer.${name} COMMAND ${CMAKE_COMMAND} -G ${CMAKE_GENERATOR}
+    -S ${consumer_source}/c -B ${consumer_dir}/${name} -Dssugraph_ROOT=${PROJECT_BINARY_DIR} ${ARGN})
+  set_tests_properties(consumer.${name} PROPERTIES PASS_REGULAR_EXPRESSION "${words}")
+endfunction()
+
+math(EXPR next_minor "${PROJECT_VERSION_MINOR} + 1")
+ssugraph_refusal_test(another_version "requested version \"${PROJECT_VERSION_MAJOR}.${next_minor}\""
+  -Dwanted_version=${PROJECT_VERSION_MAJOR}.${next_minor} -Dcomponent=shared)
+ssugraph_refusal_test(no_such_component "its components are static and shared, not 'python'"
+  -Dcomponent=python)

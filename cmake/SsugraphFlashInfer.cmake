@@ -217,7 +217,7 @@ function(ssugraph_add_flashinfer)
     ${source_dir}/null_rows.cu
     ${source_dir}/plan.cpp
     ${generated})
-  ssugraph_settings(ssugraph_flashinfer)
+  ssugraph_library_settings(ssugraph_flashinfer)
   set_target_properties(ssugraph_flashinfer PROPERTIES CUDA_ARCHITECTURES "${architectures}")
   target_include_directories(ssugraph_flashinfer PRIVATE
     ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)

@@ -17,3 +17,12 @@ function(ssugraph_settings target)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
   endif()
 endfunction()
+
+# And what the library itself is made of: what is not SSUGRAPH_EXPORT stays inside.
+function(ssugraph_library_settings target)
+  ssugraph_settings(${target})
+  set_target_properties(${target} PROPERTIES
+    CXX_VISIBILITY_PRESET hidden
+    CUDA_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+endfunction()

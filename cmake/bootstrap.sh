@@ -3,10 +3,11 @@
 # is missing, configures and builds. A second run finds everything and installs nothing.
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
-#                              nlohmann-json; where CI=true, Clang
+#                              nlohmann-json, DLPack, pkg-config; where CI=true, Clang with its
+#                              sanitizers, and with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
-#                              found
+#                              found; with preset ci matplotlib, to test the scripts that draw
 #
 # CMake fetches Triton's compiler and FlashInfer's headers itself, by pip (SsugraphTriton.cmake,
 # SsugraphFlashInfer.cmake).
@@ -100,11 +101,14 @@ install_packages() {
   has_compiler || packages+=(g++)
   command -v ninja >/dev/null || packages+=(ninja-build)
   command -v cmake >/dev/null || packages+=(cmake)
+  command -v pkg-config >/dev/null || packages+=(pkg-config)
   has_header gtest/gtest.h || packages+=(libgtest-dev)
   has_header benchmark/benchmark.h || packages+=(libbenchmark-dev)
   has_header CLI/CLI.hpp || packages+=(libcli11-dev)
   has_header fmt/format.h || packages+=(libfmt-dev)
   has_header nlohmann/json.hpp || packages+=(nlohmann-json3-dev)
+  has_header dlpack/dlpack.h || packages+=(libdlpack-dev)
+  [[ $preset != ci ]] || command -v doxygen >/dev/null || packages+=(doxygen)
   [[ ${CI:-} != true ]] || has_clang || packages+=(clang libclang-rt-dev)
   # For install_wheels, Triton and FlashInfer; apt's CMake may turn out to be too old.
   without_cuda && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
@@ -117,6 +121,8 @@ install_wheels() {
   local wheels=() cuda
   has_cmake || wheels+=('cmake==3.31.10')
   has_nvcc || wheels+=(--requirement "$root/cmake/cuda-wheels.txt")
+  [[ $preset != ci ]] || "$tools/bin/python3" -c 'import matplotlib' 2>/dev/null ||
+    wheels+=('matplotlib==3.10.8')
   ((${#wheels[@]})) || return 0
 
   say "pip install ${wheels[*]} (into $tools)"
@@ -124,6 +130,7 @@ install_wheels() {
   "$tools/bin/pip" install --quiet --disable-pip-version-check "${wheels[@]}"
   has_cmake || die "CMake 3.25 or later is needed"
   for cuda in "$tools"/lib/python3*/site-packages/nvidia/cu13; do
+    [[ -d $cuda ]] || continue
     # The wheels lack names that a toolkit has and CMake looks for.
     ln -sfn lib "$cuda/lib64"
     ln -sfn libcudart.so.13 "$cuda/lib/libcudart.so"

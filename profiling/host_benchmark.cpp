@@ -1,7 +1,6 @@
 /**
  * What a lane adds to a replay on the host, whatever the target: one layer so small that its
- * arithmetic hardly counts. `replay` less `run_eager` is what counting costs (lane.stats()), for on
- * the host they differ in nothing else. Each once with NVTX as the environment has it; to compare:
+ * arithmetic hardly counts. Each once with NVTX as the environment has it; to compare:
  *
  *     host_benchmark; SSUGRAPH_NVTX=0 host_benchmark
  *     NVTX_INJECTION64_PATH=LIBRARY host_benchmark          # with a tool attached
@@ -14,7 +13,12 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace {
 
@@ -59,6 +63,33 @@ void run_eager(benchmark::State& state) {
     lane.run_eager(batch, nullptr);
 }
 BENCHMARK(run_eager);
+
+/**
+ * What counting (lane.stats()) costs a replay: `counting_ns`, what it takes longer than an eager
+ * run, for on the host they differ in that alone and in one call more of the latter. A thousand of
+ * each in turns, so that both meet the same machine; the median of the differences.
+ */
+void counting(benchmark::State& state) {
+  small_model model;
+  ssugraph::lane lane = model.make_lane();
+  const auto ns_a_call = [](const auto& call) {
+    constexpr int calls = 1000;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < calls; ++i)
+      call();
+    return std::chrono::duration<double, std::nano>{std::chrono::steady_clock::now() - begin} /
+           std::chrono::nanoseconds{calls};
+  };
+  std::vector<double> longer;
+  for (auto _ : state) {
+    const double eager = ns_a_call([&] { lane.run_eager(batch, nullptr); });
+    longer.push_back(ns_a_call([&] { lane.replay(batch, nullptr); }) - eager);
+  }
+  const auto middle = longer.begin() + static_cast<std::ptrdiff_t>(longer.size() / 2);
+  std::ranges::nth_element(longer, middle);
+  state.counters["counting_ns"] = *middle;
+}
+BENCHMARK(counting);
 
 /** The range of a replay alone. */
 void nvtx_range(benchmark::State& state) {

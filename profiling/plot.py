@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Plots of what `bench --json` wrote: share of the limit, and speed-up over the best peer.
+r"""Plots of what `bench --json` wrote: share of the limit, and speed-up over the best peer.
 
-    profiling/plot.py profiling/baselines/h100-*.json --output profiling/plots/h100
+    profiling/plot.py profiling/baselines/h100-{bf16,fp32,fp16-philox10}.json \
+      --output profiling/plots/h100
 
 writes h100-limit.svg and h100-peer.svg with a panel for every case: what one file measured of one
-shape. The same figures give the same bytes. Text is text and the background is transparent, in
-tones that can be read on dark and on light pages.
+shape.
 """
 
 import argparse
@@ -14,13 +14,8 @@ import math
 import pathlib
 import sys
 
-import matplotlib
+from picture import INK, plt, save, use_style
 
-matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-INK = "#848d97"
-STYLE = pathlib.Path(__file__).with_name("plots.mplstyle")
 # Backend: name in the legend, colour, line.
 BACKENDS = {
     "floor": ("read and write back", INK, ":"),
@@ -31,19 +26,13 @@ BACKENDS = {
 }
 BETWEEN = {"kernel": "behind a 3 us kernel", "early": "behind a 3 us kernel that triggers early"}
 COLUMNS = 3
-
-
-def style():
-    plt.style.use(STYLE)
-    matplotlib.rcParams.update(
-        {
-            "axes.grid": True,
-            "grid.color": INK,
-            "grid.alpha": 0.25,
-            "lines.linewidth": 1.6,
-            "lines.markersize": 3.5,
-        }
-    )
+STYLE = {
+    "axes.grid": True,
+    "grid.color": INK,
+    "grid.alpha": 0.25,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 3.5,
+}
 
 
 def title_of(shape, options):
@@ -134,8 +123,7 @@ def draw(cases, draw_case, y_label, path):
     figure.legend(
         handles.values(), handles.keys(), loc="upper center", ncols=len(BACKENDS), frameon=False
     )
-    figure.savefig(path, transparent=True, metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+    save(figure, path)
 
 
 def main():
@@ -148,8 +136,7 @@ def main():
     cases = [case for path in args.files for case in read_cases(path)]
     if not cases:
         sys.exit("plot.py: expected files with measured rows, got none")
-    style()
-    pathlib.Path(args.output).parent.mkdir(parents=True, exist_ok=True)
+    use_style(STYLE)
     draw(cases, draw_limit, "% of the limit", f"{args.output}-limit.svg")
     draw(cases, draw_peer, "times as fast as the best peer", f"{args.output}-peer.svg")
 

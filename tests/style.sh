@@ -39,7 +39,7 @@ check_tidy() {
   use_preset host
   configure
   run-clang-tidy-19 -clang-tidy-binary clang-tidy-19 -p "$build" -quiet \
-    "^$root/(lib|graphs|examples|profiling)/(?!.*tests/)"
+    "^$root/(lib|graphs|examples|profiling)/((?!tests/).)*\.cpp\$"
 }
 
 (($#)) || set -- format spelling scripts tidy

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,14 +11,14 @@ namespace ssugraph {
 
 /** What one replay of a bucket takes. */
 struct bucket_time {
-  std::int32_t bucket = 0;
-  double microseconds = 0.0;
+  std::int32_t bucket = 0;    ///< sequences
+  double microseconds = 0.0;  ///< of one replay
 
   bool operator==(const bucket_time&) const = default;
 };
 
 /** The batch sizes, in sequences, that get a graph; ascending. */
-class bucket_policy {
+class SSUGRAPH_EXPORT bucket_policy {
  public:
   /**
    * These buckets, in any order. Throws invalid_argument if there is none, one is below 1 or above
@@ -30,7 +32,9 @@ class bucket_policy {
   /** 1, 2, 4, then 8 to 128 by 8, then by 64, and `max_batch`: what serving engines capture. */
   static bucket_policy serving(std::int32_t max_batch);
 
+  /** Ascending; at least one. */
   [[nodiscard]] std::span<const std::int32_t> buckets() const noexcept { return buckets_; }
+  /** The largest bucket. */
   [[nodiscard]] std::int32_t max_batch() const noexcept { return buckets_.back(); }
 
   /**
@@ -66,8 +70,8 @@ class bucket_policy {
  * a `histogram` without an entry for batch 1 or for more than 2^20; `times` empty, or with a bucket
  * below 1, a bucket twice, or a time that is not positive and finite.
  */
-[[nodiscard]] bucket_policy suggest_buckets(std::span<const std::uint64_t> histogram,
-                                            std::size_t max_graphs,
-                                            std::span<const bucket_time> times);
+[[nodiscard]] SSUGRAPH_EXPORT bucket_policy
+suggest_buckets(std::span<const std::uint64_t> histogram, std::size_t max_graphs,
+                std::span<const bucket_time> times);
 
 }  // namespace ssugraph

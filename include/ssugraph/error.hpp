@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -12,16 +14,20 @@
 namespace ssugraph {
 
 /** An argument breaks its contract. Names the argument, what was expected and what came. */
-class invalid_argument : public std::invalid_argument {
+class SSUGRAPH_EXPORT invalid_argument : public std::invalid_argument {
  public:
+  /** A text is made of all three. */
   invalid_argument(std::string argument, std::string expected, std::string came)
       : std::invalid_argument{argument + ": expected " + expected + ", got " + came},
         argument_{std::move(argument)},
         expected_{std::move(expected)},
         came_{std::move(came)} {}
 
+  /** Its name, with the step in front where a pipeline is built: `layer3.state`. */
   [[nodiscard]] const std::string& argument() const noexcept { return argument_; }
+  /** What would have been right, in words. */
   [[nodiscard]] const std::string& expected() const noexcept { return expected_; }
+  /** What was passed, in words. */
   [[nodiscard]] const std::string& came() const noexcept { return came_; }
 
  private:
@@ -31,16 +37,19 @@ class invalid_argument : public std::invalid_argument {
 };
 
 /** A well-formed problem that a backend does not serve. Carries each backend with its reason. */
-class unsupported : public std::runtime_error {
+class SSUGRAPH_EXPORT unsupported : public std::runtime_error {
  public:
+  /** One backend's answer. */
   struct refusal {
-    std::string backend;
-    std::string reason;
+    std::string backend;  ///< its name
+    std::string reason;   ///< in words; of one that would serve, that it does
   };
 
+  /** The text has every backend and its reason. */
   explicit unsupported(std::vector<refusal> refusals)
       : std::runtime_error{describe(refusals)}, refusals_{std::move(refusals)} {}
 
+  /** The one that was asked for comes first. */
   [[nodiscard]] const std::vector<refusal>& refusals() const noexcept { return refusals_; }
 
  private:
@@ -56,16 +65,20 @@ class unsupported : public std::runtime_error {
 
 /** A call that an object's state forbids. Names the object, its state and the call that fixes it.
  */
-class invalid_state : public std::logic_error {
+class SSUGRAPH_EXPORT invalid_state : public std::logic_error {
  public:
+  /** A text is made of all three. */
   invalid_state(std::string object, std::string state, std::string remedy)
       : std::logic_error{object + " " + state + "; " + remedy},
         object_{std::move(object)},
         state_{std::move(state)},
         remedy_{std::move(remedy)} {}
 
+  /** What was called, in words. */
   [[nodiscard]] const std::string& object() const noexcept { return object_; }
+  /** What it is in, and so cannot do the call. */
   [[nodiscard]] const std::string& state() const noexcept { return state_; }
+  /** The call that gets it out of there. */
   [[nodiscard]] const std::string& remedy() const noexcept { return remedy_; }
 
  private:
@@ -78,8 +91,9 @@ class invalid_state : public std::logic_error {
  * A CUDA call failed. `code` is the `cudaError_t`; `step` and `bucket` say where in a pipeline, if
  * it was there. The only one that may come with part of the work enqueued.
  */
-class cuda_error : public std::runtime_error {
+class SSUGRAPH_EXPORT cuda_error : public std::runtime_error {
  public:
+  /** `call` failed with the `cudaError_t` `code`, which CUDA calls `text`. */
   cuda_error(int code, std::string call, const std::string& text)
       : std::runtime_error{call + ": " + text}, code_{code}, call_{std::move(call)} {}
 
@@ -92,7 +106,9 @@ class cuda_error : public std::runtime_error {
         step_{step},
         bucket_{bucket} {}
 
+  /** The `cudaError_t`. */
   [[nodiscard]] int code() const noexcept { return code_; }
+  /** The function of CUDA's that failed. */
   [[nodiscard]] const std::string& call() const noexcept { return call_; }
   /** Empty outside of a pipeline. */
   [[nodiscard]] const std::string& step() const noexcept { return step_; }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
@@ -20,9 +21,9 @@ class lane_engine;
 
 /** Another address for one bound tensor of one SSU step; its layout stays. */
 struct binding {
-  std::string step;
-  ssu_tensor tensor = ssu_tensor::state;
-  const void* data = nullptr;
+  std::string step;                       ///< its name in the builder
+  ssu_tensor tensor = ssu_tensor::state;  ///< one that the step binds
+  const void* data = nullptr;             ///< where it lies from now on
 };
 
 /** What `lane::rebind` did to the graph of one bucket. */
@@ -34,7 +35,7 @@ enum class rebind_outcome : std::uint8_t {
 
 /** One bucket of a lane, as recorded. */
 struct bucket_stats {
-  std::int32_t bucket = 0;
+  std::int32_t bucket = 0;          ///< sequences
   std::uint64_t replays = 0;        ///< by `replay`
   std::uint64_t moved_bytes = 0;    ///< as that of lane_stats, of these
   bool recorded = false;            ///< there is an executable
@@ -62,7 +63,7 @@ struct lane_stats {
  * mode waits, for reports still to come); while the stream is captured, the memory is leaked
  * instead.
  */
-class lane {
+class SSUGRAPH_EXPORT lane {
  public:
   lane(lane&&) noexcept;
   lane& operator=(lane&&) noexcept;
@@ -155,6 +156,7 @@ class lane {
    */
   void move_to(stream_handle stream);
 
+  /** The one that it belongs to. Throws invalid_state (another thread is inside; moved from). */
   [[nodiscard]] stream_handle stream() const;
 
   /** A replay pays nanoseconds for it: it counts its batch, all else is derived here. */

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/export.hpp>
 #include <ssugraph/lane.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/step.hpp>
@@ -35,7 +36,7 @@ struct pipeline_core;
 enum class target : std::uint8_t { cuda, host };
 
 /** Ordered steps, resolved for every bucket. Const, cheap to copy and shareable between threads. */
-class pipeline {
+class SSUGRAPH_EXPORT pipeline {
  public:
   // Copied where others are moved: a pipeline is never left empty.
   pipeline(const pipeline&) = default;
@@ -55,8 +56,11 @@ class pipeline {
    */
   [[nodiscard]] lane make_lane(stream_handle stream, std::span<const binding> bindings = {}) const;
 
+  /** SSU layers and custom steps. */
   [[nodiscard]] std::size_t step_count() const noexcept;
+  /** Those of the builder. */
   [[nodiscard]] const bucket_policy& buckets() const noexcept;
+  /** Never the host unless it was named. */
   [[nodiscard]] target where() const noexcept;
   /** The place of the step called `name`. Throws invalid_argument. */
   [[nodiscard]] std::size_t step_index(std::string_view name) const;
@@ -127,7 +131,7 @@ struct ssu_options {
 };
 
 /** Collects steps, then resolves them for every bucket. Not shared between threads. */
-class pipeline_builder {
+class SSUGRAPH_EXPORT pipeline_builder {
  public:
   /**
    * Throws invalid_argument as `ssu_dispatch` does, and for `target::cuda` with the CPU backend
@@ -161,6 +165,7 @@ class pipeline_builder {
   /** Throws invalid_argument unless scratch_fraction is in (0, 1]. */
   pipeline_builder& tuning(tuning_options options);
 
+  /** For all lanes of what is built. */
   pipeline_builder& recording(recording_options options) noexcept;
 
   /**

@@ -1,13 +1,15 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <cstdint>
 
 namespace ssugraph {
 
 /** Where a seed stream stands: its seed and the index of the next draw. */
 struct random_state {
-  std::uint64_t seed = 0;
-  std::uint64_t next_draw = 0;
+  std::uint64_t seed = 0;       ///< as of `torch.manual_seed`
+  std::uint64_t next_draw = 0;  ///< so many were drawn
 
   bool operator==(const random_state&) const = default;
 };
@@ -18,6 +20,6 @@ struct random_state {
  * `torch.randint(0, 2**32, (1,), device="cuda")` after `torch.manual_seed(seed)`; torch's generator
  * offset is then 4n. Philox: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
  */
-[[nodiscard]] std::int64_t seed_draw(std::uint64_t seed, std::uint64_t n) noexcept;
+[[nodiscard]] SSUGRAPH_EXPORT std::int64_t seed_draw(std::uint64_t seed, std::uint64_t n) noexcept;
 
 }  // namespace ssugraph

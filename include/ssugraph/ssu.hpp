@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -40,8 +41,9 @@ struct mamba_config {
   bool stochastic_rounding = false;
   /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
   int philox_rounds = 0;
-  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar`; triton: a tile,
-   *  rows x warps, as `16x4`; flashinfer: `simple`, `vertical`, `horizontal`. */
+  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar` or a tile, rows a
+   *  thread x threads, as `8x128`; triton: a tile, rows x warps, as `16x4`; flashinfer: `simple`,
+   *  `vertical`, `horizontal`. */
   std::string algorithm = "auto";
 
   bool operator==(const mamba_config&) const = default;
@@ -71,7 +73,7 @@ struct ssu_args {
   tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
   tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
   tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding
-  bool dt_softplus = false;
+  bool dt_softplus = false;             ///< of dt + dt_bias
   /** A sequence whose source slot is this reads and writes no state and gets zero `out` rows. A
    *  destination that is this is not written. Native and reference treat a slot outside
    *  [0, slots) the same way. */
@@ -103,14 +105,17 @@ enum class ssu_tensor : std::uint8_t {
   cu_seqlens,
 };
 
+/** Which tensors are bound decides: num_accepted_tokens speculative, else cu_seqlens varlen. */
 enum class ssu_mode : std::uint8_t { plain, varlen, speculative };
 
 /** Where tensors live: ordinal of a CUDA device, or host. */
 struct device {
-  int ordinal = host_ordinal;
+  int ordinal = host_ordinal;  ///< as CUDA counts
 
-  static constexpr int host_ordinal = -1;
+  static constexpr int host_ordinal = -1;  ///< no device of CUDA's
+  /** The host. */
   static constexpr device host() noexcept { return {}; }
+  /** True of the host. */
   [[nodiscard]] bool is_host() const noexcept { return ordinal == host_ordinal; }
 
   bool operator==(const device&) const = default;
@@ -131,13 +136,18 @@ struct tensor_layout {
 
 /** What `ssu_args` boil down to for dispatch. Holds no address and no batch. */
 struct ssu_problem {
+  ///@{
+  /** As of the tensors in ssu_args. */
   ssu_mode mode = ssu_mode::plain;
   std::int64_t nheads = 0;
   std::int64_t dim = 0;
   std::int64_t dstate = 0;
   std::int64_t ngroups = 0;
+  ///@}
   /** T: most tokens of a sequence, and so rows a sequence has in a bucket. Plain: 1. */
   std::int64_t max_seqlen = 1;
+  ///@{
+  /** Of the tensor of that name, or whether it is bound. Without a value, it is not. */
   dtype state_dtype = dtype::float32;
   dtype io_dtype = dtype::float32;  ///< of x, B, C, z and out
   dtype dt_dtype = dtype::float32;
@@ -152,21 +162,23 @@ struct ssu_problem {
   std::optional<dtype> dst_index_dtype;
   std::optional<dtype> accepted_dtype;
   std::optional<dtype> cu_seqlens_dtype;
-  std::int64_t slots = 0;
-  std::int64_t null_block_id = 0;
-  bool dt_softplus = false;
+  ///@}
+  std::int64_t slots = 0;          ///< of the state
+  std::int64_t null_block_id = 0;  ///< as in ssu_args
+  bool dt_softplus = false;        ///< as in ssu_args
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;
-  bool stochastic_rounding = false;
-  int philox_rounds = 0;  ///< 1..10 with stochastic rounding, else 0
-  ssugraph::device device;
+  bool stochastic_rounding = false;  ///< of the stored state
+  int philox_rounds = 0;             ///< 1..10 with stochastic rounding, else 0
+  ssugraph::device device;           ///< where all tensors are
   /** Empty if state, B, C and (untied) A allow 16-byte accesses of 8 elements along dstate; else
    *  the first tensor that does not, with the reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
   std::array<tensor_layout, 14> layouts{};
-  bool is_blackwell = false;
+  bool is_blackwell = false;  ///< which of Triton's tile tables serves
 
+  /** How `tensor` lies. */
   [[nodiscard]] const tensor_layout& layout(ssu_tensor tensor) const noexcept {
     return layouts[static_cast<std::size_t>(tensor)];
   }
@@ -176,8 +188,8 @@ struct ssu_problem {
 
 /** What the measured choice made of one candidate for a bucket. */
 struct candidate_timing {
-  std::string backend;
-  std::string algorithm;
+  std::string backend;       ///< its name
+  std::string algorithm;     ///< of that backend
   double median_us = 0.0;    ///< a launch, under graph replay, state out of L2
   double limit_share = 0.0;  ///< bytes that must move over the copy rate, over that time
   std::string verdict;       ///< `chosen`, or why not
@@ -186,6 +198,7 @@ struct candidate_timing {
 /** How one SSU of one bucket runs. Resolved once; printable and comparable: equal plans launch the
  *  same, whatever was measured. */
 struct ssu_plan {
+  /** What one block works on. */
   struct tile {
     int rows = 0;     ///< rows of (dim) that one block owns
     int lanes = 0;    ///< threads that share a row
@@ -193,15 +206,15 @@ struct ssu_plan {
     bool operator==(const tile&) const = default;
   };
 
-  std::string backend;
-  std::string algorithm;
-  std::string reason;          ///< why this algorithm, in words
-  std::int64_t sequences = 0;  ///< the bucket, or the batch of an eager call
-  ssu_plan::tile tile;
+  std::string backend;                 ///< its name
+  std::string algorithm;               ///< of that backend; never `auto`
+  std::string reason;                  ///< why this algorithm, in words
+  std::int64_t sequences = 0;          ///< the bucket, or the batch of an eager call
+  ssu_plan::tile tile;                 ///< zeros where the backend does not tell
   std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
   bool zeroes_null_rows = true;        ///< keeps the promise that null sequences get zero `out`
   bool contract_bits = true;           ///< if it rounds, then by the same bits of a seed as native
-  ssu_problem problem;
+  ssu_problem problem;                 ///< what is planned
   std::vector<std::string> notes;  ///< what a user must know, such as which random bits it takes
   /** By time, if backend `automatic` measured; see to_table. */
   std::vector<candidate_timing> timings;
@@ -216,15 +229,20 @@ struct ssu_plan {
   }
 };
 
-[[nodiscard]] std::string to_string(ssu_mode mode);
-[[nodiscard]] std::string to_string(const ssu_problem& problem);
-[[nodiscard]] std::string to_string(const ssu_plan& plan);
+/** As it is written here. */
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(ssu_mode mode);
+///@{
+/** One line for people, without its end. */
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const ssu_problem& problem);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const ssu_plan& plan);
+///@}
 /** The timings of a plan, a line each; empty if nothing was measured. */
-[[nodiscard]] std::string to_table(const ssu_plan& plan);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_table(const ssu_plan& plan);
 
 /** Whether a backend serves a problem: yes, or the reason why not, in words. */
 struct support {
-  std::string why_not;
+  std::string why_not;  ///< empty: it does
+  /** True if it does. */
   explicit operator bool() const noexcept { return why_not.empty(); }
 };
 
@@ -232,11 +250,13 @@ struct support {
  * An implementation of SSU. Safe to share between threads. A user's own derives from this, too; a
  * pipeline records what its `enqueue` puts on the stream by stream capture.
  */
-class mamba_ssu_backend {
+class SSUGRAPH_EXPORT mamba_ssu_backend {
  public:
   virtual ~mamba_ssu_backend() = default;
 
+  /** What configs name it by. */
   [[nodiscard]] virtual std::string name() const = 0;
+  /** Whether it can do `problem`, whatever the number of sequences. */
   [[nodiscard]] virtual support supports(const ssu_problem& problem) const = 0;
   /**
    * The launch of `problem` for `sequences` sequences, by `algorithm`. `problem` is served. Throws
@@ -264,13 +284,15 @@ class mamba_ssu_backend {
  * random state serves stochastic rounding where a call passes no `rand_seed`. Safe to share between
  * threads.
  */
-class ssu_dispatch {
+class SSUGRAPH_EXPORT ssu_dispatch {
  public:
   /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10.
    */
   explicit ssu_dispatch(mamba_config config, std::uint64_t seed = 0);
 
+  /** As given. */
   [[nodiscard]] const mamba_config& config() const noexcept { return config_; }
+  /** The one that `config` names. */
   [[nodiscard]] const mamba_ssu_backend& backend() const noexcept { return *backend_; }
 
   /**
@@ -290,6 +312,7 @@ class ssu_dispatch {
 
   /** Seed stream of the calls that pass no `rand_seed`; counts draws already enqueued. */
   [[nodiscard]] ssugraph::random_state random_state() const noexcept;
+  /** For calls to come. */
   void set_random_state(ssugraph::random_state state) noexcept;
 
  private:
@@ -303,42 +326,43 @@ class ssu_dispatch {
 
 /** Makes `config` the process-wide default and returns it; a later call replaces it. Thread-safe.
  */
-std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
-                                                           std::uint64_t seed = 0);
+SSUGRAPH_EXPORT std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
+                                                                           std::uint64_t seed = 0);
 
 /** The process-wide default. Throws invalid_state before initialize_mamba_ssu_backend. */
-[[nodiscard]] std::shared_ptr<ssu_dispatch> get_mamba_ssu_backend();
+[[nodiscard]] SSUGRAPH_EXPORT std::shared_ptr<ssu_dispatch> get_mamba_ssu_backend();
 
 /** `get_mamba_ssu_backend()->selective_state_update(args, stream)`. */
-void selective_state_update(const ssu_args& args, stream_handle stream);
+SSUGRAPH_EXPORT void selective_state_update(const ssu_args& args, stream_handle stream);
 
 /**
  * Adds a backend that configs can name from now on. Thread-safe. Throws invalid_argument if it is
  * null or its name is empty, taken, or `automatic`.
  */
-void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend);
+SSUGRAPH_EXPORT void register_mamba_ssu_backend(std::shared_ptr<const mamba_ssu_backend> backend);
 
 /** One backend's answer to a problem. */
 struct backend_support {
-  std::string backend;
-  support answer;
+  std::string backend;  ///< its name
+  support answer;       ///< what it says
 };
 
 /** What every backend says to the problem of `args` under `config`; its backend plays no part.
  *  Throws invalid_argument. */
-[[nodiscard]] std::vector<backend_support> backends_for(const ssu_args& args,
-                                                        const mamba_config& config);
+[[nodiscard]] SSUGRAPH_EXPORT std::vector<backend_support> backends_for(const ssu_args& args,
+                                                                        const mamba_config& config);
 
 /** Takes the library's messages, one line each without its end. Called from any thread, one at a
  *  time; must not throw. */
 using log_sink = std::function<void(std::string_view line)>;
 
 /** Replaces where messages go (default, and for an empty sink: stderr). Thread-safe. */
-void set_log_sink(log_sink sink);
+SSUGRAPH_EXPORT void set_log_sink(log_sink sink);
 
 /** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big.
  */
-[[nodiscard]] std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots);
+[[nodiscard]] SSUGRAPH_EXPORT std::size_t state_bytes(const ssu_problem& problem,
+                                                      std::int64_t slots);
 
 /**
  * Zeroes slots of the states of all layers, as a sequence that starts anew needs: one kernel for up
@@ -349,7 +373,7 @@ void set_log_sink(log_sink sink);
  * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
  * Throws invalid_argument.
  */
-void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
-                 stream_handle stream);
+SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+                                 stream_handle stream);
 
 }  // namespace ssugraph

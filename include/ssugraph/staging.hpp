@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -26,7 +27,7 @@ namespace ssugraph {
  * batch as it is until its copies have run. One user at a time. Move-only. Destroying it waits, on
  * the host, for the copies that are still to run.
  */
-class staging_ring {
+class SSUGRAPH_EXPORT staging_ring {
  public:
   /**
    * Memory for `depth` batches in flight of `bytes` each, for tensors in the memory of `where`. For

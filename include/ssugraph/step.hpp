@@ -30,10 +30,10 @@ struct step_context {
    *  bucket; see graphs/README.md. Where the user binds no indices, `state_batch_indices` holds
    *  0, 1, ... and `null_block_id` is -1. Unbound tensors are empty views. */
   tensor_view state_batch_indices;
-  tensor_view dst_state_batch_indices;
-  tensor_view num_accepted_tokens;
-  tensor_view cu_seqlens;
-  std::int64_t null_block_id = 0;
+  tensor_view dst_state_batch_indices;  ///< as state_batch_indices
+  tensor_view num_accepted_tokens;      ///< padded with 1
+  tensor_view cu_seqlens;               ///< padded with empty sequences
+  std::int64_t null_block_id = 0;       ///< what the indices are padded with
   std::span<const std::int64_t> seeds;  ///< `step_options::seeds` draws of the replay
   /** `step_options::scratch_bytes`, aligned to 256 bytes. Holds anything when the step starts, for
    *  the steps of a lane share it. */
@@ -54,8 +54,8 @@ using step_function = std::function<void(const step_context& context, stream_han
 
 /** Memory that a step writes. */
 struct byte_range {
-  const void* data = nullptr;
-  std::size_t bytes = 0;
+  const void* data = nullptr;  ///< where it starts
+  std::size_t bytes = 0;       ///< its length
 
   bool operator==(const byte_range&) const = default;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 struct CUstream_st;
 struct CUgraph_st;
 struct CUgraphNode_st;
@@ -12,11 +14,12 @@ namespace ssugraph {
  * one handle are taken to run one after another, on the host too.
  */
 using stream_handle = CUstream_st*;
-/** The same types as `cudaGraph_t` and `cudaGraphNode_t`. */
+/** The same type as `cudaGraph_t`. */
 using graph_handle = CUgraph_st*;
+/** The same type as `cudaGraphNode_t`. */
 using graph_node_handle = CUgraphNode_st*;
 
 /** True if this build has CUDA and a device is there. The first call may initialise the driver. */
-[[nodiscard]] bool has_cuda_device() noexcept;
+[[nodiscard]] SSUGRAPH_EXPORT bool has_cuda_device() noexcept;
 
 }  // namespace ssugraph

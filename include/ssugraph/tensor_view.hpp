@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +12,10 @@
 
 namespace ssugraph {
 
+/** Element types. Floating tensors take the first three, indices and counts the last two. */
 enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
 
+/** Bytes of an element. */
 [[nodiscard]] constexpr std::int64_t size_of(dtype type) noexcept {
   switch (type) {
     case dtype::float16:
@@ -26,24 +30,27 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
   return 0;
 }
 
+/** True of float32, float16 and bfloat16. */
 [[nodiscard]] constexpr bool is_floating(dtype type) noexcept {
   return type == dtype::float32 || type == dtype::float16 || type == dtype::bfloat16;
 }
 
-[[nodiscard]] std::string_view to_string(dtype type) noexcept;
+/** As it is written here. */
+[[nodiscard]] SSUGRAPH_EXPORT std::string_view to_string(dtype type) noexcept;
 
 /**
  * A non-owning view of a strided tensor of rank 1 to 4. Extents and strides are in elements; a
  * stride may be 0 (broadcast) or negative. A default-constructed view means "not passed".
  */
-class tensor_view {
+class SSUGRAPH_EXPORT tensor_view {
  public:
-  static constexpr int max_rank = 4;
+  static constexpr int max_rank = 4;  ///< axes of the state
 
   tensor_view() = default;
 
   /** Dense, last axis contiguous. Throws invalid_argument unless the rank is 1..4. */
   tensor_view(const void* data, ssugraph::dtype type, std::span<const std::int64_t> extents);
+  /** The same. */
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents)
       : tensor_view{data, type, std::span{extents.begin(), extents.size()}} {}
 
@@ -51,6 +58,7 @@ class tensor_view {
    */
   tensor_view(const void* data, ssugraph::dtype type, std::span<const std::int64_t> extents,
               std::span<const std::int64_t> strides);
+  /** The same. */
   tensor_view(const void* data, ssugraph::dtype type, std::initializer_list<std::int64_t> extents,
               std::initializer_list<std::int64_t> strides)
       : tensor_view{data, type, std::span{extents.begin(), extents.size()},
@@ -59,6 +67,8 @@ class tensor_view {
   /** True unless default-constructed. */
   explicit operator bool() const noexcept { return rank_ > 0; }
 
+  ///@{
+  /** As constructed. `axis` is below the rank, which is 0 of what was default-constructed. */
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] ssugraph::dtype dtype() const noexcept { return dtype_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
@@ -70,6 +80,7 @@ class tensor_view {
   [[nodiscard]] std::span<const std::int64_t> strides() const noexcept {
     return {strides_.data(), static_cast<std::size_t>(rank_)};
   }
+  ///@}
 
   /** Number of elements. */
   [[nodiscard]] std::int64_t size() const noexcept;
@@ -94,6 +105,6 @@ class tensor_view {
 };
 
 /** For example `bfloat16 (256, 128, 64, 128) strides (1048576, 8192, 128, 1)`. */
-[[nodiscard]] std::string to_string(const tensor_view& tensor);
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const tensor_view& tensor);
 
 }  // namespace ssugraph

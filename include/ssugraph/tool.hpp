@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <cstddef>
@@ -18,23 +19,23 @@ namespace ssugraph {
 
 /** A node and the step that it is of. */
 struct tool_node {
-  graph_node_handle node;
-  const char* step;    ///< the step's name; `prologue`, `promises`, `tuning`
-  std::int32_t layer;  ///< its place among the SSU steps; -1: it is none of them
-  const char* plan;    ///< backend and algorithm of an SSU step, `native:2x128`; else empty
-  std::int64_t bytes;  ///< that an SSU step must move for a full bucket; else 0
+  graph_node_handle node;  ///< in the graph, not in its executable
+  const char* step;        ///< the step's name; `prologue`, `promises`, `tuning`
+  std::int32_t layer;      ///< its place among the SSU steps; -1: it is none of them
+  const char* plan;        ///< backend and algorithm of an SSU step, `native:2x128`; else empty
+  std::int64_t bytes;      ///< that an SSU step must move for a full bucket; else 0
   std::int64_t bytes_a_sequence;  ///< what each padded sequence takes off that
 };
 
 /** Nodes of one graph, in the order in which they were added. Valid during the call. */
 struct tool_graph {
-  graph_handle graph;
-  std::int32_t bucket;
-  const tool_node* nodes;
-  std::size_t node_count;
+  graph_handle graph;      ///< of the bucket, or the caller's
+  std::int32_t bucket;     ///< sequences that it serves
+  const tool_node* nodes;  ///< the first of node_count
+  std::size_t node_count;  ///< those of the library in the graph
 };
 
 }  // namespace ssugraph
 
 /** Defined by the tool; must not throw. */
-extern "C" void ssugraph_graph_recorded(const ssugraph::tool_graph* graph);
+extern "C" SSUGRAPH_EXPORT void ssugraph_graph_recorded(const ssugraph::tool_graph* graph);

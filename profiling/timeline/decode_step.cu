@@ -5,6 +5,8 @@
  * seeds as one graph.
  *
  *     decode_step [STEPS]      # so many of each, 20 by default
+ *
+ * Prints how long a step of each took, until the device was done: the median, in microseconds.
  */
 #include "lib/random/philox.hpp"
 
@@ -14,6 +16,8 @@
 #include <nvtx3/nvtx3.hpp>
 #include <thrust/device_vector.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
@@ -70,6 +74,20 @@ struct layer {
   }
 };
 
+template <typename Step>
+double median_us(int steps, cudaStream_t stream, const Step& run_step) {
+  std::vector<double> times;
+  for (int step = 0; step < steps; ++step) {
+    const auto begin = std::chrono::steady_clock::now();
+    run_step();
+    check(cudaStreamSynchronize(stream));
+    const auto end = std::chrono::steady_clock::now();
+    times.push_back(std::chrono::duration<double, std::micro>{end - begin}.count());
+  }
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
 struct destroy_stream {
   void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
 };
@@ -96,19 +114,17 @@ void run(int steps) {
   check(cudaDeviceSynchronize());
 
   std::uint64_t draw = 0;
-  for (int step = 0; step < steps; ++step) {
+  const double eager_us = median_us(steps, stream.get(), [&] {
     const nvtx3::v1::scoped_range range{"eager step"};
     for (int i = 0; i < layers; ++i) {
       seed_kernel<<<1, 1, 0, stream.get()>>>(draw++, model[i].seed.data().get());
       check(cudaGetLastError());
       dispatch.selective_state_update(eager[i], stream.get());
     }
-    check(cudaStreamSynchronize(stream.get()));
-  }
-  for (int step = 0; step < steps; ++step) {
-    lane.replay(batch, stream.get());
-    check(cudaStreamSynchronize(stream.get()));
-  }
+  });
+  const double replay_us =
+      median_us(steps, stream.get(), [&] { lane.replay(batch, stream.get()); });
+  std::cout << "eager step: " << eager_us << " us, replay: " << replay_us << " us\n";
 }
 
 }  // namespace

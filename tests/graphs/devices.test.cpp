@@ -278,7 +278,8 @@ TEST_F(another_device_current, while_a_lane_is_on_a_default_stream) {
       ring.submit(stream);
       own.replay(1, stream);
       own.move_to(one.stream.get());
-      own.replay(3, one.stream.get());
+      // Further sequences may have that slot, too.
+      own.replay(1, one.stream.get());
     });
   }
 }

@@ -71,8 +71,10 @@ class nvtx_events {
     const std::string name = where == target::host ? "host" : "cuda";
     const path file = path{testing::TempDir()} /
                       ("nvtx_" + name + environment + "_" + std::to_string(getpid()) + ".jsonl");
+    // The child runs its one test in every shard of this run.
     const std::string command =
-        "env NVTX_INJECTION64_PATH=" + quoted(program().parent_path() / "libnvtx_recorder.so") +
+        "env -u GTEST_TOTAL_SHARDS -u GTEST_SHARD_INDEX NVTX_INJECTION64_PATH=" +
+        quoted(program().parent_path() / "libnvtx_recorder.so") +
         " NVTX_RECORDER_FILE=" + quoted(file) + " " + environment + " " + quoted(program()) +
         " --gtest_also_run_disabled_tests --gtest_filter=nvtx_child.DISABLED_" + name +
         " > /dev/null";

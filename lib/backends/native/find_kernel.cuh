@@ -2,6 +2,7 @@
 
 #include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/ssu_kernel.cuh"
+#include "lib/backends/native/ssu_tokens_kernel.cuh"
 
 #include <cstddef>
 #include <utility>
@@ -27,9 +28,12 @@ template <class State, bool Rounding, std::size_t I>
 const void* numbered_kernel() {
   constexpr kernel_key key = numbered_key(I);
   if constexpr (is_compiled(key)) {
-    return reinterpret_cast<const void*>(
-        &ssu_kernel<variant<State, key.lanes, key.rows, key.vector, key.wide_io, key.tied, Rounding,
-                            key.one_token>>);
+    using V = variant<State, Rounding, key>;
+    if constexpr (key.one_token) {
+      return reinterpret_cast<const void*>(&ssu_kernel<V>);
+    } else {
+      return reinterpret_cast<const void*>(&ssu_tokens_kernel<V>);
+    }
   } else {
     return nullptr;
   }

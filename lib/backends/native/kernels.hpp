@@ -22,8 +22,13 @@ struct kernel_key {
  */
 constexpr bool is_compiled(const kernel_key& key) {
   if (!key.vector) return key.lanes == 32 && key.rows == 2;
-  const int most = std::min(key.lanes, key.tied && key.one_token && !key.wide_io ? 8 : 4);
+  const int most = std::min(key.lanes, key.tied && !key.wide_io ? 8 : 4);
   return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
+}
+
+/** Whether a kernel serves only where its tiles leave no rest of dim, and asks for none. */
+constexpr bool takes_whole_tiles(const kernel_key& key) {
+  return key.vector && key.rows > 2 && !key.wide_io;
 }
 
 /** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */

@@ -60,21 +60,25 @@ __device__ inline float narrow_value(std::uint32_t bits, dtype type) {
   return type == dtype::float16 ? half_to_float(bits) : __uint_as_float(bits << 16);
 }
 
-/** A value of any dtype, as two half-words: both loads come without a branch, and the second one is
- *  of no use for 16 bits. */
+/** A value of any dtype, as it lies in memory: 16 bits in the low half-word. */
 struct raw_scalar {
-  std::uint16_t low;
-  std::uint16_t high;
+  std::uint32_t bits;
 
   __device__ float value(dtype type) const {
-    const std::uint32_t word = std::uint32_t{high} << 16 | low;
-    return type == dtype::float32 ? __uint_as_float(word) : narrow_value(low, type);
+    return type == dtype::float32 ? __uint_as_float(bits) : narrow_value(bits, type);
   }
 };
 
+/** By one of two predicated loads: a branch, or a choice between what came, would wait for it. */
 __device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
-  const auto* half = reinterpret_cast<const std::uint16_t*>(at);
-  return {half[0], half[type == dtype::float32 ? 1 : 0]};
+  raw_scalar scalar;
+  asm volatile(
+      "{ .reg .pred wide; setp.ne.u32 wide, %2, 0;"
+      " @wide ld.global.b32 %0, [%1]; @!wide ld.global.u16 %0, [%1]; }"
+      : "=r"(scalar.bits)
+      : "l"(at), "r"(type == dtype::float32 ? 1 : 0)
+      : "memory");
+  return scalar;
 }
 
 /** A value of x, z or out: fp32 if `Wide`, else of 16 bits. */

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <utility>
@@ -44,7 +43,8 @@ std::string why_no_vectors(const ssu_problem& problem) {
         ssu_tensor::C, ssu_tensor::D, ssu_tensor::z, ssu_tensor::dt_bias, ssu_tensor::out}) {
     const auto& strides = problem.layout(tensor).strides;
     for (std::size_t axis = tensor == ssu_tensor::state ? 1 : 0; axis < strides.size(); ++axis) {
-      if (std::abs(strides[axis]) > max_stride / size_of(dtype::float32)) {
+      constexpr std::int64_t most = max_stride / size_of(dtype::float32);
+      if (strides[axis] > most || strides[axis] < -most) {
         return "stride " + std::to_string(axis) + " of " +
                std::string{tensor_fields[static_cast<std::size_t>(tensor)].name} +
                " is too long for 32 bits";
@@ -81,7 +81,7 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
     const int of_block = tile.rows_of_block(lanes);
     return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual_workers)};
   };
-  for (int workers = 2 * warp_threads; workers <= max_workers; workers += warp_threads) {
+  for (int workers = min_workers; workers <= max_workers; workers += warp_threads) {
     const tile_choice tile{rows, workers};
     if (cost(tile) < cost(best)) best = tile;
   }
@@ -93,26 +93,24 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
   const int lanes = lanes_for(problem.dstate);
   std::vector<tile_choice> tiles;
   for (int rows = max_rows; rows > 1; rows /= 2) {
-    if (is_compiled(key_of(problem, lanes, rows, true))) {
-      tiles.push_back(best_workers(problem.dim, lanes, rows));
-    }
+    const kernel_key key = key_of(problem, lanes, rows, true);
+    const tile_choice tile = best_workers(problem.dim, lanes, rows);
+    const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
+    if (is_compiled(key) && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
   }
   return tiles;
 }
 
-/** The tile that the policy takes: no more rows than leave enough blocks, nor than 16-bit state of
- *  `max_rows` takes registers. */
+/** The tile that the policy takes. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   const int lanes = lanes_for(problem.dstate);
-  const std::int64_t most = max_rows * 2 / size_of(problem.state_dtype);
-  const int enough = problem.stochastic_rounding ? enough_rounding_blocks : enough_blocks;
+  const int enough = enough_blocks(!problem.has_cu_seqlens, problem.stochastic_rounding,
+                                   problem.state_dtype == dtype::float32);
   const std::vector<tile_choice> tiles = vector_tiles(problem);
-  for (const tile_choice& tile : tiles) {
-    const std::int64_t blocks =
-        sequences * problem.nheads * tiles_of(problem.dim, tile.rows_of_block(lanes));
-    if (tile.rows <= most && blocks >= enough) return tile;
-  }
-  return tiles.back();
+  return *std::ranges::find_if(tiles, [&](const tile_choice& tile) {
+    const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
+    return tile.rows < max_rows || sequences * problem.nheads * tiles_of_head >= enough;
+  });
 }
 
 /** How a problem is done, and why so. */

@@ -37,7 +37,7 @@ __device__ void round_nearest(const float (&h)[octet_size],
   }
 }
 
-// --- Stochastic rounding of finite values --------------------------------------------------------
+// --- Stochastic rounding -------------------------------------------------------------------------
 // Two neighbours to a word, by the half-words of `random`, low one first. The results are those of
 // lib/random/stochastic_round.hpp.
 
@@ -81,14 +81,22 @@ __device__ inline std::uint32_t at_most_largest(std::uint32_t pair) {
   return result;
 }
 
-__device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
-                                    std::uint32_t (&word)[4], __nv_bfloat16) {
+/** Eight neighbours by one draw. `has_nan` is true if any of them may be NaN. */
+__device__ inline void round_stochastic(const float (&h)[octet_size], bool has_nan,
+                                        const philox_words& random, std::uint32_t (&word)[4],
+                                        __nv_bfloat16) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
     const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0xffffu);
     const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16);
     word[i] = at_most_largest(__byte_perm(low, high, 0x7632));
+  }
+  if (!has_nan) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (isnan(h[2 * i])) word[i] = (word[i] & 0xffff0000u) | 0x00007fffu;
+    if (isnan(h[2 * i + 1])) word[i] = (word[i] & 0x0000ffffu) | 0x7fff0000u;
   }
 }
 
@@ -103,13 +111,15 @@ __device__ inline std::uint32_t truncated_pair(float low, float high) {
 __device__ inline float dithered(float v, std::uint32_t random) {
   const float fraction = __uint_as_float((random & 0x1fffu) | 0x3f800000u) - 1.0f;  // 2^-23ths
   const std::uint32_t bits = __float_as_uint(v);
-  // Subnormals of fp16 have the spacing of its smallest normal, 2^-14.
-  const std::uint32_t exponent = max(bits & 0x7f800000u, 0x38800000u);
+  // Subnormals of fp16 have the spacing of its smallest normal, 2^-14; from 2^16 on, infinities
+  // included, any spacing gives the largest.
+  const std::uint32_t exponent = min(max(bits & 0x7f800000u, 0x38800000u), 0x47000000u);
   return __fmaf_rz(fraction, __uint_as_float(exponent | (bits & 0x80000000u)), v);
 }
 
-__device__ inline void round_finite(const float (&h)[octet_size], const philox_words& random,
-                                    std::uint32_t (&word)[4], __half) {
+__device__ inline void round_stochastic(const float (&h)[octet_size], bool /*has_nan*/,
+                                        const philox_words& random, std::uint32_t (&word)[4],
+                                        __half) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     // The spacing of fp16 is 2^13 in the bits of an fp32, but for its subnormals.
@@ -117,7 +127,8 @@ __device__ inline void round_finite(const float (&h)[octet_size], const philox_w
     const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16 & 0x1fffu);
     word[i] = truncated_pair(__uint_as_float(low), __uint_as_float(high));
   }
-  // Subnormals, and what is as large as can be: its sum may have left the finite numbers.
+  // Subnormals; and what is as large as can be, for its sum may have left the finite numbers. The
+  // sum of a NaN is a NaN or, past the sign, zero.
   const magnitude_range range = range_of(word);
   const bool normal = (range.least & 0x7c00u) != 0 && (range.least & 0x7c000000u) != 0;
   const bool below_largest =
@@ -127,30 +138,6 @@ __device__ inline void round_finite(const float (&h)[octet_size], const philox_w
   for (int i = 0; i < 4; ++i) {
     word[i] =
         truncated_pair(dithered(h[2 * i], random.w[i]), dithered(h[2 * i + 1], random.w[i] >> 16));
-  }
-}
-
-/** The bits of what is stored of an infinity or a NaN; of anything else, `rounded`. */
-template <class State>
-__device__ std::uint32_t unless_special(float v, std::uint32_t rounded) {
-  constexpr std::uint32_t largest = std::is_same_v<State, __half> ? 0x7bffu : 0x7f7fu;
-  const std::uint32_t bits = __float_as_uint(v);
-  const std::uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude < 0x7f800000u) return rounded;
-  return magnitude == 0x7f800000u ? (bits >> 16 & 0x8000u) | largest : 0x7fffu;
-}
-
-/** Eight neighbours by one draw. `finite` is false if any of them may be infinite or NaN. */
-template <class State>
-__device__ void round_stochastic(const float (&h)[octet_size], bool finite,
-                                 const philox_words& random,
-                                 std::uint32_t (&word)[words_of_octet<State>]) {
-  round_finite(h, random, word, State{});
-  if (finite) return;
-#pragma unroll
-  for (int i = 0; i < octet_size / 2; ++i) {
-    word[i] = unless_special<State>(h[2 * i], word[i] & 0xffffu) |
-              unless_special<State>(h[2 * i + 1], word[i] >> 16) << 16;
   }
 }
 
@@ -208,7 +195,7 @@ __device__ void round_stochastic_unaligned(const float (&h)[octet_size], std::in
     };
     random.w[i] = bits(e + 2 * i + 1) << 16 | bits(e + 2 * i);
   }
-  round_stochastic<State>(h, false, random, word);
+  round_stochastic(h, true, random, word, State{});
 }
 
 }  // namespace ssugraph::detail

@@ -18,6 +18,10 @@ struct row_sum {
   static_assert(dealt % Rows == 0 && 32 % Lanes == 0);
 
   __device__ static std::uint32_t own_row(std::uint32_t lane) { return lane % dealt / copies; }
+  /** The number of thread `lane` among those that own the same row. */
+  __device__ static std::uint32_t rank(std::uint32_t lane) {
+    return lane / dealt * copies + lane % copies;
+  }
   /** The first thread that owns row `r`. */
   __device__ static std::uint32_t owner(std::uint32_t r) { return r * copies; }
 

@@ -1,44 +1,41 @@
 #pragma once
 
+#include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/memory.cuh"
 #include "lib/backends/native/policy.hpp"
+#include "lib/backends/native/programmatic.cuh"
 #include "lib/backends/native/rounding.cuh"
 #include "lib/backends/native/row_sum.cuh"
-#include "lib/backends/native/sequence.cuh"
 #include "lib/backends/native/ssu_params.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
 /** A thread's share of a tile of the state: what it reads, computes and writes. */
 namespace ssugraph::detail {
 
-template <class State, int Lanes, int Rows, bool Vector, bool WideIo, bool Tied, bool Rounding,
-          bool OneToken>
+template <class State, bool Rounding, kernel_key Key>
 struct variant {
   using state = State;
-  using layout = octet_layout<State, Lanes, Vector>;
-  using sum = row_sum<Lanes, Rows>;
+  using layout = octet_layout<State, Key.lanes, Key.vector>;
+  using sum = row_sum<Key.lanes, Key.rows>;
   using octet = std::uint32_t[words_of_octet<State>];
-  using io = io_scalar<WideIo>;
-  using io_octet = std::uint32_t[WideIo ? 8 : 4];
-  using token = std::conditional_t<OneToken, std::uint32_t, std::int64_t>;
-  static constexpr int lanes = Lanes;
-  static constexpr int rows = Rows;
+  using io = io_scalar<Key.wide_io>;
+  using io_octet = std::uint32_t[Key.wide_io ? 8 : 4];
+  using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
+  static constexpr int lanes = Key.lanes;
+  static constexpr int rows = Key.rows;
   /** Rows whose random bits are drawn at a time. */
-  static constexpr int drawn = Rows < 4 ? Rows : 4;
-  static constexpr bool vector = Vector;
-  static constexpr bool wide_io = WideIo;
-  static constexpr bool tied = Tied;
+  static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
+  static constexpr bool vector = Key.vector;
+  static constexpr bool wide_io = Key.wide_io;
+  static constexpr bool tied = Key.tied;
   static constexpr bool rounding = Rounding;
-  static constexpr bool one_token = OneToken;
-  static constexpr int min_blocks = blocks_to_fit(Rows, Vector, Tied, OneToken);
+  static constexpr bool one_token = Key.one_token;
+  static constexpr bool whole_tiles = takes_whole_tiles(Key);
+  static constexpr int max_registers = detail::max_registers(Key);
 };
-
-/** Threads of a block that hold rows: all but those of its last warp. */
-__device__ inline std::uint32_t workers() {
-  return blockDim.x - waiting_threads;
-}
 
 /** Where a token has what this thread reads and writes of it: x, z, dt and out of the own row, B
  * and C of the group. */
@@ -46,11 +43,16 @@ struct token_pointers {
   std::byte *x, *z, *dt, *B, *C, *out;
 };
 
-/** What lies there. */
+/** What lies there of the own row, */
 template <class V>
-struct token_inputs {
+struct row_inputs {
   typename V::io x, z;
   raw_scalar dt;
+};
+
+/** and of the lane. */
+template <class V>
+struct octet_inputs {
   typename V::io_octet B, C;
 };
 
@@ -68,6 +70,19 @@ struct time_step {
   float decay;
 };
 
+inline constexpr float log2_e = 1.44269504f;
+
+/** 2^x to 2 units in the last place, in one instruction where expf takes eight. */
+__device__ inline float exp2_approximate(float x) {
+  float result;
+  asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
+__device__ inline float silu(float z) {
+  return z / (1.0f + expf(-z));
+}
+
 /** One thread's share of a block's tile. */
 template <class V>
 struct tile {
@@ -82,55 +97,76 @@ struct tile {
   std::uint32_t rows_apart = workers() / V::lanes;
   std::uint32_t first_row = number * rows_apart * V::rows + threadIdx.x / V::lanes;
   std::uint32_t own_row = row(V::sum::own_row(lane));
-  /** A row that can be read: beyond the last one, the last one. */
-  std::uint32_t readable = min(own_row, p.dim - 1);
-  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && own_row < p.dim;
+  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row);
 
   __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart; }
+  __device__ bool exists(std::uint32_t row) const { return V::whole_tiles || row < p.dim; }
+  /** A row that can be read: beyond the last one, the last one. */
+  __device__ std::uint32_t readable(std::uint32_t row) const {
+    return V::whole_tiles ? row : min(row, p.dim - 1);
+  }
+
+  /** Where this thread's first row is, of those that can be read. */
+  __device__ std::byte* first_row_of(std::int64_t slot) const {
+    return address<V::vector>(p.state, slot, head, readable(first_row));
+  }
+  /** From row `r` to the next that can be read. */
+  __device__ std::int64_t to_next_row(int r) const {
+    return exists(row(r + 1)) ? std::int64_t{rows_apart} * p.state.stride[2] : 0;
+  }
 
   // --- Loads, without conversions
 
   __device__ void read_state(std::int64_t slot, octet (&raw)[V::rows]) const {
-    std::byte* of_head = address<V::vector>(p.state, slot, head);
+    const std::byte* at = first_row_of(slot);
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      std::byte* at = stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]);
       load_octet<layout, state>(at, p.state.stride[3], lane, p.dstate, raw[r]);
+      at += to_next_row(r);
     }
   }
 
   /** Brings what `read_state` reads into the L2 cache. */
   __device__ void prefetch_state(std::int64_t slot) const {
     if (!V::vector || lane % (cache_line / 16) != 0) return;
-    std::byte* of_head = address<V::vector>(p.state, slot, head);
+    const std::byte* at = first_row_of(slot) + lane * 16;
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      const std::byte* at =
-          stepped<V::vector>(of_head, min(row(r), p.dim - 1), p.state.stride[2]) + lane * 16;
 #pragma unroll
       for (int chunk = 0; chunk < layout::chunks; ++chunk) {
         if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * 16);
       }
+      at += to_next_row(r);
     }
   }
 
-  /** Of token `t` of a sequence; behind the last one, of the last one. */
-  __device__ token_pointers pointers_to(const row_range& tokens, int t) const {
-    const auto token = static_cast<typename V::token>(tokens.begin + min(t, tokens.length - 1));
+  __device__ token_pointers pointers_to(typename V::token token) const {
     const std::uint32_t group = p.heads_per_group.quotient(head);
-    return {.x = address<V::vector>(p.x, token, head, readable),
-            .z = address<V::vector>(p.z, token, head, readable),
-            .dt = address<V::vector>(p.dt, token, head, readable),
+    const std::uint32_t d = readable(own_row);
+    return {.x = address<V::vector>(p.x, token, head, d),
+            .z = address<V::vector>(p.z, token, head, d),
+            .dt = V::tied ? address<V::vector>(p.dt, token, head)
+                          : address<V::vector>(p.dt, token, head, d),
             .B = address<V::vector>(p.B, token, group),
             .C = address<V::vector>(p.C, token, group),
             .out = address<V::vector>(p.out, token, head, own_row)};
   }
+  /** `t` tokens on. */
+  __device__ token_pointers moved(const token_pointers& at, std::uint32_t t) const {
+    return {.x = stepped<V::vector>(at.x, t, p.x.stride[0]),
+            .z = stepped<V::vector>(at.z, t, p.z.stride[0]),
+            .dt = stepped<V::vector>(at.dt, t, p.dt.stride[0]),
+            .B = stepped<V::vector>(at.B, t, p.B.stride[0]),
+            .C = stepped<V::vector>(at.C, t, p.C.stride[0]),
+            .out = stepped<V::vector>(at.out, t, p.out.stride[0])};
+  }
 
-  __device__ token_inputs<V> read_inputs(const token_pointers& at) const {
-    token_inputs<V> in;
-    in.dt = load_scalar(at.dt, p.dt.type);
-    in.x = V::io::load(at.x);
-    in.z = V::io::load(at.z);
+  __device__ row_inputs<V> read_row_inputs(const token_pointers& at) const {
+    return {V::io::load(at.x), V::io::load(at.z), load_scalar(at.dt, p.dt.type)};
+  }
+
+  __device__ octet_inputs<V> read_octets(const token_pointers& at) const {
+    octet_inputs<V> in;
     load_octet<layout, typename V::io::word>(at.B, p.B.stride[2], lane, p.dstate, in.B);
     load_octet<layout, typename V::io::word>(at.C, p.C.stride[2], lane, p.dstate, in.C);
     return in;
@@ -138,17 +174,16 @@ struct tile {
 
   __device__ head_parameters<V> read_parameters() const {
     head_parameters<V> layer;
-    const auto read = [&](const strided<2>& tensor) {
-      return load_scalar(address<V::vector>(tensor, head, readable), tensor.type);
-    };
-    layer.dt_bias = read(p.dt_bias);
-    layer.D = read(p.D);
+    const std::uint32_t d = readable(own_row);
+    layer.D = load_scalar(address<V::vector>(p.D, head, d), p.D.type);
     if constexpr (V::tied) {
-      layer.A = load_scalar(address<V::vector>(p.A, head, readable), p.A.type);
+      layer.A = load_scalar(address<V::vector>(p.A, head), p.A.type);
+      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head), p.dt_bias.type);
     } else {
+      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head, d), p.dt_bias.type);
 #pragma unroll
       for (int r = 0; r < V::rows; ++r) {
-        const std::byte* at = address<V::vector>(p.A, head, min(row(r), p.dim - 1));
+        const std::byte* at = address<V::vector>(p.A, head, readable(row(r)));
         if (p.A.type == dtype::float32) {
           load_octet<layout, float>(at, p.A.stride[2], lane, p.dstate, layer.A_rows[r]);
         } else {
@@ -161,29 +196,12 @@ struct tile {
 
   // --- Arithmetic
 
-  /** The random bits of rows `first`.. of this thread. */
-  __device__ void draw(int first, const rounding_source& from,
-                       philox_words (&random)[V::drawn]) const {
-    if constexpr (!V::rounding || !V::vector) return;
-    const std::uint32_t octets = p.dstate / octet_size;
-    draw_octets(from, (head * p.dim + row(first)) * octets + lane, rows_apart * octets, random);
-  }
-
   __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer) const {
     time_step step{dt.value(p.dt.type), 0.0f};
     if (p.has_dt_bias) step.dt += layer.dt_bias.value(p.dt_bias.type);
     if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
     if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
     return step;
-  }
-
-  /** Tied: dt of token `t` + `lane`. */
-  __device__ raw_scalar read_step(const row_range& tokens, int t) const {
-    return load_scalar(pointers_to(tokens, t + static_cast<int>(lane)).dt, p.dt.type);
-  }
-  /** What the thread that made the time step of token `t` holds. */
-  __device__ static time_step of_token(time_step step, int t) {
-    return {V::sum::from(step.dt, t % V::lanes), V::sum::from(step.decay, t % V::lanes)};
   }
 
   /** h becomes h'; returns this thread's part of the sum. */
@@ -206,81 +224,85 @@ struct tile {
     return sum;
   }
 
-  __device__ void narrow(const float (&h)[octet_size], float part, std::uint32_t d,
-                         const philox_words& random, const rounding_source& from,
-                         octet& word) const {
-    if constexpr (!V::rounding) {
-      round_nearest<state>(h, word);
-    } else if constexpr (V::vector) {
-      // A part of h' that is infinite or NaN makes the sum so.
-      round_stochastic<state>(h, fabsf(part) < __int_as_float(0x7f800000), random, word);
-    } else {
-      const std::int64_t first = (std::int64_t{head} * p.dim + d) * p.dstate + lane * octet_size;
-      round_stochastic_unaligned<state>(h, first, from, word);
-    }
-  }
-
   /**
-   * One token: `h` (one token: what lies in `raw`) becomes the new state, and `keep(r, word)` gets
-   * what is stored of row r if `stores`. Returns `out` of the own row.
+   * One token: what `h(r)` refers to becomes the new state of row r, of which `keep(r, part)` then
+   * takes what is stored; `part` is this thread's part of the sum, NaN if any of h is. `dt(r)` and
+   * `dt_x(r)`: dt' and dt' x of the row. Returns the sum of the own row.
    */
-  template <class Keep>
-  __device__ float update(const token_inputs<V>& in, time_step step,
-                          const head_parameters<V>& layer, const octet (&raw)[V::rows],
-                          float (&h)[V::rows][octet_size], bool stores, const rounding_source& from,
-                          philox_words (&random)[V::drawn], Keep keep) const {
-    float B[octet_size];
-    float C[octet_size];
-    widen<V::wide_io>(in.B, p.B.type, B);
-    widen<V::wide_io>(in.C, p.C.type, C);
-    const float x = in.x.value(p.x.type);
+  template <class Scalar, class Product, class Row, class Keep>
+  __device__ float update(const float (&B)[octet_size], const float (&C)[octet_size],
+                          float decay_of_head, const head_parameters<V>& layer, Scalar dt,
+                          Product dt_x, Row h, Keep keep) const {
     float decay[octet_size];
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)
-      decay[i] = step.decay;
+      decay[i] = decay_of_head;
     float part[V::rows];
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      if constexpr (V::one_token) widen<state>(raw[r], h[r]);
       if constexpr (!V::tied) {
-        const float of_row = V::sum::broadcast(step.dt, r);
         if (p.A.type == dtype::float32) {
           widen<true>(layer.A_rows[r], p.A.type, decay);
         } else {
           widen<false>(layer.A_rows[r], p.A.type, decay);
         }
+        const float of_row = dt(r);
 #pragma unroll
         for (int i = 0; i < octet_size; ++i)
-          decay[i] = expf(decay[i] * of_row);
+          decay[i] = exp2_approximate(decay[i] * of_row * log2_e);
       }
-      part[r] = update_row(h[r], decay, V::sum::broadcast(step.dt * x, r), B, C);
-      if (V::one_token || stores) {
-        if (r > 0 && r % V::drawn == 0) draw(r, from, random);
-        octet word;
-        narrow(h[r], part[r], row(r), random[r % V::drawn], from, word);
-        keep(r, word);
-      }
+      part[r] = update_row(h(r), decay, dt_x(r), B, C);
+      keep(r, part[r]);
     }
-    float sum = V::sum::of(part, lane);
-    if (p.has_D) sum = __fmaf_rn(layer.D.value(p.D.type), x, sum);
-    if (p.has_z) {
-      const float gate = in.z.value(p.z.type);
-      sum *= gate / (1.0f + expf(-gate));
-    }
-    return sum;
+    return V::sum::of(part, lane);
   }
 
   // --- Stores
 
-  /** `of_head` is the address of the head in the slot. */
-  __device__ void write_row(std::byte* of_head, int r, const octet& word) const {
-    store_octet<layout, state>(row(r) < p.dim,
-                               stepped<V::vector>(of_head, row(r), p.state.stride[2]),
-                               p.state.stride[3], lane, p.dstate, word);
+  /** Row `r`, if there is one, to `at`. */
+  __device__ void write_row(int r, std::byte* at, const octet& word) const {
+    store_octet<layout, state>(exists(row(r)), at, p.state.stride[3], lane, p.dstate, word);
   }
 
   __device__ void write_out(std::byte* at, float value) const {
     if (writes_own) V::io::store(at, p.out.type, value);
+  }
+
+  /** All that becomes of a null sequence of one token. */
+  __device__ void leave_null(typename V::token token) const {
+    wait_for_predecessor();
+    write_out(pointers_to(token).out, 0.0f);
+  }
+};
+
+/** Makes of states what is stored of them. */
+template <class V>
+struct rounder {
+  const tile<V>& mine;
+  rounding_source from;
+  philox_words random[V::drawn] = {};
+
+  /** The random bits of rows `first`... of this thread. */
+  __device__ void draw(int first) {
+    if constexpr (!V::rounding || !V::vector) return;
+    const std::uint32_t octets = mine.p.dstate / octet_size;
+    draw_octets(from, (mine.head * mine.p.dim + mine.row(first)) * octets + mine.lane,
+                mine.rows_apart * octets, random);
+  }
+
+  /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
+  __device__ void narrow(int r, const float (&h)[octet_size], bool has_nan,
+                         typename V::octet& word) {
+    if constexpr (!V::rounding) {
+      round_nearest<typename V::state>(h, word);
+    } else if constexpr (V::vector) {
+      if (r > 0 && r % V::drawn == 0) draw(r);
+      round_stochastic(h, has_nan, random[r % V::drawn], word, typename V::state{});
+    } else {
+      const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
+      round_stochastic_unaligned<typename V::state>(h, row * mine.p.dstate + mine.lane * octet_size,
+                                                    from, word);
+    }
   }
 };
 

@@ -1,0 +1,187 @@
+#include "graphs/c_api/tensors.hpp"
+
+#include "graphs/c_api/values.hpp"
+#include "lib/core/device.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace ssugraph::c_api {
+namespace {
+
+/** What addresses, and all offsets from them, stay below: sums of two fit 64 bits with a sign. */
+constexpr std::int64_t address_limit = std::int64_t{1} << 62;
+
+struct dtype_pair {
+  dtype type;
+  DLDataTypeCode code;
+  std::uint8_t bits;
+};
+
+constexpr std::array dtypes{
+    dtype_pair{dtype::float32, kDLFloat, 32}, dtype_pair{dtype::float16, kDLFloat, 16},
+    dtype_pair{dtype::bfloat16, kDLBfloat, 16}, dtype_pair{dtype::int32, kDLInt, 32},
+    dtype_pair{dtype::int64, kDLInt, 64}};
+
+dtype dtype_of(const std::string& name, DLDataType given) {
+  for (const auto& [type, code, bits] : dtypes) {
+    if (given.code == code && given.bits == bits && given.lanes == 1) return type;
+  }
+  throw invalid_argument{name + ".dtype", "float32, float16, bfloat16, int32 or int64 of one lane",
+                         "code " + std::to_string(given.code) + ", " + std::to_string(given.bits) +
+                             " bits, " + std::to_string(given.lanes) + " lanes"};
+}
+
+/** `a * b + c`, or -1 if one is negative or the result no address. */
+std::int64_t fused(std::int64_t a, std::int64_t b, std::int64_t c) {
+  std::int64_t result = 0;
+  const bool fits = a >= 0 && b >= 0 && c >= 0 && !__builtin_mul_overflow(a, b, &result) &&
+                    !__builtin_add_overflow(result, c, &result) && result < address_limit;
+  return fits ? result : -1;
+}
+
+/** Bytes below and above the first element, -1 where there are too many; 64-bit magnitudes. */
+struct reach {
+  std::int64_t below = 0;
+  std::int64_t above = 0;
+};
+
+reach reach_of(const tensor_view& layout) {
+  const std::int64_t size = size_of(layout.dtype());
+  reach bytes{0, size};
+  for (int axis = 0; axis < layout.rank(); ++axis) {
+    const std::int64_t stride = layout.stride(axis);
+    // The lowest number has no counterpart, and its neighbour is no less out of reach.
+    const std::int64_t magnitude = stride < 0 ? -std::max(stride, -address_limit) : stride;
+    std::int64_t& side = stride < 0 ? bytes.below : bytes.above;
+    side =
+        fused(std::max<std::int64_t>(layout.extent(axis) - 1, 0), fused(magnitude, size, 0), side);
+  }
+  return bytes;
+}
+
+/** The address of the first element. No byte, and no step along an axis, is out of reach. */
+const std::byte* address_of(const std::string& name, const DLTensor& tensor,
+                            const tensor_view& layout) {
+  const auto [below, above] = reach_of(layout);
+  const auto base = reinterpret_cast<std::uintptr_t>(tensor.data);
+  std::uintptr_t first = 0;
+  const bool fits = below >= 0 && above >= 0 &&
+                    layout.size() <= address_limit / size_of(layout.dtype()) &&
+                    !__builtin_add_overflow(base, tensor.byte_offset, &first) &&
+                    first <= static_cast<std::uintptr_t>(address_limit - above) &&
+                    (base == 0 || first >= static_cast<std::uintptr_t>(below));
+  if (fits) return reinterpret_cast<const std::byte*>(first);
+  throw invalid_argument{name, "memory within 62 bits of address",
+                         to_string(layout) + " at " + std::to_string(base) + " + " +
+                             std::to_string(tensor.byte_offset)};
+}
+
+/** What a DLDeviceType holds, which a caller may have filled with anything. */
+std::int32_t type_of(const DLDevice& given) {
+  static_assert(sizeof given.device_type == sizeof(std::int32_t));
+  std::int32_t type = 0;
+  std::memcpy(&type, &given.device_type, sizeof type);
+  return type;
+}
+
+device claimed_device(const std::string& name, const DLDevice& given) {
+  const std::int32_t type = type_of(given);
+  if (type == kDLCPU || type == kDLCUDAHost) return device::host();
+  if ((type == kDLCUDA || type == kDLCUDAManaged) && given.device_id >= 0)
+    return device{given.device_id};
+  throw invalid_argument{
+      name + ".device", "kDLCPU, kDLCUDA, kDLCUDAHost or kDLCUDAManaged, and an id from 0",
+      "type " + std::to_string(type) + ", id " + std::to_string(given.device_id)};
+}
+
+/** The library asks CUDA where memory is; a caller who thinks otherwise would be surprised. */
+void check_device(const std::string& name, const DLTensor& tensor, const void* address) {
+  const device claimed = claimed_device(name, tensor.device);
+  const device found = detail::device_of(address);
+  const bool managed = type_of(tensor.device) == kDLCUDAManaged;
+  if (managed ? !found.is_host() : found == claimed) return;
+  throw invalid_argument{name + ".device",
+                         "the place of its memory, " + detail::describe_memory(found),
+                         managed ? "managed memory" : detail::describe_memory(claimed)};
+}
+
+}  // namespace
+
+tensor_view view_of(const std::string& name, const DLTensor* tensor) {
+  if (tensor == nullptr) return {};
+  const dtype type = dtype_of(name, tensor->dtype);
+  if (tensor->ndim < 1 || tensor->ndim > tensor_view::max_rank) {
+    throw invalid_argument{name + ".ndim", "1 to 4", std::to_string(tensor->ndim)};
+  }
+  if (tensor->shape == nullptr) throw invalid_argument{name + ".shape", "an array", "null"};
+  const auto rank = static_cast<std::size_t>(tensor->ndim);
+  const std::span<const std::int64_t> shape{tensor->shape, rank};
+  tensor_view layout;
+  try {
+    layout = tensor->strides == nullptr
+                 ? tensor_view{nullptr, type, shape}
+                 : tensor_view{nullptr, type, shape, std::span{tensor->strides, rank}};
+  } catch (const invalid_argument& error) {
+    throw invalid_argument{name + ".shape", error.expected(), error.came()};
+  }
+  const std::byte* const address = address_of(name, *tensor, layout);
+  static_cast<void>(claimed_device(name, tensor->device));
+  if (layout.size() == 0) return layout.at(address);
+  if (tensor->data == nullptr) throw invalid_argument{name + ".data", "an address", "null"};
+  check_device(name, *tensor, address);
+  return layout.at(address);
+}
+
+void check_address(const std::string& name, const void* data, std::size_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(data);
+  constexpr auto limit = static_cast<std::uintptr_t>(address_limit);
+  if (first < limit && bytes <= limit - first) return;
+  throw invalid_argument{name, "memory within 62 bits of address",
+                         std::to_string(bytes) + " bytes at " + std::to_string(first)};
+}
+
+ssu_args args_of(const ssugraph_ssu_args* given) {
+  const ssugraph_ssu_args known = required("args", given);
+  ssu_args args;
+  args.state = view_of("state", known.state);
+  args.x = view_of("x", known.x);
+  args.dt = view_of("dt", known.dt);
+  args.A = view_of("A", known.A);
+  args.B = view_of("B", known.B);
+  args.C = view_of("C", known.C);
+  args.D = view_of("D", known.D);
+  args.z = view_of("z", known.z);
+  args.dt_bias = view_of("dt_bias", known.dt_bias);
+  args.out = view_of("out", known.out);
+  args.state_batch_indices = view_of("state_batch_indices", known.state_batch_indices);
+  args.dst_state_batch_indices = view_of("dst_state_batch_indices", known.dst_state_batch_indices);
+  args.num_accepted_tokens = view_of("num_accepted_tokens", known.num_accepted_tokens);
+  args.cu_seqlens = view_of("cu_seqlens", known.cu_seqlens);
+  args.rand_seed = view_of("rand_seed", known.rand_seed);
+  args.null_block_id = known.null_block_id;
+  args.max_seqlen = known.max_seqlen;
+  args.dt_softplus = flag("dt_softplus", known.dt_softplus);
+  args.is_blackwell = toggle("is_blackwell", known.is_blackwell);
+  return args;
+}
+
+described_tensor::described_tensor(const tensor_view& view) {
+  if (!view) return;
+  std::ranges::copy(view.extents(), shape_);
+  std::ranges::copy(view.strides(), strides_);
+  const device where = detail::device_of(view.data());
+  tensor_.data = view.data();
+  tensor_.device = {where.is_host() ? kDLCPU : kDLCUDA, where.is_host() ? 0 : where.ordinal};
+  tensor_.ndim = view.rank();
+  const auto found = std::ranges::find(dtypes, view.dtype(), &dtype_pair::type);
+  tensor_.dtype = {static_cast<std::uint8_t>(found->code), found->bits, 1};
+  tensor_.shape = shape_;
+  tensor_.strides = strides_;
+}
+
+}  // namespace ssugraph::c_api

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/ssugraph.h>
+#include <ssugraph/tensor_view.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+/** DLPack's tensors as the library's views, and back. */
+namespace ssugraph::c_api {
+
+/**
+ * The view of a tensor; an empty one for null. Throws invalid_argument, which names the field: a
+ * dtype that the library has not, axes other than 1..4, a negative extent, no shape, no address, a
+ * byte or a stride beyond 62 bits of address, memory that is not where `device` says.
+ */
+[[nodiscard]] tensor_view view_of(const std::string& name, const DLTensor* tensor);
+
+/** Throws invalid_argument unless `bytes` bytes at `data` are within 62 bits of address. */
+void check_address(const std::string& name, const void* data, std::size_t bytes);
+
+/** Throws as view_of and for the scalars. */
+[[nodiscard]] ssu_args args_of(const ssugraph_ssu_args* args);
+
+/** A DLTensor with its shape and strides. Not to be moved: it points into itself. */
+class described_tensor {
+ public:
+  explicit described_tensor(const tensor_view& view);
+  described_tensor(const described_tensor&) = delete;
+  described_tensor& operator=(const described_tensor&) = delete;
+
+  /** Null for an empty view. */
+  [[nodiscard]] const DLTensor* get() const noexcept {
+    return tensor_.ndim > 0 ? &tensor_ : nullptr;
+  }
+
+ private:
+  std::int64_t shape_[tensor_view::max_rank] = {};
+  std::int64_t strides_[tensor_view::max_rank] = {};
+  DLTensor tensor_{};
+};
+
+}  // namespace ssugraph::c_api

@@ -1,0 +1,95 @@
+#include "graphs/c_api/values.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+
+namespace ssugraph::c_api {
+namespace {
+
+/** No struct will be larger; a size beyond it was never set. */
+constexpr std::size_t largest_struct = 4096;
+
+std::size_t struct_size(const char* name, const void* given) {
+  if (given == nullptr) throw invalid_argument{name, "a struct", "null"};
+  std::size_t size = 0;
+  std::memcpy(&size, given, sizeof size);
+  // All fields are of 8 bytes or pairs of 4, so that no version ends within one.
+  if (size >= sizeof size && size <= largest_struct && size % 8 == 0) return size;
+  throw invalid_argument{std::string{name} + ".struct_size",
+                         "the size of the struct, a multiple of 8 up to 4096",
+                         std::to_string(size)};
+}
+
+}  // namespace
+
+void read_struct(const char* name, const void* given, void* known, std::size_t known_size) {
+  const std::size_t size = struct_size(name, given);
+  const auto* bytes = static_cast<const unsigned char*>(given);
+  for (std::size_t i = known_size; i < size; ++i) {
+    if (bytes[i] == 0) continue;
+    throw invalid_argument{
+        std::string{name} + ".struct_size",
+        "zeros behind the " + std::to_string(known_size) +
+            " bytes that this version of the library knows",
+        "something in byte " + std::to_string(i) + " of " + std::to_string(size)};
+  }
+  std::memcpy(known, given, std::min(size, known_size));
+}
+
+void write_struct(const char* name, void* to, const void* known, std::size_t known_size) {
+  const std::size_t size = struct_size(name, to);
+  const std::size_t common = std::min(size, known_size);
+  constexpr std::size_t head = sizeof size;
+  auto* bytes = static_cast<unsigned char*>(to);
+  std::memcpy(bytes + head, static_cast<const unsigned char*>(known) + head, common - head);
+  std::memset(bytes + common, 0, size - common);
+}
+
+bool flag(const char* name, std::int32_t value) {
+  if (value == 0 || value == 1) return value == 1;
+  throw invalid_argument{name, "0 or 1", std::to_string(value)};
+}
+
+std::optional<bool> toggle(const char* name, std::int32_t value) {
+  switch (value) {
+    case SSUGRAPH_TOGGLE_DEFAULT:
+      return std::nullopt;
+    case SSUGRAPH_TOGGLE_ON:
+      return true;
+    case SSUGRAPH_TOGGLE_OFF:
+      return false;
+    default:
+      throw invalid_argument{name, "an ssugraph_toggle, 0 to 2", std::to_string(value)};
+  }
+}
+
+void check_reserved(const char* name, std::int32_t value) {
+  if (value != 0) throw invalid_argument{name, "0", std::to_string(value)};
+}
+
+std::uint8_t enumerator(const char* name, std::int32_t value, std::int32_t count) {
+  if (value >= 0 && value < count) return static_cast<std::uint8_t>(value);
+  throw invalid_argument{name, "0 to " + std::to_string(count - 1), std::to_string(value)};
+}
+
+std::string text(const char* name, const char* given) {
+  if (given == nullptr) throw invalid_argument{name, "a string", "null"};
+  try {
+    static_cast<void>(nlohmann::json(given).dump());  // where names end up, and which checks them
+  } catch (const nlohmann::json::type_error&) {
+    throw invalid_argument{name, "UTF-8", "other bytes"};
+  }
+  return given;
+}
+
+void copy_text(std::string_view from, char* to, std::size_t capacity, std::size_t* length) {
+  if (capacity > 0) {
+    const std::size_t fits = std::min(capacity - 1, from.size());
+    std::memcpy(to, from.data(), fits);
+    to[fits] = '\0';
+  }
+  if (length != nullptr) *length = from.size();
+}
+
+}  // namespace ssugraph::c_api

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <ssugraph/error.hpp>
+#include <ssugraph/ssugraph.h>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+/** Values that cross the C API: strings, flags, arrays, structs that grow. */
+namespace ssugraph::c_api {
+
+/** A struct of the C API that starts with its size. */
+template <class T>
+concept versioned = std::is_trivially_copyable_v<T> && requires(T value) {
+  { value.struct_size } -> std::same_as<std::size_t&>;
+};
+
+/** Copies what both sides know. Throws invalid_argument: a size that no version has, or something
+ *  but zeros behind what is known here. */
+void read_struct(const char* name, const void* given, void* known, std::size_t known_size);
+/** The other way round: the rest of a larger struct becomes zero. Throws invalid_argument. */
+void write_struct(const char* name, void* to, const void* known, std::size_t known_size);
+
+/** `given`, as this version knows it; zero, which is the default, wherever it is shorter. */
+template <versioned Struct>
+[[nodiscard]] Struct required(const char* name, const Struct* given) {
+  // Padding would be garbage that a later version took for a field.
+  static_assert(sizeof(Struct) % 8 == 0 && std::has_unique_object_representations_v<std::size_t>);
+  Struct known{};
+  read_struct(name, given, &known, sizeof known);
+  return known;
+}
+template <versioned Struct>
+[[nodiscard]] Struct optional(const char* name, const Struct* given) {
+  return given == nullptr ? Struct{} : required(name, given);
+}
+
+/** Throws invalid_argument unless 0 or 1. */
+[[nodiscard]] bool flag(const char* name, std::int32_t value);
+/** Throws invalid_argument unless an ssugraph_toggle. */
+[[nodiscard]] std::optional<bool> toggle(const char* name, std::int32_t value);
+/** Throws invalid_argument unless 0. */
+void check_reserved(const char* name, std::int32_t value);
+/** Throws invalid_argument unless 0..count-1. */
+[[nodiscard]] std::uint8_t enumerator(const char* name, std::int32_t value, std::int32_t count);
+
+/** Throws invalid_argument if null or not UTF-8. */
+[[nodiscard]] std::string text(const char* name, const char* given);
+[[nodiscard]] inline std::string text(const char* name, const char* given, const char* otherwise) {
+  return given == nullptr ? otherwise : text(name, given);
+}
+
+template <class T>
+[[nodiscard]] T& output(const char* name, T* pointer) {
+  if (pointer == nullptr) throw invalid_argument{name, "where the result goes", "null"};
+  return *pointer;
+}
+
+/** A C array. Throws invalid_argument if it is null and has elements. */
+template <class T>
+[[nodiscard]] std::span<T> array(const char* name, T* data, std::size_t count) {
+  if (data != nullptr) return {data, count};
+  if (count == 0) return {};
+  throw invalid_argument{name, "an array of " + std::to_string(count), "null"};
+}
+
+/** Throws invalid_argument for what `copy_out` could not take: checked before anything runs. */
+template <class T>
+void check_room(const char* name, const T* to, std::size_t capacity) {
+  static_cast<void>(array(name, to, capacity));
+}
+
+/** As many elements as fit, and how many there are. */
+template <class T, class From>
+void copy_out(const From& from, T* to, std::size_t capacity, std::size_t* count) {
+  const std::size_t fits = std::min(capacity, from.size());
+  for (std::size_t i = 0; i < fits; ++i)
+    to[i] = static_cast<T>(from[i]);
+  if (count != nullptr) *count = from.size();
+}
+
+/** As much text as fits with its closing zero, and the length of all of it. */
+void copy_text(std::string_view from, char* to, std::size_t capacity, std::size_t* length);
+
+}  // namespace ssugraph::c_api

@@ -1,0 +1,519 @@
+#ifndef SSUGRAPH_SSUGRAPH_H
+#define SSUGRAPH_SSUGRAPH_H
+
+/**
+ * The library for C, and for whatever calls C. What a call means is said beside its namesake in the
+ * C++ headers; here is what C adds.
+ *
+ * Status. Every function but four returns one. No exception and no abort leaves a function. A call
+ * that fails before anything ran sets its output handle to NULL and leaves other outputs alone.
+ *
+ * Handles are opaque, never reused and looked up in each call: NULL, a destroyed handle and one of
+ * another kind are SSUGRAPH_STATUS_INVALID_ARGUMENT. What a handle needs lives as long as it does,
+ * in any order of destruction. A destroyed object that another thread is still using ends with that
+ * thread's call. Pipelines and dispatches may be shared between threads; a builder, lane or ring
+ * that two threads use at a time is SSUGRAPH_STATUS_INVALID_STATE.
+ *
+ * Tensors are DLPack's (data, device, dtype with one lane, 1 to 4 axes, strides in elements or NULL
+ * for a dense tensor, byte_offset). NULL in place of a tensor: not passed. Only memory is referred
+ * to later; the descriptor may go when the call returns. The memory must be where `device` says:
+ * kDLCPU or kDLCUDAHost for the host, kDLCUDA or kDLCUDAManaged for a GPU.
+ *
+ * Structs of options start with their size; zero is the default of every other field:
+ *
+ *     ssugraph_config config = {.struct_size = sizeof config, .backend = "native"};
+ *
+ * A smaller struct, of an older header, has defaults for the rest. A larger one
+ * is taken if what we do not know of it is zero. A NULL pointer to a struct called `options` or
+ * `config` means all defaults.
+ *
+ * Strings are UTF-8 and end in a zero. Text goes out as snprintf writes it: at most `capacity`
+ * bytes with the closing zero, and `*length` is what the whole text has without it. Arrays go out
+ * likewise: at most `capacity` elements, and `*count` says how many there are. Either pointer may
+ * be NULL, the buffer only where `capacity` is 0.
+ *
+ * Streams come last and are CUDA's own type, without a CUDA header. Work on host tensors ignores
+ * them; pass NULL there.
+ */
+
+#include <dlpack/dlpack.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define SSUGRAPH_C_API __attribute__((visibility("default")))
+#else
+#define SSUGRAPH_C_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The same types as cudaStream_t, cudaGraph_t and cudaGraphNode_t. */
+typedef struct CUstream_st* ssugraph_stream;
+typedef struct CUgraph_st* ssugraph_graph;
+typedef struct CUgraphNode_st* ssugraph_graph_node;
+
+typedef struct ssugraph_dispatch ssugraph_dispatch;         /**< C++: ssu_dispatch */
+typedef struct ssugraph_builder ssugraph_builder;           /**< C++: pipeline_builder */
+typedef struct ssugraph_pipeline ssugraph_pipeline;         /**< C++: pipeline */
+typedef struct ssugraph_lane ssugraph_lane;                 /**< C++: lane */
+typedef struct ssugraph_staging_ring ssugraph_staging_ring; /**< C++: staging_ring */
+
+/** How a call ended. Values are contract, texts are not. */
+typedef enum ssugraph_status {
+  SSUGRAPH_STATUS_SUCCESS = 0,
+  SSUGRAPH_STATUS_INVALID_ARGUMENT = 1, /**< which, what was expected, what came; nothing ran */
+  SSUGRAPH_STATUS_UNSUPPORTED = 2,      /**< each backend with its reason; nothing ran */
+  SSUGRAPH_STATUS_INVALID_STATE = 3,    /**< which object, its state, what fixes it; nothing ran */
+  SSUGRAPH_STATUS_CUDA_ERROR = 4,       /**< the CUDA call; step and bucket if there are any */
+  SSUGRAPH_STATUS_OUT_OF_MEMORY = 5,    /**< of the host or of a device */
+  SSUGRAPH_STATUS_CALLBACK_FAILED = 6,  /**< a custom step's: its step, bucket and value */
+  SSUGRAPH_STATUS_INTERNAL = 7          /**< a fault of the library, or of a backend's code */
+} ssugraph_status;
+
+/** For fields that are on, off, or as the library would have it. */
+typedef enum ssugraph_toggle {
+  SSUGRAPH_TOGGLE_DEFAULT = 0,
+  SSUGRAPH_TOGGLE_ON = 1,
+  SSUGRAPH_TOGGLE_OFF = 2
+} ssugraph_toggle;
+
+typedef enum ssugraph_target { SSUGRAPH_TARGET_CUDA = 0, SSUGRAPH_TARGET_HOST = 1 } ssugraph_target;
+
+/** The tensors that can be bound anew. */
+typedef enum ssugraph_tensor {
+  SSUGRAPH_TENSOR_STATE = 0,
+  SSUGRAPH_TENSOR_X = 1,
+  SSUGRAPH_TENSOR_DT = 2,
+  SSUGRAPH_TENSOR_A = 3,
+  SSUGRAPH_TENSOR_B = 4,
+  SSUGRAPH_TENSOR_C = 5,
+  SSUGRAPH_TENSOR_D = 6,
+  SSUGRAPH_TENSOR_Z = 7,
+  SSUGRAPH_TENSOR_DT_BIAS = 8,
+  SSUGRAPH_TENSOR_OUT = 9,
+  SSUGRAPH_TENSOR_STATE_BATCH_INDICES = 10,
+  SSUGRAPH_TENSOR_DST_STATE_BATCH_INDICES = 11,
+  SSUGRAPH_TENSOR_NUM_ACCEPTED_TOKENS = 12,
+  SSUGRAPH_TENSOR_CU_SEQLENS = 13
+} ssugraph_tensor;
+
+/** What a rebind did to the graph of one bucket; C++: rebind_outcome. */
+typedef enum ssugraph_rebind_outcome {
+  SSUGRAPH_REBIND_UPDATED = 0,
+  SSUGRAPH_REBIND_INSTANTIATED = 1,
+  SSUGRAPH_REBIND_UNRECORDED = 2
+} ssugraph_rebind_outcome;
+
+/** Which implementation runs, and how it stores 16-bit state; C++: mamba_config. */
+typedef struct ssugraph_config {
+  size_t struct_size;
+  const char* backend;         /**< NULL: `native` */
+  const char* algorithm;       /**< NULL: `auto` */
+  int32_t stochastic_rounding; /**< 0 or 1; an error for fp32 state */
+  int32_t philox_rounds;       /**< 1..10; 0 means 10 */
+} ssugraph_config;
+
+/**
+ * The tensors and scalars of one SSU call; C++: ssu_args. `rows` are tokens. Each tensor may omit
+ * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed.
+ */
+typedef struct ssugraph_ssu_args {
+  size_t struct_size;
+  const DLTensor* state;                   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* x;                       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* dt;                      /**< (rows, nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* A;                       /**< (nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* B;                       /**< (rows, ngroups, dstate), dtype of x */
+  const DLTensor* C;                       /**< (rows, ngroups, dstate), dtype of x */
+  const DLTensor* D;                       /**< (nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* z;                       /**< (rows, nheads, dim), dtype of x */
+  const DLTensor* dt_bias;                 /**< (nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* out;                     /**< (rows, nheads, dim), dtype of x */
+  const DLTensor* state_batch_indices;     /**< (n) or (n, T), int32 or int64 */
+  const DLTensor* dst_state_batch_indices; /**< the same shape, int32 or int64 */
+  const DLTensor* num_accepted_tokens;     /**< (n), int32 or int64 */
+  const DLTensor* cu_seqlens;              /**< (n + 1), int32 or int64 */
+  const DLTensor* rand_seed;               /**< (1), int64 */
+  int64_t null_block_id;
+  int64_t max_seqlen;   /**< T of varlen mode; 0: the number of rows */
+  int32_t dt_softplus;  /**< 0 or 1 */
+  int32_t is_blackwell; /**< an ssugraph_toggle; default: asked of the device */
+} ssugraph_ssu_args;
+
+/** Where a seed stream stands. Never grows. */
+typedef struct ssugraph_random_state {
+  uint64_t seed;
+  uint64_t next_draw;
+} ssugraph_random_state;
+
+/** Another address for one bound tensor of one SSU step; its layout stays. Never grows. */
+typedef struct ssugraph_binding {
+  const char* step;
+  int32_t tensor;   /**< an ssugraph_tensor */
+  const void* data; /**< of the first element */
+} ssugraph_binding;
+
+/** Memory that a custom step writes. Never grows. */
+typedef struct ssugraph_byte_range {
+  const void* data;
+  size_t bytes;
+} ssugraph_byte_range;
+
+/** What one replay of a bucket takes. Never grows. */
+typedef struct ssugraph_bucket_time {
+  int32_t bucket;
+  double microseconds;
+} ssugraph_bucket_time;
+
+/** C++: ssu_options. */
+typedef struct ssugraph_ssu_options {
+  size_t struct_size;
+  int32_t shares_state; /**< 0 or 1 */
+  int32_t reserved;     /**< 0 */
+} ssugraph_ssu_options;
+
+/** C++: step_options. */
+typedef struct ssugraph_step_options {
+  size_t struct_size;
+  int64_t seeds;
+  size_t scratch_bytes;
+  const ssugraph_byte_range* writes; /**< NULL: not declared; else all that the step writes */
+  size_t write_count;
+  int32_t triggers_early; /**< 0 or 1 */
+  int32_t warm_up;        /**< 0 or 1 */
+} ssugraph_step_options;
+
+/** C++: tuning_options. */
+typedef struct ssugraph_tuning_options {
+  size_t struct_size;
+  const char* cache_file;  /**< NULL: none */
+  double scratch_fraction; /**< of the free device memory; 0 means 0.25 */
+  int32_t measure;         /**< an ssugraph_toggle; default: on */
+  int32_t batch_invariant; /**< 0 or 1 */
+} ssugraph_tuning_options;
+
+/** C++: recording_options. */
+typedef struct ssugraph_recording_options {
+  size_t struct_size;
+  size_t max_graphs;      /**< 0: any number */
+  size_t max_bytes;       /**< 0: any */
+  int32_t lazy;           /**< 0 or 1 */
+  int32_t strict_capture; /**< 0 or 1 */
+  int32_t checked;        /**< an ssugraph_toggle; default: as the library was built */
+  int32_t reserved;       /**< 0 */
+} ssugraph_recording_options;
+
+/** What a lane did so far; C++: lane_stats. Filled up to its struct_size, which the caller sets. */
+typedef struct ssugraph_lane_stats {
+  size_t struct_size;
+  uint64_t replays;
+  uint64_t padded_sequences;
+  uint64_t moved_bytes;
+  uint64_t lazy_builds;
+  uint64_t retries;
+  uint64_t own_bytes;
+  uint64_t bucket_count;
+} ssugraph_lane_stats;
+
+/** One bucket of a lane; C++: bucket_stats. Filled up to its struct_size, which the caller sets. */
+typedef struct ssugraph_bucket_stats {
+  size_t struct_size;
+  uint64_t replays;
+  uint64_t moved_bytes;
+  uint64_t nodes;
+  uint64_t estimated_bytes;
+  double build_ms;
+  int32_t bucket;
+  int32_t recorded; /**< 0 or 1 */
+} ssugraph_bucket_stats;
+
+/**
+ * What a custom step works on in one bucket; C++: step_context. Valid during the call, the memory
+ * behind it in every replay. Tensors that the user does not bind are NULL.
+ */
+typedef struct ssugraph_step_context {
+  size_t struct_size; /**< as the library knows it: look before you read a newer field */
+  const int32_t* live_sequences;
+  const int32_t* live_rows;
+  const DLTensor* state_batch_indices;
+  const DLTensor* dst_state_batch_indices;
+  const DLTensor* num_accepted_tokens;
+  const DLTensor* cu_seqlens;
+  const int64_t* seeds;
+  size_t seed_count;
+  void* scratch;
+  size_t scratch_bytes;
+  int64_t null_block_id;
+  int64_t rows;
+  int32_t bucket;
+  int32_t reserved;
+} ssugraph_step_context;
+
+/**
+ * Enqueues a custom step on `stream`; C++: step_function. 0, or any other value for a failure: the
+ * call that records returns SSUGRAPH_STATUS_CALLBACK_FAILED then. It must not call functions of the
+ * pipeline or lane that is being recorded.
+ */
+typedef int (*ssugraph_step_function)(void* user_data, const ssugraph_step_context* context,
+                                      ssugraph_stream stream);
+/** Called once, on any thread, when nothing can call a step function with `user_data` any more. */
+typedef void (*ssugraph_destroy_function)(void* user_data);
+/** Takes one line without its end, on any thread, one at a time. May call no other function of this
+ *  header: it would get SSUGRAPH_STATUS_INVALID_STATE. */
+typedef void (*ssugraph_log_function)(void* user_data, const char* line);
+/** Takes one backend's answer: `why_not` is empty if it serves the problem. */
+typedef void (*ssugraph_backend_visitor)(void* user_data, const char* backend, const char* why_not);
+
+/* The library ---------------------------------------------------------------------------------- */
+
+/** Major * 10000 + minor * 100 + patch. */
+SSUGRAPH_C_API int32_t ssugraph_version(void);
+/** For example `0.1.0`. Static. */
+SSUGRAPH_C_API const char* ssugraph_version_string(void);
+/** The status in words, `invalid argument`; `unknown status` for any other number. Static. */
+SSUGRAPH_C_API const char* ssugraph_status_string(int32_t status);
+/** The full text of this thread's last call that failed, or "". Valid until its next one fails. */
+SSUGRAPH_C_API const char* ssugraph_last_error(void);
+
+/** 1 if this build has CUDA and a device is there, else 0. May initialise the driver. */
+SSUGRAPH_C_API ssugraph_status ssugraph_has_cuda_device(int32_t* found);
+/** Replaces where messages go; NULL: stderr. When it returns, the one before runs no more. */
+SSUGRAPH_C_API ssugraph_status ssugraph_set_log_sink(ssugraph_log_function sink, void* user_data);
+/** Draw `n` of the seed stream of `seed`, an unsigned 32-bit value; C++: seed_draw. */
+SSUGRAPH_C_API ssugraph_status ssugraph_seed_draw(uint64_t seed, uint64_t n, int64_t* draw);
+
+/** 1, 2, 4, ... and `max_batch`. INVALID_ARGUMENT unless 1 <= max_batch <= 2^20. */
+SSUGRAPH_C_API ssugraph_status ssugraph_buckets_powers_of_two(int32_t max_batch, int32_t* buckets,
+                                                              size_t capacity, size_t* count);
+/** 1, 2, 4, then 8 to 128 by 8, then by 64, and `max_batch`. As above. */
+SSUGRAPH_C_API ssugraph_status ssugraph_buckets_serving(int32_t max_batch, int32_t* buckets,
+                                                        size_t capacity, size_t* count);
+/**
+ * The at most `max_graphs` buckets under which replays like those seen take least time; C++:
+ * suggest_buckets. `histogram`: what ssugraph_lane_batch_histogram gave, `batch_count` entries.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_suggest_buckets(const uint64_t* histogram,
+                                                        size_t batch_count, size_t max_graphs,
+                                                        const ssugraph_bucket_time* times,
+                                                        size_t time_count, int32_t* buckets,
+                                                        size_t capacity, size_t* count);
+
+/* One SSU, without a graph --------------------------------------------------------------------- */
+
+/**
+ * Enqueues one SSU by `config`, or by the process-wide default where that is NULL. A config draws
+ * no seeds: with stochastic rounding, `args->rand_seed` is needed. INVALID_ARGUMENT, UNSUPPORTED,
+ * INVALID_STATE (no default) before anything ran; CUDA_ERROR. Stream-ordered; capture-safe.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_selective_state_update(const ssugraph_config* config,
+                                                               const ssugraph_ssu_args* args,
+                                                               ssugraph_stream stream);
+/** Makes `config` the process-wide default. INVALID_ARGUMENT and UNSUPPORTED as for a dispatch. */
+SSUGRAPH_C_API ssugraph_status ssugraph_initialize_mamba_ssu_backend(const ssugraph_config* config,
+                                                                     uint64_t seed);
+/** A handle to the process-wide default. INVALID_STATE before it was initialised. */
+SSUGRAPH_C_API ssugraph_status ssugraph_get_mamba_ssu_backend(ssugraph_dispatch** dispatch);
+
+/** Shows `visitor` what every backend says to the problem; `config->backend` plays no part. Reads
+ *  no tensor. INVALID_ARGUMENT. */
+SSUGRAPH_C_API ssugraph_status ssugraph_backends_for(const ssugraph_config* config,
+                                                     const ssugraph_ssu_args* args,
+                                                     ssugraph_backend_visitor visitor,
+                                                     void* user_data);
+
+/** A config bound to its backend, with a random state of its own. INVALID_ARGUMENT (no such
+ *  backend, rounds outside 0..10), UNSUPPORTED (not in this build). */
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_create(const ssugraph_config* config,
+                                                        uint64_t seed,
+                                                        ssugraph_dispatch** dispatch);
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_destroy(ssugraph_dispatch* dispatch);
+/** The plan in words. Runs nothing, reads no tensor. INVALID_ARGUMENT, UNSUPPORTED. */
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_plan(const ssugraph_dispatch* dispatch,
+                                                      const ssugraph_ssu_args* args, char* text,
+                                                      size_t capacity, size_t* length);
+/** Enqueues one SSU; draws a seed where it rounds and `args->rand_seed` is NULL, which is
+ *  INVALID_STATE in a capture. Else as ssugraph_selective_state_update. */
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_selective_state_update(
+    ssugraph_dispatch* dispatch, const ssugraph_ssu_args* args, ssugraph_stream stream);
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_random_state(const ssugraph_dispatch* dispatch,
+                                                              ssugraph_random_state* state);
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_set_random_state(ssugraph_dispatch* dispatch,
+                                                                  ssugraph_random_state state);
+
+/** Zeroes slots of the states of all layers; C++: reset_slots. Stream-ordered, capture-safe. */
+SSUGRAPH_C_API ssugraph_status ssugraph_reset_slots(const DLTensor* const* states,
+                                                    size_t state_count, const DLTensor* slots,
+                                                    ssugraph_stream stream);
+
+/* Builder -------------------------------------------------------------------------------------- */
+
+/**
+ * `buckets`: sequences, each 1..2^20, in any order, none twice. `target`: SSUGRAPH_TARGET_CUDA or
+ * _HOST, which resolves every step to the CPU. INVALID_ARGUMENT; UNSUPPORTED without a GPU for
+ * SSUGRAPH_TARGET_CUDA.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_create(const ssugraph_config* config,
+                                                       const int32_t* buckets, size_t bucket_count,
+                                                       int32_t target, ssugraph_builder** builder);
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_destroy(ssugraph_builder* builder);
+/** Appends one SSU layer. INVALID_ARGUMENT or UNSUPPORTED leave the builder as it was. */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name,
+                                                    const ssugraph_ssu_args* args,
+                                                    const ssugraph_ssu_options* options);
+/** Appends a custom step. `destroy` may be NULL; it is called only if this call succeeds.
+ *  INVALID_ARGUMENT leaves the builder as it was. */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_step(ssugraph_builder* builder, const char* name,
+                                                     ssugraph_step_function function,
+                                                     void* user_data,
+                                                     ssugraph_destroy_function destroy,
+                                                     const ssugraph_step_options* options);
+/** `enabled`: 0 or 1, and 1 by default. */
+SSUGRAPH_C_API ssugraph_status
+ssugraph_builder_programmatic_dependent_launch(ssugraph_builder* builder, int32_t enabled);
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_tuning(ssugraph_builder* builder,
+                                                       const ssugraph_tuning_options* options);
+SSUGRAPH_C_API ssugraph_status
+ssugraph_builder_recording(ssugraph_builder* builder, const ssugraph_recording_options* options);
+/** Resolves every step for every bucket. INVALID_STATE without an SSU step, INVALID_ARGUMENT for
+ *  more buckets than `max_graphs`, CUDA_ERROR. The builder may build again. */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_build(ssugraph_builder* builder,
+                                                      ssugraph_pipeline** pipeline);
+
+/* Pipeline ------------------------------------------------------------------------------------- */
+
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_destroy(ssugraph_pipeline* pipeline);
+/** Records one graph a bucket for `stream`; C++: pipeline::make_lane, with all that it throws.
+ *  Allocates; nothing runs on bound tensors but custom steps' warm-up. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_make_lane(const ssugraph_pipeline* pipeline,
+                                                           const ssugraph_binding* bindings,
+                                                           size_t binding_count,
+                                                           ssugraph_stream stream,
+                                                           ssugraph_lane** lane);
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_step_count(const ssugraph_pipeline* pipeline,
+                                                            size_t* count);
+/** The place of the step called `name`. INVALID_ARGUMENT if there is none. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_step_index(const ssugraph_pipeline* pipeline,
+                                                            const char* name, size_t* index);
+/** Ascending. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_buckets(const ssugraph_pipeline* pipeline,
+                                                         int32_t* buckets, size_t capacity,
+                                                         size_t* count);
+/** An ssugraph_target. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_target(const ssugraph_pipeline* pipeline,
+                                                        int32_t* target);
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_seeds_per_replay(const ssugraph_pipeline* pipeline,
+                                                                  int64_t* seeds);
+/** The plan of SSU step `step` in bucket number `bucket_index`, in words. INVALID_ARGUMENT out of
+ *  range and for a custom step. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_plan(const ssugraph_pipeline* pipeline,
+                                                      size_t step, size_t bucket_index, char* text,
+                                                      size_t capacity, size_t* length);
+/** A line a step and bucket. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_describe(const ssugraph_pipeline* pipeline,
+                                                          char* text, size_t capacity,
+                                                          size_t* length);
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_describe_json(const ssugraph_pipeline* pipeline,
+                                                               char* text, size_t capacity,
+                                                               size_t* length);
+
+/* Lane ----------------------------------------------------------------------------------------- */
+
+/** Frees the lane's memory after its last replay, without waiting; C++: ~lane. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_destroy(ssugraph_lane* lane);
+/**
+ * Launches the smallest bucket that holds `batch` live sequences; 0 does nothing. Stream-ordered;
+ * at most one node update and one graph launch. Not while the stream is captured: see
+ * ssugraph_lane_record. INVALID_ARGUMENT (the batch; a broken promise in checked mode) and
+ * INVALID_STATE (another stream, another thread, a bucket lost to a failed rebind) before anything
+ * was enqueued; CUDA_ERROR. Host target: runs before it returns, and custom steps may fail.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_replay(ssugraph_lane* lane, int32_t batch,
+                                                    ssugraph_stream stream);
+/** The oracle of ssugraph_lane_replay: the same launches without a graph. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_run_eager(ssugraph_lane* lane, int32_t batch,
+                                                       ssugraph_stream stream);
+/** Records the prologue of `bucket` into the caller's capture of `stream`. `live`: a device int32,
+ *  the batch whenever that graph runs. C++: lane::record_prologue, with all that it throws. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_record_prologue(ssugraph_lane* lane, int32_t bucket,
+                                                             const int32_t* live,
+                                                             ssugraph_stream stream);
+/** Records step `step` where the capture of `stream` stands; C++: lane::record_step. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_record_step(ssugraph_lane* lane, size_t step,
+                                                         ssugraph_stream stream);
+/** The prologue and every step in order. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_record(ssugraph_lane* lane, int32_t bucket,
+                                                    const int32_t* live, ssugraph_stream stream);
+/** Adds the whole graph of `bucket` to `graph` as one child graph node behind `predecessors`. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_add_child_graph(
+    ssugraph_lane* lane, ssugraph_graph graph, const ssugraph_graph_node* predecessors,
+    size_t predecessor_count, int32_t bucket, const int32_t* live, ssugraph_graph_node* node);
+/** Gives bound tensors other addresses for replays to come; C++: lane::rebind. `outcomes`: an
+ *  ssugraph_rebind_outcome a bucket. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_rebind(ssugraph_lane* lane,
+                                                    const ssugraph_binding* bindings,
+                                                    size_t binding_count, int32_t* outcomes,
+                                                    size_t capacity, size_t* count);
+/** Records the bucket of `batch` again. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_rebuild(ssugraph_lane* lane, int32_t batch);
+/** Waits for the stream, then reads the random state. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_random_state(ssugraph_lane* lane,
+                                                          ssugraph_random_state* state);
+/** For replays enqueued later, in stream order. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_set_random_state(ssugraph_lane* lane,
+                                                              ssugraph_random_state state,
+                                                              ssugraph_stream stream);
+/** Hands the lane to another stream of its device, which waits for what is in flight here. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_move_to(ssugraph_lane* lane, ssugraph_stream stream);
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_stream(const ssugraph_lane* lane,
+                                                    ssugraph_stream* stream);
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_get_stats(const ssugraph_lane* lane,
+                                                       ssugraph_lane_stats* stats);
+/** Of bucket number `bucket_index`, ascending. INVALID_ARGUMENT out of range. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_get_bucket_stats(const ssugraph_lane* lane,
+                                                              size_t bucket_index,
+                                                              ssugraph_bucket_stats* stats);
+/** How often replays served each batch: entry b counts batch b, up to the largest bucket. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_batch_histogram(const ssugraph_lane* lane,
+                                                             uint64_t* histogram, size_t capacity,
+                                                             size_t* count);
+/** The pipeline's JSON and the graphs that were recorded; no address, no time. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_describe_json(const ssugraph_lane* lane, char* text,
+                                                           size_t capacity, size_t* length);
+/** The graph of `bucket` in the language of Graphviz. INVALID_STATE if there is none. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_dot(const ssugraph_lane* lane, int32_t bucket,
+                                                 char* text, size_t capacity, size_t* length);
+/** Replays every bucket full and takes the median of `rounds`; C++: lane::time_buckets. Changes
+ *  what the bound tensors hold; waits for the stream. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_time_buckets(ssugraph_lane* lane, int32_t rounds,
+                                                          ssugraph_bucket_time* times,
+                                                          size_t capacity, size_t* count,
+                                                          ssugraph_stream stream);
+
+/* Staging ring --------------------------------------------------------------------------------- */
+
+/** Pinned memory for `depth` batches of `bytes` each; `device` is a CUDA ordinal, or -1 for the
+ *  host. INVALID_ARGUMENT, UNSUPPORTED, CUDA_ERROR, OUT_OF_MEMORY. */
+SSUGRAPH_C_API ssugraph_status ssugraph_staging_ring_create(size_t bytes, size_t depth,
+                                                            int32_t device,
+                                                            ssugraph_staging_ring** ring);
+/** Waits, on the host, for copies that are still to run. */
+SSUGRAPH_C_API ssugraph_status ssugraph_staging_ring_destroy(ssugraph_staging_ring* ring);
+/** Starts a batch. Waits, on the host, for the copies of the batch `depth` submits ago. */
+SSUGRAPH_C_API ssugraph_status ssugraph_staging_ring_begin(ssugraph_staging_ring* ring);
+/** Memory for the first `rows` rows of `destination`, a dense int32 or int64 tensor: `*count`
+ *  elements of its dtype, to be written before the submit. INVALID_ARGUMENT, INVALID_STATE. */
+SSUGRAPH_C_API ssugraph_status ssugraph_staging_ring_take(ssugraph_staging_ring* ring,
+                                                          const DLTensor* destination, int64_t rows,
+                                                          void** memory, size_t* count);
+/** Ends the batch: copies, in stream order. INVALID_STATE in a capture. */
+SSUGRAPH_C_API ssugraph_status ssugraph_staging_ring_submit(ssugraph_staging_ring* ring,
+                                                            ssugraph_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

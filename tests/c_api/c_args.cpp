@@ -1,0 +1,94 @@
+#include "tests/c_api/c_args.hpp"
+
+#include "tests/support/arena.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ssugraph::test {
+namespace {
+
+DLDataType c_dtype(dtype type) {
+  switch (type) {
+    case dtype::float32:
+      return {kDLFloat, 32, 1};
+    case dtype::float16:
+      return {kDLFloat, 16, 1};
+    case dtype::bfloat16:
+      return {kDLBfloat, 16, 1};
+    case dtype::int32:
+      return {kDLInt, 32, 1};
+    case dtype::int64:
+      return {kDLInt, 64, 1};
+  }
+  throw std::logic_error{"no such dtype"};
+}
+
+/** The fields of ssugraph_ssu_args in the order of `ssu_tensors`. */
+constexpr std::array fields{
+    &ssugraph_ssu_args::state,
+    &ssugraph_ssu_args::x,
+    &ssugraph_ssu_args::dt,
+    &ssugraph_ssu_args::A,
+    &ssugraph_ssu_args::B,
+    &ssugraph_ssu_args::C,
+    &ssugraph_ssu_args::D,
+    &ssugraph_ssu_args::z,
+    &ssugraph_ssu_args::dt_bias,
+    &ssugraph_ssu_args::out,
+    &ssugraph_ssu_args::state_batch_indices,
+    &ssugraph_ssu_args::dst_state_batch_indices,
+    &ssugraph_ssu_args::num_accepted_tokens,
+    &ssugraph_ssu_args::cu_seqlens,
+    &ssugraph_ssu_args::rand_seed,
+};
+
+std::int32_t c_toggle(std::optional<bool> value) {
+  if (!value) return SSUGRAPH_TOGGLE_DEFAULT;
+  return *value ? SSUGRAPH_TOGGLE_ON : SSUGRAPH_TOGGLE_OFF;
+}
+
+}  // namespace
+
+c_tensor::c_tensor(const tensor_view& view, bool on_gpu) {
+  set(view, on_gpu);
+}
+
+void c_tensor::set(const tensor_view& view, bool on_gpu) {
+  std::ranges::copy(view.extents(), shape.begin());
+  std::ranges::copy(view.strides(), strides.begin());
+  tensor.data = view.data();
+  tensor.device = {on_gpu ? kDLCUDA : kDLCPU, 0};
+  tensor.ndim = view.rank();
+  tensor.dtype = c_dtype(view.dtype());
+  tensor.shape = shape.data();
+  tensor.strides = strides.data();
+}
+
+c_args::c_args(const ssu_args& from, bool on_gpu) {
+  args.struct_size = sizeof args;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const tensor_view& view = from.*ssu_tensors[i].member;
+    tensors[i].set(view, on_gpu);
+    if (view) args.*fields[i] = &tensors[i].tensor;
+  }
+  args.null_block_id = from.null_block_id;
+  args.max_seqlen = from.max_seqlen;
+  args.dt_softplus = from.dt_softplus ? 1 : 0;
+  args.is_blackwell = c_toggle(from.is_blackwell);
+}
+
+c_tensor& c_args::of(const std::string& name) {
+  for (std::size_t i = 0; i < ssu_tensors.size(); ++i) {
+    if (name == ssu_tensors[i].name) return tensors[i];
+  }
+  throw std::logic_error{"no tensor is called " + name};
+}
+
+std::string refused_argument(ssugraph_status status) {
+  if (status != SSUGRAPH_STATUS_INVALID_ARGUMENT) return ssugraph_status_string(status);
+  const std::string text = ssugraph_last_error();
+  return text.substr(0, text.find(": expected"));
+}
+
+}  // namespace ssugraph::test

@@ -1,0 +1,192 @@
+#include "tests/c_api/c_args.hpp"
+#include "tests/support/ssu_case.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+/** Tensors that are none, one fault at a time. Nothing here runs on a tensor. */
+namespace ssugraph::test {
+namespace {
+
+constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+
+class c_tensors : public testing::Test {
+ protected:
+  c_tensors() {
+    case_spec spec;
+    spec.has_z = true;
+    spec.has_dst = true;
+    spec.state_dtype = dtype::bfloat16;
+    spec.stochastic_rounding = true;
+    random_engine engine{1};
+    case_ = make_case(spec, engine);
+    // A tensor on its own, for the others to stay right where x is wrong.
+    args_ = first_sequences(case_.args_at(case_.memory.data()), case_.batch);
+  }
+
+  static ssugraph_status ask(const c_args& args) {
+    const auto ignore = [](void*, const char*, const char*) {};
+    return ssugraph_backends_for(nullptr, args.get(), ignore, nullptr);
+  }
+
+  /** The argument that is refused once `spoil` has changed tensor `name`. */
+  std::string refused(const std::string& name, const std::function<void(c_tensor&)>& spoil) const {
+    c_args args{args_};
+    spoil(args.of(name));
+    return refused_argument(ask(args));
+  }
+
+  ssu_case case_;
+  ssu_args args_;
+};
+
+TEST_F(c_tensors, are_taken_as_they_are) {
+  EXPECT_STATUS(ask(c_args{args_}), SUCCESS);
+  const auto taken = [&](const std::function<void(c_tensor&)>& change) {
+    return refused("A", change);
+  };
+  EXPECT_EQ(taken([](c_tensor& t) { t.tensor.device = {kDLCUDAHost, 0}; }), "success");
+  EXPECT_EQ(taken([](c_tensor& t) { t.tensor.device = {kDLCPU, 3}; }), "success");
+}
+
+TEST_F(c_tensors, of_every_name_are_refused_by_their_own) {
+  for (const named_tensor& tensor : ssu_tensors) {
+    if (!(args_.*tensor.member)) continue;
+    const std::string name = tensor.name;
+    const auto lanes = [](c_tensor& t) { t.tensor.dtype.lanes = 2; };
+    EXPECT_EQ(refused(name, lanes), name + ".dtype");
+    EXPECT_EQ(refused(name, [](c_tensor& t) { t.tensor.data = nullptr; }), name + ".data");
+  }
+}
+
+TEST_F(c_tensors, with_a_dtype_that_the_library_has_not) {
+  for (const DLDataType type : std::vector<DLDataType>{{kDLFloat, 64, 1},
+                                                       {kDLFloat, 32, 0},
+                                                       {kDLFloat, 16, 4},
+                                                       {kDLInt, 8, 1},
+                                                       {kDLUInt, 32, 1},
+                                                       {kDLBfloat, 32, 1},
+                                                       {kDLComplex, 64, 1},
+                                                       {kDLOpaqueHandle, 64, 1},
+                                                       {255, 255, 65535}}) {
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.dtype = type; }), "x.dtype");
+  }
+  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.dtype = {kDLInt, 32, 1}; }), "x");
+}
+
+TEST_F(c_tensors, without_axes_or_with_too_many) {
+  for (const int ndim :
+       {-1, 0, 5, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()})
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.ndim = ndim; }), "x.ndim");
+  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.shape = nullptr; }), "x.shape");
+}
+
+TEST_F(c_tensors, with_a_negative_extent) {
+  for (const std::int64_t extent : {std::int64_t{-1}, -largest - 1})
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.shape[1] = extent; }), "x.shape");
+}
+
+TEST_F(c_tensors, larger_than_addresses_reach) {
+  const auto sized = [](std::int64_t extent, std::int64_t stride) {
+    return [=](c_tensor& t) {
+      t.shape[0] = extent;
+      t.strides[0] = stride;
+    };
+  };
+  EXPECT_EQ(refused("x", sized(largest, 1)), "x.shape") << "times the other axes";
+  EXPECT_EQ(refused("x", sized(2, largest)), "x");
+  EXPECT_EQ(refused("x", sized(2, -largest)), "x");
+  EXPECT_EQ(refused("x", sized(2, -largest - 1)), "x");
+  EXPECT_EQ(refused("x", sized(1, largest)), "x") << "a step that nobody takes";
+  EXPECT_EQ(refused("x", sized(std::int64_t{1} << 40, std::int64_t{1} << 40)), "x");
+  EXPECT_EQ(refused("x", sized(std::int64_t{1} << 20, std::int64_t{1} << 41)), "x");
+  EXPECT_EQ(refused("x", sized(std::int64_t{1} << 20, -(std::int64_t{1} << 30))), "x")
+      << "below address 0";
+  EXPECT_EQ(refused("x", sized(3, std::int64_t{1} << 40)), "success") << "nothing was read";
+}
+
+TEST_F(c_tensors, whose_offset_wraps) {
+  for (const std::uint64_t offset : {~std::uint64_t{0}, std::uint64_t{1} << 63})
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.byte_offset = offset; }), "x");
+  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.byte_offset = 1; }), "x") << "not aligned";
+}
+
+TEST_F(c_tensors, on_no_device_of_ours) {
+  for (const DLDevice device : std::vector<DLDevice>{{kDLROCM, 0}, {kDLMetal, 0}, {kDLCUDA, -1}})
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.device = device; }), "x.device");
+  const auto no_device = [](c_tensor& t) {
+    const std::int32_t type = -77;
+    std::memcpy(&t.tensor.device.device_type, &type, sizeof type);
+  };
+  EXPECT_EQ(refused("x", no_device), "x.device");
+}
+
+TEST_F(c_tensors, that_are_not_where_they_say) {
+  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.device = {kDLCUDA, 0}; }), "x.device");
+  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.device = {kDLCUDAManaged, 0}; }), "x.device");
+}
+
+TEST_F(c_tensors, without_strides_are_dense) {
+  std::vector<float> x(static_cast<std::size_t>(args_.x.size()));
+  ssu_args dense = args_;
+  dense.x = tensor_view{x.data(), dtype::float32, args_.x.extents()};
+  c_args args{dense};
+  args.of("x").tensor.strides = nullptr;
+  const auto plan = [](const c_args& of) {
+    ssugraph_dispatch* dispatch = nullptr;
+    const ssugraph_config config = c_config("reference");
+    EXPECT_STATUS(ssugraph_dispatch_create(&config, 0, &dispatch), SUCCESS);
+    const std::string text = text_of([&](char* to, std::size_t capacity, std::size_t* length) {
+      return ssugraph_dispatch_plan(dispatch, of.get(), to, capacity, length);
+    });
+    EXPECT_STATUS(ssugraph_dispatch_destroy(dispatch), SUCCESS);
+    return text;
+  };
+  EXPECT_EQ(plan(args), plan(c_args{dense}));
+  EXPECT_EQ(plan(args), to_string(ssu_dispatch{{.backend = "reference"}}.plan(dense)));
+}
+
+TEST_F(c_tensors, offsets_move_the_first_element) {
+  std::vector<std::byte> block(1024);
+  std::int64_t extents[] = {2, 2, 2, 2};
+  DLTensor state{};
+  state.data = block.data();
+  state.device = {kDLCPU, 0};
+  state.ndim = 4;
+  state.dtype = {kDLFloat, 32, 1};
+  state.shape = extents;
+  state.byte_offset = 512;
+  std::fill(block.begin(), block.end(), std::byte{1});
+  const std::int32_t slot = 1;
+  c_tensor slots{tensor_view{&slot, dtype::int32, {1}}, false};
+  const DLTensor* states[] = {&state};
+  ASSERT_STATUS(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr), SUCCESS);
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const bool reset = i >= 512 + 32 && i < 512 + 64;
+    EXPECT_EQ(block[i], std::byte{reset ? std::uint8_t{0} : std::uint8_t{1}}) << i;
+  }
+  EXPECT_EQ(refused_argument(ssugraph_reset_slots(nullptr, 1, &slots.tensor, nullptr)), "states");
+  EXPECT_EQ(refused_argument(ssugraph_reset_slots(states, 1, nullptr, nullptr)), "slots");
+  states[0] = nullptr;
+  EXPECT_EQ(refused_argument(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr)), "states[0]");
+}
+
+TEST_F(c_tensors, that_are_needed_are_missed_by_name) {
+  for (const char* name : {"state", "x", "dt", "A", "B", "C", "out"}) {
+    ssu_args without = args_;
+    for (const named_tensor& tensor : ssu_tensors) {
+      if (tensor.name == std::string{name}) without.*tensor.member = {};
+    }
+    EXPECT_EQ(refused_argument(ask(c_args{without})), name);
+  }
+}
+
+}  // namespace
+}  // namespace ssugraph::test

@@ -1,0 +1,300 @@
+// Arbitrary tensors and scalars through the validation of the C API. Nothing runs on a tensor, so
+// that their addresses may be anything. The first bytes choose a right call; the rest spoil it.
+
+#include <ssugraph/ssugraph.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string>
+
+namespace {
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "not so: %s (last error: %s)\n", what, ssugraph_last_error());
+  std::abort();
+}
+
+/** A failure has words; a success nothing to say. */
+bool succeeded(ssugraph_status status) {
+  require(status >= SSUGRAPH_STATUS_SUCCESS && status <= SSUGRAPH_STATUS_UNSUPPORTED,
+          "a status of validation");
+  if (status == SSUGRAPH_STATUS_SUCCESS) return true;
+  require(ssugraph_last_error()[0] != '\0', "an error with a text");
+  return false;
+}
+
+/** The input, from its start; zeros behind its end. */
+class input {
+ public:
+  explicit input(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
+
+  template <class T>
+  T take() {
+    T value{};
+    const std::size_t count = std::min(sizeof value, bytes_.size());
+    std::memcpy(&value, bytes_.data(), count);
+    bytes_ = bytes_.subspan(count);
+    return value;
+  }
+  /** Below `count`. */
+  std::size_t pick(std::size_t count) { return take<std::uint8_t>() % count; }
+  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+};
+
+enum { state, x, dt, A, B, C, D, z, dt_bias, out, slots, dst, accepted, boundaries, seed, tensors };
+
+constexpr std::array fields{&ssugraph_ssu_args::state,
+                            &ssugraph_ssu_args::x,
+                            &ssugraph_ssu_args::dt,
+                            &ssugraph_ssu_args::A,
+                            &ssugraph_ssu_args::B,
+                            &ssugraph_ssu_args::C,
+                            &ssugraph_ssu_args::D,
+                            &ssugraph_ssu_args::z,
+                            &ssugraph_ssu_args::dt_bias,
+                            &ssugraph_ssu_args::out,
+                            &ssugraph_ssu_args::state_batch_indices,
+                            &ssugraph_ssu_args::dst_state_batch_indices,
+                            &ssugraph_ssu_args::num_accepted_tokens,
+                            &ssugraph_ssu_args::cu_seqlens,
+                            &ssugraph_ssu_args::rand_seed};
+
+/** A right call of one mode, its structs at the front of memory that a wrong size may reach. */
+class call {
+ public:
+  explicit call(input& from) {
+    config().struct_size = sizeof(ssugraph_config);
+    config().backend = "reference";
+    args().struct_size = sizeof(ssugraph_ssu_args);
+    const std::size_t mode = from.pick(3);
+    const std::int64_t t = mode == 0 ? 1 : 2;
+    const std::int64_t rows = 4 * t;
+    place(state, {12, 4, 8, 16}, {kDLFloat, 32, 1});
+    for (const int tensor : {x, dt, out})
+      place(tensor, {rows, 4, 8}, {kDLFloat, 32, 1});
+    place(A, {4, 8, 16}, {kDLFloat, 32, 1});
+    for (const int tensor : {B, C})
+      place(tensor, {rows, 2, 16}, {kDLFloat, 32, 1});
+    const std::uint8_t bound = from.take<std::uint8_t>();
+    if (bound & 1) place(D, {4, 8}, {kDLFloat, 32, 1});
+    if (bound & 2) place(z, {rows, 4, 8}, {kDLFloat, 32, 1});
+    if (bound & 4) place(dt_bias, {4, 8}, {kDLFloat, 32, 1});
+    if (mode == 2) {
+      for (const int tensor : {slots, dst})
+        place(tensor, {4, t}, {kDLInt, 32, 1});
+      place(accepted, {4}, {kDLInt, 64, 1});
+    } else if (bound & 8) {
+      place(slots, {4}, {kDLInt, 32, 1});
+    }
+    if (mode > 0) place(boundaries, {5}, {kDLInt, 32, 1});
+    if (mode == 1) args().max_seqlen = t;
+  }
+
+  ssugraph_config& config() { return *reinterpret_cast<ssugraph_config*>(config_.data()); }
+  ssugraph_ssu_args& args() { return *reinterpret_cast<ssugraph_ssu_args*>(args_.data()); }
+
+  /** Changes one thing. */
+  void spoil(input& from) {
+    const std::size_t what = from.pick(tensors + 1);
+    if (what == tensors) return spoil_scalar(from);
+    DLTensor& tensor = tensors_[what];
+    const auto value = wide(from);
+    switch (from.pick(12)) {
+      case 0:
+        tensor.data = reinterpret_cast<void*>(value);
+        break;
+      case 1:
+        tensor.byte_offset = value;
+        break;
+      case 2:
+        tensor.ndim = static_cast<int>(value);
+        break;
+      case 3:
+        tensor.dtype = {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8),
+                        static_cast<std::uint16_t>(value >> 16)};
+        break;
+      case 4:
+        std::memcpy(&tensor.device.device_type, &value, 4);
+        break;
+      case 5:
+        tensor.device.device_id = static_cast<int>(value);
+        break;
+      case 6:
+        tensor.strides = nullptr;
+        break;
+      case 7:
+        tensor.shape = nullptr;
+        break;
+      case 8:
+        args().*fields[what] = value % 2 == 0 ? nullptr : &tensor;
+        break;
+      case 9:
+        tensor.data = memory_.data() + value % memory_.size();
+        break;
+      case 10:
+        shapes_[what][from.pick(4)] = static_cast<std::int64_t>(value);
+        break;
+      default:
+        strides_[what][from.pick(4)] = static_cast<std::int64_t>(value);
+        break;
+    }
+  }
+
+ private:
+  void place(int which, std::initializer_list<std::int64_t> extents, DLDataType type) {
+    DLTensor& tensor = tensors_[which];
+    tensor.data = memory_.data() + 32768 * which;
+    tensor.device = {kDLCPU, 0};
+    tensor.ndim = static_cast<int>(extents.size());
+    tensor.dtype = type;
+    tensor.shape = shapes_[which].data();
+    tensor.strides = strides_[which].data();
+    std::ranges::copy(extents, shapes_[which].begin());
+    std::int64_t stride = 1;
+    for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
+      strides_[which][axis] = stride;
+      stride *= shapes_[which][axis];
+    }
+    args().*fields[which] = &tensor;
+  }
+
+  /** A number of any size: one byte, one shifted to anywhere, or all of it. */
+  static std::uint64_t wide(input& from) {
+    switch (from.pick(4)) {
+      case 0:
+        return from.take<std::uint8_t>();
+      case 1:
+        return static_cast<std::uint64_t>(from.take<std::int8_t>()) << from.pick(64);
+      case 2:
+        return (std::uint64_t{1} << from.pick(64)) - 1 + from.take<std::uint8_t>();
+      default:
+        return from.take<std::uint64_t>();
+    }
+  }
+
+  void spoil_scalar(input& from) {
+    const auto value = wide(from);
+    const auto small = static_cast<std::int32_t>(value);
+    switch (from.pick(12)) {
+      case 0:
+        args().struct_size = value;
+        break;
+      case 1:
+        args_[from.take<std::uint16_t>() % (args_.size() - 256) + 256] = std::byte{1};
+        break;
+      case 2:
+        args().null_block_id = static_cast<std::int64_t>(value);
+        break;
+      case 3:
+        args().max_seqlen = static_cast<std::int64_t>(value);
+        break;
+      case 4:
+        args().dt_softplus = small;
+        break;
+      case 5:
+        args().is_blackwell = small;
+        break;
+      case 6:
+        config().struct_size = value;
+        break;
+      case 7:
+        config().stochastic_rounding = small;
+        break;
+      case 8:
+        config().philox_rounds = small;
+        break;
+      case 9:
+        std::memcpy(name_.data(), &value, sizeof value);
+        config().backend = name_.data();
+        break;
+      case 10:
+        std::memcpy(name_.data(), &value, sizeof value);
+        config().algorithm = name_.data();
+        break;
+      default:
+        place(seed, {1}, {kDLInt, 64, 1});
+        break;
+    }
+  }
+
+  alignas(16) std::array<std::byte, 4200> config_{};
+  alignas(16) std::array<std::byte, 4200> args_{};
+  std::array<DLTensor, tensors> tensors_{};
+  std::array<std::array<std::int64_t, 4>, tensors> shapes_{};
+  std::array<std::array<std::int64_t, 4>, tensors> strides_{};
+  std::array<char, 9> name_{};
+  static inline std::array<std::byte, 32768 * tensors> memory_;
+};
+
+/** What an eager call, or a dispatch, would say. */
+void ask_backends(call& given) {
+  static bool serves = false;
+  serves = false;
+  const auto visit = [](void*, const char* backend, const char* why_not) {
+    if (std::string{backend} == "reference") serves = why_not[0] == '\0';
+  };
+  const bool valid =
+      succeeded(ssugraph_backends_for(&given.config(), &given.args(), visit, nullptr));
+  require(!serves || valid, "an answer only to a problem");
+  ssugraph_dispatch* dispatch = nullptr;
+  if (succeeded(ssugraph_dispatch_create(&given.config(), 0, &dispatch))) {
+    std::array<char, 64> text{};
+    const bool planned = succeeded(
+        ssugraph_dispatch_plan(dispatch, &given.args(), text.data(), text.size(), nullptr));
+    require(!planned || valid, "a plan only for a problem");
+    require(!planned || text[0] != '\0', "a plan has words");
+    require(succeeded(ssugraph_dispatch_destroy(dispatch)), "a dispatch ends");
+  } else {
+    require(dispatch == nullptr, "no handle of a failure");
+  }
+}
+
+/** What a builder says, which is as it was after a refusal. */
+void build(call& given, input& from) {
+  const std::array<std::int32_t, 2> buckets{2, static_cast<std::int32_t>(from.pick(9))};
+  ssugraph_builder* builder = nullptr;
+  if (!succeeded(ssugraph_builder_create(&given.config(), buckets.data(), 2, SSUGRAPH_TARGET_HOST,
+                                         &builder))) {
+    return require(builder == nullptr, "no handle of a failure");
+  }
+  const bool taken = succeeded(ssugraph_builder_ssu(builder, "layer", &given.args(), nullptr));
+  ssugraph_pipeline* pipeline = nullptr;
+  const ssugraph_status built = ssugraph_builder_build(builder, &pipeline);
+  require(built == (taken ? SSUGRAPH_STATUS_SUCCESS : SSUGRAPH_STATUS_INVALID_STATE),
+          "a pipeline of the layers that were taken");
+  if (taken) {
+    std::size_t length = 0;
+    require(succeeded(ssugraph_pipeline_describe_json(pipeline, nullptr, 0, &length)),
+            "a pipeline is described");
+    require(succeeded(ssugraph_pipeline_destroy(pipeline)), "a pipeline ends");
+  }
+  require(succeeded(ssugraph_builder_destroy(builder)), "a builder ends");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const bool quiet = [] {
+    const auto ignore = [](void*, const char*) {};
+    return succeeded(ssugraph_set_log_sink(ignore, nullptr));
+  }();
+  require(quiet, "a log sink");
+  input from{{data, size}};
+  call given{from};
+  const std::size_t faults = from.pick(5);
+  for (std::size_t i = 0; i < faults && !from.empty(); ++i)
+    given.spoil(from);
+  ask_backends(given);
+  build(given, from);
+  return 0;
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# package.sh BUILD DIRECTORY: makes CPack's archive of a build and unpacks it into DIRECTORY. Nothing
+# in it may say where it was built.
+
+set -euo pipefail
+build=$1 directory=$2
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+rm -rf "$directory"
+mkdir -p "$directory"
+archive_dir=$(mktemp -d)
+trap 'rm -rf "$archive_dir"' EXIT
+cpack -G TGZ --config "$build/CPackConfig.cmake" -B "$archive_dir"
+tar -xzf "$archive_dir"/ssugraph-*.tar.gz -C "$directory" --strip-components 1
+
+if grep -rIil nlohmann "$directory"; then
+  echo "a file of the package names what only the build needs"
+  exit 1
+fi
+# Debug information in the libraries may.
+if grep -rIF -e "$source" -e "$build" -e "$archive_dir" "$directory"; then
+  echo "a file of the package names a folder of the build"
+  exit 1
+fi
+for file in LICENSE ssugraphConfig.cmake ssugraph.pc ssugraph.hpp libssugraph.a libssugraph.so; do
+  [[ -n $(find "$directory" -name "$file") ]] || { echo "no $file in the package" && exit 1; }
+done
