@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced by examples/run.sh, tests/run.sh and tests/style.sh: finds what a build needs, installs what is missing,
-# configures and builds. A second run finds everything and installs nothing.
+# Sourced by examples/run.sh, tests/run.sh and tests/style.sh: finds what a build needs, installs what
+# is missing, configures and builds. A second run finds everything and installs nothing.
 #
 #   by apt                     g++, Ninja, CMake, GoogleTest, Google Benchmark, CLI11, fmt,
-#                              nlohmann-json, DLPack, pkg-config; where CI=true, Clang, which reads
-#                              the public headers, too, and with preset ci doxygen
+#                              nlohmann-json, DLPack, pkg-config; where CI=true, Clang with its
+#                              sanitizers, and with preset ci doxygen
 #   from PyPI, in build/tools  CMake where the one found is older than 3.25; nvcc, CUDA runtime, CCCL,
 #                              NVTX, CUPTI and cuBLAS (cuda-wheels.txt) where no nvcc >= 13.0 is
 #                              found; with preset ci matplotlib, to test the scripts that draw
@@ -66,6 +66,9 @@ has_header() {
 
 has_compiler() { [[ -n ${CXX:-} ]] || at_least "$(g++ -dumpversion 2>/dev/null)" 11; }
 
+# With its sanitizers.
+has_clang() { clang++ -fsanitize=address,undefined -x c++ -o /dev/null - <<<'int main() {}' 2>/dev/null; }
+
 has_cmake() { at_least "$(cmake --version 2>/dev/null | sed -n 's/^cmake version //p')" 3.25; }
 
 # Exports CUDACXX, the first nvcc that is new enough.
@@ -106,7 +109,7 @@ install_packages() {
   has_header nlohmann/json.hpp || packages+=(nlohmann-json3-dev)
   has_header dlpack/dlpack.h || packages+=(libdlpack-dev)
   [[ $preset != ci ]] || command -v doxygen >/dev/null || packages+=(doxygen)
-  [[ ${CI:-} != true ]] || command -v clang++ >/dev/null || packages+=(clang)
+  [[ ${CI:-} != true ]] || has_clang || packages+=(clang libclang-rt-dev)
   # For install_wheels, Triton and FlashInfer; apt's CMake may turn out to be too old.
   without_cuda && has_cmake || python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 

@@ -6,7 +6,7 @@
 #   spelling  codespell, all texts (.codespellrc)
 #   scripts   shellcheck, all shell scripts
 #   tidy      clang-tidy (.clang-tidy), all C++ that a build without CUDA compiles, but for the tests,
-#             which would take twice as long as all the rest
+#             for the time that would take
 
 # shellcheck source-path=SCRIPTDIR source=../cmake/bootstrap.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/bootstrap.sh"
