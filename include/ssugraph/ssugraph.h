@@ -36,6 +36,12 @@
  * them; pass NULL there.
  */
 
+#if defined(__has_include)
+#if !__has_include(<dlpack/dlpack.h>)
+#error "ssugraph.h needs dlpack/dlpack.h: libdlpack-dev of Debian and Ubuntu, or -I with its folder"
+#endif
+#endif
+
 #include <dlpack/dlpack.h>
 #include <stddef.h>
 #include <stdint.h>
