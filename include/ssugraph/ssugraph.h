@@ -262,10 +262,10 @@ typedef struct ssugraph_bucket_stats {
 } ssugraph_bucket_stats;
 
 /**
- * What a custom step works on in one bucket; C++: step_context. Valid during the call, the memory
- * behind it in every replay. All pointers, the tensors' data too, are addresses of the lane's
- * device memory (of host memory in a host pipeline): only the device may follow them. Tensors that
- * the user does not bind are NULL.
+ * What a custom step works on in one bucket; C++: step_context. It and the tensors' descriptors are
+ * valid during the call. Counts, seeds, scratch and the tensors' data are at device addresses (host
+ * ones in a host pipeline), in memory of the lane that stays and that the prologue of each replay
+ * writes. Tensors that the user does not bind are NULL.
  */
 typedef struct ssugraph_step_context {
   size_t struct_size;            /**< as the library knows it: look before you read a newer field */
@@ -377,7 +377,7 @@ SSUGRAPH_C_API ssugraph_status ssugraph_backends_for(const ssugraph_config* conf
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_create(const ssugraph_config* config,
                                                         uint64_t seed,
                                                         ssugraph_dispatch** dispatch);
-/** Ends the handle. INVALID_ARGUMENT. */
+/** Ends the handle; a process-wide default stays that. INVALID_ARGUMENT. */
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_destroy(ssugraph_dispatch* dispatch);
 /** The plan in words. Runs nothing, reads no tensor. INVALID_ARGUMENT, UNSUPPORTED. */
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_plan(const ssugraph_dispatch* dispatch,
@@ -435,8 +435,8 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_step(ssugraph_builder* builder, 
 /** Whether library kernels overlap where they can: 0 or 1, and 1 by default. INVALID_ARGUMENT. */
 SSUGRAPH_C_API ssugraph_status
 ssugraph_builder_programmatic_dependent_launch(ssugraph_builder* builder, int32_t enabled);
-/** How plans are chosen. INVALID_ARGUMENT unless scratch_fraction is in (0, 1] or 0, its default;
- *  flags; a cache_file that is not UTF-8. */
+/** How plans are chosen. INVALID_ARGUMENT unless scratch_fraction is in (0, 1], or 0 for its
+ *  default; also for flags and a cache_file that is not UTF-8. */
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_tuning(ssugraph_builder* builder,
                                                        const ssugraph_tuning_options* options);
 /** How all lanes of what is built record their graphs. INVALID_ARGUMENT. */
