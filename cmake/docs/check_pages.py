@@ -65,17 +65,18 @@ class Commands:
         made = r"(add_(executable|library|custom_target)|small_example)"
         return re.search(rf"\b{made}\(\s*{re.escape(name)}\b", self.cmake) is not None
 
-    def missing(self, line: str) -> list[str]:
-        """What of a line does not exist: scripts, presets, targets, options."""
+    def missing(self, line: str, folders: set[str]) -> list[str]:
+        """What of a line does not exist: scripts, presets, targets, options. `folders` of build/ are
+        made by the page itself."""
         wrong = []
         program = False
         for word in re.findall(r"[^\s'\"`;|&()=,]+", line.split(" #")[0]):
             word = word.rstrip(":.")
             if match := re.fullmatch(r"build/([\w-]+)/(?:[\w-]+/)*([\w.-]+)", word):
                 program = True
-                if match[1] not in self.presets:
+                if match[1] not in self.presets | folders:
                     wrong.append(f"preset {match[1]}")
-                if not self.has_target(match[2]):
+                if not match[2].endswith(".cmake") and not self.has_target(match[2]):
                     wrong.append(f"target {match[2]}")
             elif re.fullmatch(r"(?:[\w-]+/)+[\w-]+\.(?:sh|py|txt)", word) and "<" not in line:
                 program = True
@@ -100,6 +101,7 @@ def check_commands(pages: list[Path]) -> tuple[int, list[str]]:
     commands = Commands()
     count, wrong = 0, []
     for page in pages:
+        folders = set(re.findall(r"-B build/([\w-]+)", page.read_text()))
         for block in markdown.prose_and_blocks(page.read_text())[1]:
             if block.language not in LANGUAGES:
                 wrong.append(f"{place(page, block.line)}: language {block.language} is not checked")
@@ -109,7 +111,7 @@ def check_commands(pages: list[Path]) -> tuple[int, list[str]]:
             for line in joined.splitlines():
                 count += 1
                 wrong += [f"{place(page, block.line)}: there is no {what}: {line}"
-                          for what in commands.missing(line)]
+                          for what in commands.missing(line, folders)]
     return count, wrong
 
 
@@ -122,7 +124,8 @@ def source_of(page: Path, block: markdown.Block) -> str:
     includes = "\n".join(line for line, is_one in zip(lines, is_include) if is_one)
     body = "\n".join("" if is_one else line for line, is_one in zip(lines, is_include))
     if block.language == "c":
-        return f"{includes}\nvoid fragment(void) {{\n{origin}{body}\n}}\n"
+        prelude = f'#include "{DOCS / "prelude.h"}"\n{includes}\n'
+        return f"{prelude}void fragment(void) {{\n{origin}{body}\n}}\n"
     prelude = f'#include "{DOCS / "prelude.hpp"}"\n{includes}\n'
     return f"{prelude}namespace page {{\nvoid fragment() {{\n{origin}{body}\n}}\n}}\n"
 

@@ -48,9 +48,9 @@ class Checks(unittest.TestCase):
                          "```cpp\nlane.replay(batch);\n```\n"
                          "```cpp whole\nint main() { return missing; }\n```\n"
                          "```c\n#include <stdint.h>\nint32_t class = 1;\n```\n"
-                         "```c\nint *p = malloc(1);\n```\n")
+                         "```c\nint *p = absent(1);\n```\n")
         self.expect(check_pages.check_code(page, COMPILER, []), 5,
-                    "page.md:7", "page.md:10", "malloc")
+                    "page.md:7", "page.md:10", "absent")
 
     def test_a_block_without_an_end(self) -> None:
         with self.assertRaises(ValueError):

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <string>
 #include <utility>
@@ -44,7 +43,8 @@ std::string why_no_vectors(const ssu_problem& problem) {
         ssu_tensor::C, ssu_tensor::D, ssu_tensor::z, ssu_tensor::dt_bias, ssu_tensor::out}) {
     const auto& strides = problem.layout(tensor).strides;
     for (std::size_t axis = tensor == ssu_tensor::state ? 1 : 0; axis < strides.size(); ++axis) {
-      if (std::abs(strides[axis]) > max_stride / size_of(dtype::float32)) {
+      constexpr std::int64_t most = max_stride / size_of(dtype::float32);
+      if (strides[axis] > most || strides[axis] < -most) {
         return "stride " + std::to_string(axis) + " of " +
                std::string{tensor_fields[static_cast<std::size_t>(tensor)].name} +
                " is too long for 32 bits";

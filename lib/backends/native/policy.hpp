@@ -23,8 +23,8 @@ inline constexpr int max_block_threads = max_workers + waiting_threads;
 /**
  * Rows of dim a thread holds at once, all loaded before the first is used: as many as there are,
  * but no more than 4 where 8 would leave less than `enough_blocks`. With more, fewer instructions
- * are spent on addresses and scalars; with fewer, more blocks share the work, of which rounding and
- * several tokens bring more. `bench --layers 24`, batch 1 / 2 / 3 / 4 / 8 / 16 / 64:
+ * are spent on addresses and scalars; with fewer, more blocks share the work, of which rounding,
+ * fp32 state and several tokens bring more. `bench --layers 24`, batch 1 / 2 / 3 / 4 / 8 / 16 / 64:
  *
  *     2 rows                 3.31 / 5.09 / 6.57 / 8.17 / 14.3 / 26.5 / 100
  *     4 rows                 3.21 / 4.43 / 6.25 / 7.56 / 13.3 / 24.7 / 93.2
@@ -57,8 +57,8 @@ inline constexpr int max_rows_drawn = 2;
  * for memory or for a result, waits beside more others. `bench`, 8 rows, Philox-10, bf16, batch 4 /
  * 8 / 16 / 64:
  *
- *     118        8.9 / 15.0 / 27.1 / 100
- *     96         7.4 / 13.6 / 25.5 / 95.4
+ *     118                           8.9 / 15.0 / 27.1 / 100
+ *     96, four rows drawn at a time 7.4 / 13.6 / 25.5 / 95.4
  *
  * A row of several tokens keeps its state in fp32: 8 rows with 128 take 102 us for 64 sequences of
  * two tokens, with 136 (12 warps, two blocks) 129.

@@ -11,8 +11,9 @@
  * one sequence; `lanes` neighbouring threads share a row, each holding eight elements of dstate, in
  * `rows` rows at once. Memory is touched once: state and inputs in, state and `out` out.
  *
- * Each thread *owns* one of its rows: it alone reads what that row has a scalar of (x, z, dt, D),
- * gets its sum over dstate, and writes its `out`.
+ * Each thread *owns* one of its rows, two or more the same where there are more lanes than rows:
+ * they alone read what that row has a scalar of (x, z, dt, D) and get its sum over dstate; the
+ * first of them writes its `out`.
  */
 namespace ssugraph::detail {
 

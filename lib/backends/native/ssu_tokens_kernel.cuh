@@ -5,7 +5,6 @@
 #include "lib/backends/native/tile.cuh"
 #include "lib/backends/native/token_stage.cuh"
 
-#include <algorithm>
 #include <cstdint>
 
 /**

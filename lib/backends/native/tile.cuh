@@ -72,7 +72,7 @@ struct time_step {
 
 inline constexpr float log2_e = 1.44269504f;
 
-/** 2^x to 2 units in the last place: less than what rounding A dt' to fp32 does to exp(A dt'). */
+/** 2^x to 2 units in the last place, in one instruction where expf takes eight. */
 __device__ inline float exp2_approximate(float x) {
   float result;
   asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
@@ -246,10 +246,10 @@ struct tile {
         } else {
           widen<false>(layer.A_rows[r], p.A.type, decay);
         }
-        const float of_row = dt(r) * log2_e;
+        const float of_row = dt(r);
 #pragma unroll
         for (int i = 0; i < octet_size; ++i)
-          decay[i] = exp2_approximate(decay[i] * of_row);
+          decay[i] = exp2_approximate(decay[i] * of_row * log2_e);
       }
       part[r] = update_row(h(r), decay, dt_x(r), B, C);
       keep(r, part[r]);

@@ -62,6 +62,10 @@ TEST_F(native_plan, holds_fewer_rows_where_few_blocks_would_have_more_to_do) {
   EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "4x128");
   EXPECT_EQ(dispatch_.backend().plan(problem, 3, "auto").algorithm, "8x128");
   problem = model_problem();
+  problem.state_dtype = dtype::float32;
+  EXPECT_EQ(dispatch_.backend().plan(problem, 2, "auto").algorithm, "4x128");
+  EXPECT_EQ(dispatch_.backend().plan(problem, 3, "auto").algorithm, "8x128");
+  problem = model_problem();
   problem.has_cu_seqlens = true;
   problem.max_seqlen = 4;
   EXPECT_EQ(dispatch_.backend().plan(problem, 7, "auto").algorithm, "4x128");
@@ -84,6 +88,25 @@ TEST_F(native_plan, cuts_dim_without_a_rest_where_it_can) {
   problem.dim = 64;
   problem.dstate = 64;
   EXPECT_EQ(plan(problem, "auto").tile.rows, 64);
+}
+
+TEST_F(native_plan, finds_a_tile_for_every_problem) {
+  for (const bool tied : {true, false}) {
+    for (const dtype io : {dtype::float32, dtype::float16}) {
+      for (std::int64_t dstate = 8; dstate <= 256; dstate += 8) {
+        for (std::int64_t dim = 1; dim <= 130; ++dim) {
+          ssu_problem problem = model_problem();
+          problem.tied = tied;
+          problem.io_dtype = io;
+          problem.dstate = dstate;
+          problem.dim = dim;
+          const ssu_plan chosen = plan(problem, "auto");
+          EXPECT_GE(chosen.grid[2] * chosen.tile.rows, dim);
+          EXPECT_LT((chosen.grid[2] - 1) * chosen.tile.rows, dim);
+        }
+      }
+    }
+  }
 }
 
 TEST_F(native_plan, takes_a_tile_by_name_for_any_batch) {
