@@ -55,6 +55,10 @@ foreach(tree IN ITEMS build_tree install archive)
   set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED ${tree})
 endforeach()
 
+# No component named and no toolkit: the shared library serves alone.
+ssugraph_consumer_test(without_toolkit ${consumer_source}/c -Dssugraph_ROOT=${build_tree}
+  -Dcomponent= -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
+
 # What find_package says where there is nothing to find.
 function(ssugraph_refusal_test name words)
   add_test(NAME consumer.${name} COMMAND ${CMAKE_COMMAND} -G ${CMAKE_GENERATOR}

@@ -10,7 +10,8 @@ endif()
 # The compiler `id` reads `source`, with the options that follow. Messages in plain ASCII.
 function(ssugraph_syntax_test name id source)
   add_test(NAME ${name} COMMAND ${header_test_${id}} -std=c++20 -fsyntax-only
-    -Wall -Wextra -Wpedantic -Werror -I ${PROJECT_SOURCE_DIR}/include ${ARGN} ${source})
+    -Wall -Wextra -Wpedantic -Werror -I ${PROJECT_SOURCE_DIR}/include -I ${DLPack_INCLUDE_DIR}
+    ${ARGN} ${source})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT LC_ALL=C LABELS headers)
 endfunction()
 

@@ -1,5 +1,5 @@
 /* Two Mamba layers with a step of the program's own between them, as one replay, from C. With a GPU
- * the memory is CUDA's, else the host's. */
+ * and SSUGRAPH_CUDA=1 the memory is CUDA's, else the host's. */
 
 #include <ssugraph/ssugraph.h>
 
@@ -64,7 +64,9 @@ static int enqueue_copy(void* user_data, const ssugraph_step_context* context,
 }
 
 int main(void) {
+#if SSUGRAPH_CUDA
   CHECK(ssugraph_has_cuda_device(&on_gpu));
+#endif
   const int32_t target = on_gpu ? SSUGRAPH_TARGET_CUDA : SSUGRAPH_TARGET_HOST;
   int32_t buckets[8];
   size_t count = 0;

@@ -109,7 +109,7 @@ int main() {
   try {
     run();
     std::cout << "custom_steps: ran between two layers, "
-              << (ssugraph::has_cuda_device() ? "on the GPU\n" : "on the host\n");
+              << (toy::on_gpu() ? "on the GPU\n" : "on the host\n");
   } catch (const std::exception& error) {
     std::cerr << "custom_steps: " << error.what() << '\n';
     return EXIT_FAILURE;

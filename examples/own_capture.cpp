@@ -110,7 +110,7 @@ void run_on_host() {
 int main() {
   try {
 #if SSUGRAPH_CUDA
-    if (ssugraph::has_cuda_device()) return run(), EXIT_SUCCESS;
+    if (toy::on_gpu()) return run(), EXIT_SUCCESS;
 #endif
     return run_on_host(), skipped;
   } catch (const std::exception& error) {

@@ -46,6 +46,9 @@ class Library:
         function = getattr(self.functions, "ssugraph_" + name)
 
         def call(*arguments):
+            # ctypes would pass the lower half of it.
+            if any(isinstance(a, int) and not -2**31 <= a < 2**31 for a in arguments):
+                raise TypeError(name + ": a number beyond 32 bits: wrap pointers and sizes")
             if function(*arguments) != 0:
                 raise RuntimeError(self.functions.ssugraph_last_error().decode())
 

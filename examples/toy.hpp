@@ -24,12 +24,21 @@
  */
 namespace toy {
 
+/** Never without SSUGRAPH_CUDA=1: the memory is the host's then. */
+inline bool on_gpu() {
+#if SSUGRAPH_CUDA
+  return ssugraph::has_cuda_device();
+#else
+  return false;
+#endif
+}
+
 inline ssugraph::target where() {
-  return ssugraph::has_cuda_device() ? ssugraph::target::cuda : ssugraph::target::host;
+  return on_gpu() ? ssugraph::target::cuda : ssugraph::target::host;
 }
 
 inline std::string backend() {
-  return ssugraph::has_cuda_device() ? "native" : "reference";
+  return on_gpu() ? "native" : "reference";
 }
 
 /** Ends an example that did not do what it shows. */
@@ -49,7 +58,7 @@ class array {
  public:
   explicit array(std::int64_t size) : size_{static_cast<std::size_t>(size)} {
 #if SSUGRAPH_CUDA
-    if (ssugraph::has_cuda_device()) {
+    if (on_gpu()) {
       void* memory = nullptr;
       check(cudaMallocManaged(&memory, size_ * sizeof(T)), "cudaMallocManaged");
       memory_ = {static_cast<T*>(memory), [](T* data) { (void)cudaFree(data); }};
@@ -111,7 +120,7 @@ class stream {
  public:
 #if SSUGRAPH_CUDA
   stream() {
-    if (!ssugraph::has_cuda_device()) return;
+    if (!on_gpu()) return;
     check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   }
   ~stream() {

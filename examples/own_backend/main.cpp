@@ -87,7 +87,7 @@ void run() {
   call_eagerly(stream);
   be_refused();
   // A host pipeline always runs on backend `reference`.
-  if (ssugraph::has_cuda_device()) replay(stream);
+  if (toy::on_gpu()) replay(stream);
 }
 
 }  // namespace
@@ -96,8 +96,7 @@ int main() {
   try {
     run();
     std::cout << "own_backend: ran eagerly"
-              << (ssugraph::has_cuda_device() ? " and in a pipeline, on the GPU\n"
-                                              : ", on the host\n");
+              << (toy::on_gpu() ? " and in a pipeline, on the GPU\n" : ", on the host\n");
   } catch (const std::exception& error) {
     std::cerr << "own_backend: " << error.what() << '\n';
     return EXIT_FAILURE;

@@ -20,7 +20,11 @@ class callback {
   callback(const callback&) = delete;
   callback& operator=(const callback&) = delete;
   ~callback() {
-    if (destroy_ != nullptr) destroy_(user_data_);
+    if (destroy_ == nullptr) return;
+    try {
+      destroy_(user_data_);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a C++ function, which was told not to
+    }
   }
 
   void own(ssugraph_destroy_function destroy) noexcept { destroy_ = destroy; }

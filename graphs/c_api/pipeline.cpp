@@ -79,6 +79,16 @@ ssugraph_status ssugraph_pipeline_plan(const ssugraph_pipeline* pipeline, size_t
   });
 }
 
+ssugraph_status ssugraph_pipeline_timings(const ssugraph_pipeline* pipeline, size_t step,
+                                          size_t bucket_index, char* text, size_t capacity,
+                                          size_t* length) {
+  return guarded([&] {
+    check_room("text", text, capacity);
+    const auto object = object_of(pipeline);
+    copy_text(to_table(object->plan(step, bucket_index)), text, capacity, length);
+  });
+}
+
 ssugraph_status ssugraph_pipeline_describe(const ssugraph_pipeline* pipeline, char* text,
                                            size_t capacity, size_t* length) {
   return guarded([&] {

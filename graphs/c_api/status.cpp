@@ -9,10 +9,16 @@
 namespace ssugraph::c_api {
 namespace {
 
+/** Whether this thread's text has ended. It has no destructor, so it can be read until the last:
+ *  destructors of static objects run later on the main thread, and they may call and fail. */
+thread_local bool gone = false;
+
 /** The text of a thread's last failure; a fixed one where there is no memory for its own. */
 struct last_failure {
   std::string text;
   const char* shown = "";
+
+  ~last_failure() { gone = true; }
 
   void set(const char* words) noexcept {
     try {
@@ -33,7 +39,7 @@ last_failure& last() noexcept {
 constexpr int cuda_out_of_memory = 2;
 
 ssugraph_status remember(ssugraph_status status, const char* text) noexcept {
-  last().set(text);
+  if (!gone) last().set(text);
   return status;
 }
 
@@ -73,7 +79,8 @@ ssugraph_status status_of_exception() noexcept {
 }  // namespace ssugraph::c_api
 
 const char* ssugraph_last_error() {
-  return ssugraph::c_api::last().shown;
+  using namespace ssugraph::c_api;
+  return gone ? "" : last().shown;
 }
 
 const char* ssugraph_status_string(int32_t status) {

@@ -19,7 +19,8 @@ namespace ssugraph {
 /**
  * What a custom step works on in one bucket. All memory is the lane's: device memory (host memory
  * in a host pipeline), the same in every replay, written by the prologue of each. Only the
- * addresses may be used while the step is recorded; what they hold is known on the device alone.
+ * addresses may be used while the step is recorded; what they hold is known on the device alone. On
+ * the host nothing is recorded: the step reads what they hold when it is called.
  */
 struct step_context {
   std::int32_t bucket = 0;                       ///< sequences that the graph serves
@@ -44,8 +45,9 @@ struct step_context {
  * Enqueues a step on `stream`: kernels, library calls, copies between device and pinned memory.
  * Called once a bucket and recording (again after a rebind; and up to three times more for each
  * step whose capture somebody spoiled, its own or a later one's, for the graph is lost with it),
- * and once a `run_eager`; must enqueue the same each time. Never called by a replay. While a step
- * is recorded, `stream` is being captured: no synchronisation, no allocation, no copy from or to
+ * and once a `run_eager`; must enqueue the same each time. A CUDA replay never calls it; a host
+ * pipeline calls it in every replay, and there it does the work before it returns. While a step is
+ * recorded, `stream` is being captured: no synchronisation, no allocation, no copy from or to
  * pageable memory; other streams may be forked off and must be joined. A kernel that is launched
  * programmatically calls cudaGridDependencySynchronize in every block. What it throws passes
  * through the call that records.

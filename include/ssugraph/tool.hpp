@@ -7,6 +7,7 @@
 #include <cstdint>
 
 /**
+ * @file
  * For profilers in the process, not for users of the library: whose each node of a recorded graph
  * is.
  *

@@ -15,8 +15,10 @@ struct log_state {
   log_sink sink;
 };
 
+/** Never destroyed: objects with static lifetime may have something to say later than this would.
+ */
 log_state& the_log() {
-  static log_state instance;
+  static log_state& instance = *new log_state;
   return instance;
 }
 

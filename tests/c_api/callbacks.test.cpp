@@ -241,6 +241,20 @@ TEST_P(c_callbacks, end_their_data_once_with_the_last_that_needs_it) {
   EXPECT_EQ(ended, 1);
 }
 
+void end_and_throw(void*) {
+  ++ended;
+  throw std::runtime_error{"the data of a step"};
+}
+
+TEST_P(c_callbacks, end_their_data_though_that_throws) {
+  ended = 0;
+  const placed_memory memory{where(), 64};
+  c_builder builder;
+  ASSERT_STATUS(add(builder, counted, memory.data(), nullptr, end_and_throw), SUCCESS);
+  EXPECT_STATUS(ssugraph_builder_destroy(builder.release()), SUCCESS);
+  EXPECT_EQ(ended, 1);
+}
+
 TEST_P(c_callbacks, have_options_that_are_checked) {
   const auto refused = [&](auto change) {
     ssugraph_step_options options{};

@@ -92,6 +92,7 @@ std::vector<call> calls_on_pipeline() {
       [=](void* h) { return ssugraph_pipeline_target(of(h), &target); },
       [=](void* h) { return ssugraph_pipeline_seeds_per_replay(of(h), &seeds); },
       [=](void* h) { return ssugraph_pipeline_plan(of(h), 0, 0, nullptr, 0, &number); },
+      [=](void* h) { return ssugraph_pipeline_timings(of(h), 0, 0, nullptr, 0, &number); },
       [=](void* h) { return ssugraph_pipeline_describe(of(h), nullptr, 0, &number); },
       [=](void* h) { return ssugraph_pipeline_describe_json(of(h), nullptr, 0, &number); },
   };

@@ -101,8 +101,27 @@ TEST_P(c_pipeline_test, tells_of_a_pipeline_what_cpp_tells) {
               return ssugraph_pipeline_plan(pipeline, 1, 1, to, capacity, length);
             }),
             to_string(expected.plan(1, 1)));
+  EXPECT_STATUS(ssugraph_pipeline_timings(pipeline, 2, 0, nullptr, 0, &number), INVALID_ARGUMENT);
   EXPECT_STATUS(ssugraph_pipeline_plan(pipeline, 2, 0, nullptr, 0, &number), INVALID_ARGUMENT);
   EXPECT_STATUS(ssugraph_pipeline_plan(pipeline, 0, 2, nullptr, 0, &number), INVALID_ARGUMENT);
+}
+
+TEST_P(c_pipeline_test, tells_what_was_measured) {
+  const model layers{GetParam(), make_layers(rounding_spec(), 1), false};
+  c_builder builder;
+  ASSERT_NO_FATAL_FAILURE(
+      create(builder, {.backend = "automatic", .stochastic_rounding = true}, buckets));
+  ASSERT_NO_FATAL_FAILURE(add_layer(builder, layers, 0));
+  c_pipeline pipeline;
+  ASSERT_STATUS(ssugraph_builder_build(builder, &pipeline), SUCCESS);
+  const std::string table = text_of([&](char* to, std::size_t capacity, std::size_t* length) {
+    return ssugraph_pipeline_timings(pipeline, 0, 1, to, capacity, length);
+  });
+  if (on_gpu()) {
+    EXPECT_NE(table.find("chosen"), std::string::npos) << table;
+  } else {
+    EXPECT_EQ(table, "") << "nothing is measured on the host";
+  }
 }
 
 TEST_P(c_pipeline_test, tells_of_a_lane_what_cpp_tells) {
