@@ -57,15 +57,12 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   float C[octet_size];
   widen<V::wide_io>(of_group.B, p.B.type, B);
   widen<V::wide_io>(of_group.C, p.C.type, C);
-  float h[octet_size];
+  float h[1][octet_size];
   const float sum = mine.update(
       B, C, step.decay, layer, [&](int r) { return V::sum::broadcast(step.dt, r); },
-      [&](int r) { return V::sum::broadcast(step.dt * x, r); },
-      [&](int r) -> auto& {
-        widen<typename V::state>(raw[r], h);
-        return h;
-      },
-      [&](int r, float part) { rounded.narrow(r, h, isnan(part), raw[r]); });
+      [&](int r) { return V::sum::broadcast(step.dt * x, r); }, h,
+      [&](int r) { widen<typename V::state>(raw[r], h[0]); },
+      [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); });
   float out = p.has_D ? __fmaf_rn(layer.D.value(p.D.type), x, sum) : sum;
   if (p.has_z) out *= silu(in.z.value(p.z.type));
 

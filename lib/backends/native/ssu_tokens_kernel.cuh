@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     std::uint32_t nans = 0;
     const float sum = mine.update(
         B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
-        [&](int r) { return stage.dt_x[at][stager.row(r)]; }, [&](int r) -> auto& { return h[r]; },
+        [&](int r) { return stage.dt_x[at][stager.row(r)]; }, h, [](int) {},
         [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; });
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {

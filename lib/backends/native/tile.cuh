@@ -225,14 +225,15 @@ struct tile {
   }
 
   /**
-   * One token: what `h(r)` refers to becomes the new state of row r, of which `keep(r, part)` then
-   * takes what is stored; `part` is this thread's part of the sum, NaN if any of h is. `dt(r)` and
-   * `dt_x(r)`: dt' and dt' x of the row. Returns the sum of the own row.
+   * One token: `h`, of all rows or of one at a time, becomes the new state. Of each row r,
+   * `load(r)` puts the old state there, and `keep(r, part)` takes what is stored of the new; `part`
+   * is this thread's part of the sum, NaN if any of h is. `dt(r)` and `dt_x(r)`: dt' and dt' x of
+   * the row. Returns the sum of the own row.
    */
-  template <class Scalar, class Product, class Row, class Keep>
+  template <int Held, class Scalar, class Product, class Load, class Keep>
   __device__ float update(const float (&B)[octet_size], const float (&C)[octet_size],
                           float decay_of_head, const head_parameters<V>& layer, Scalar dt,
-                          Product dt_x, Row h, Keep keep) const {
+                          Product dt_x, float (&h)[Held][octet_size], Load load, Keep keep) const {
     float decay[octet_size];
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)
@@ -251,7 +252,8 @@ struct tile {
         for (int i = 0; i < octet_size; ++i)
           decay[i] = exp2_approximate(decay[i] * of_row * log2_e);
       }
-      part[r] = update_row(h(r), decay, dt_x(r), B, C);
+      load(r);
+      part[r] = update_row(h[r % Held], decay, dt_x(r), B, C);
       keep(r, part[r]);
     }
     return V::sum::of(part, lane);
