@@ -70,8 +70,7 @@ ssugraph_status ssugraph_dispatch_plan(const ssugraph_dispatch* dispatch,
                                        size_t* length) {
   return guarded([&] {
     const auto object = object_of(dispatch);
-    check_room("text", text, capacity);
-    copy_text(to_string(object->plan(args_of(args))), text, capacity, length);
+    write_text(text, capacity, length, [&] { return to_string(object->plan(args_of(args))); });
   });
 }
 

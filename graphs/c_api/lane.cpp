@@ -53,9 +53,9 @@ ssugraph_status ssugraph_lane_rebind(ssugraph_lane* lane, const ssugraph_binding
                                      size_t binding_count, int32_t* outcomes, size_t capacity,
                                      size_t* count) {
   return guarded([&] {
-    check_room("outcomes", outcomes, capacity);
     const auto object = object_of(lane);
-    copy_out(object->rebind(bindings_of(bindings, binding_count)), outcomes, capacity, count);
+    write_array("outcomes", outcomes, capacity, count,
+                [&] { return object->rebind(bindings_of(bindings, binding_count)); });
   });
 }
 
@@ -124,24 +124,24 @@ ssugraph_status ssugraph_lane_get_bucket_stats(const ssugraph_lane* lane, size_t
 ssugraph_status ssugraph_lane_batch_histogram(const ssugraph_lane* lane, uint64_t* histogram,
                                               size_t capacity, size_t* count) {
   return guarded([&] {
-    check_room("histogram", histogram, capacity);
-    copy_out(object_of(lane)->batch_histogram(), histogram, capacity, count);
+    const auto object = object_of(lane);
+    write_array("histogram", histogram, capacity, count, [&] { return object->batch_histogram(); });
   });
 }
 
 ssugraph_status ssugraph_lane_describe_json(const ssugraph_lane* lane, char* text, size_t capacity,
                                             size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
-    copy_text(object_of(lane)->describe_json(), text, capacity, length);
+    const auto object = object_of(lane);
+    write_text(text, capacity, length, [&] { return object->describe_json(); });
   });
 }
 
 ssugraph_status ssugraph_lane_dot(const ssugraph_lane* lane, int32_t bucket, char* text,
                                   size_t capacity, size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
-    copy_text(object_of(lane)->dot(bucket), text, capacity, length);
+    const auto object = object_of(lane);
+    write_text(text, capacity, length, [&] { return object->dot(bucket); });
   });
 }
 
@@ -149,10 +149,12 @@ ssugraph_status ssugraph_lane_time_buckets(ssugraph_lane* lane, int32_t rounds,
                                            ssugraph_bucket_time* times, size_t capacity,
                                            size_t* count, ssugraph_stream stream) {
   return guarded([&] {
-    check_room("times", times, capacity);
-    std::vector<ssugraph_bucket_time> measured;
-    for (const auto& [bucket, microseconds] : object_of(lane)->time_buckets(rounds, stream))
-      measured.push_back({bucket, microseconds});
-    copy_out(measured, times, capacity, count);
+    const auto object = object_of(lane);
+    write_array("times", times, capacity, count, [&] {
+      std::vector<ssugraph_bucket_time> measured;
+      for (const auto& [bucket, microseconds] : object->time_buckets(rounds, stream))
+        measured.push_back({bucket, microseconds});
+      return measured;
+    });
   });
 }

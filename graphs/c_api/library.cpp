@@ -14,6 +14,19 @@
 using namespace ssugraph;
 using namespace ssugraph::c_api;
 
+namespace {
+
+/** The buckets of the policy that `make` gives. */
+template <class Make>
+void write_buckets(std::int32_t* buckets, std::size_t capacity, std::size_t* count, Make&& make) {
+  write_array("buckets", buckets, capacity, count, [&] {
+    const bucket_policy policy = make();
+    return std::vector(policy.buckets().begin(), policy.buckets().end());
+  });
+}
+
+}  // namespace
+
 int32_t ssugraph_version() {
   return SSUGRAPH_VERSION_MAJOR * 10000 + SSUGRAPH_VERSION_MINOR * 100 + SSUGRAPH_VERSION_PATCH;
 }
@@ -43,16 +56,15 @@ ssugraph_status ssugraph_seed_draw(uint64_t seed, uint64_t n, int64_t* draw) {
 ssugraph_status ssugraph_buckets_powers_of_two(int32_t max_batch, int32_t* buckets, size_t capacity,
                                                size_t* count) {
   return guarded([&] {
-    check_room("buckets", buckets, capacity);
-    copy_out(bucket_policy::powers_of_two(max_batch).buckets(), buckets, capacity, count);
+    write_buckets(buckets, capacity, count,
+                  [&] { return bucket_policy::powers_of_two(max_batch); });
   });
 }
 
 ssugraph_status ssugraph_buckets_serving(int32_t max_batch, int32_t* buckets, size_t capacity,
                                          size_t* count) {
   return guarded([&] {
-    check_room("buckets", buckets, capacity);
-    copy_out(bucket_policy::serving(max_batch).buckets(), buckets, capacity, count);
+    write_buckets(buckets, capacity, count, [&] { return bucket_policy::serving(max_batch); });
   });
 }
 
@@ -61,12 +73,11 @@ ssugraph_status ssugraph_suggest_buckets(const uint64_t* histogram, size_t batch
                                          size_t time_count, int32_t* buckets, size_t capacity,
                                          size_t* count) {
   return guarded([&] {
-    check_room("buckets", buckets, capacity);
-    std::vector<bucket_time> measured;
-    for (const auto& [bucket, microseconds] : array("times", times, time_count))
-      measured.push_back({bucket, microseconds});
-    const bucket_policy suggested =
-        suggest_buckets(array("histogram", histogram, batch_count), max_graphs, measured);
-    copy_out(suggested.buckets(), buckets, capacity, count);
+    write_buckets(buckets, capacity, count, [&] {
+      std::vector<bucket_time> measured;
+      for (const auto& [bucket, microseconds] : array("times", times, time_count))
+        measured.push_back({bucket, microseconds});
+      return suggest_buckets(array("histogram", histogram, batch_count), max_graphs, measured);
+    });
   });
 }

@@ -54,8 +54,8 @@ ssugraph_status ssugraph_pipeline_step_index(const ssugraph_pipeline* pipeline, 
 ssugraph_status ssugraph_pipeline_buckets(const ssugraph_pipeline* pipeline, int32_t* buckets,
                                           size_t capacity, size_t* count) {
   return guarded([&] {
-    check_room("buckets", buckets, capacity);
-    copy_out(object_of(pipeline)->buckets().buckets(), buckets, capacity, count);
+    const auto object = object_of(pipeline);
+    write_array("buckets", buckets, capacity, count, [&] { return object->buckets().buckets(); });
   });
 }
 
@@ -73,9 +73,8 @@ ssugraph_status ssugraph_pipeline_plan(const ssugraph_pipeline* pipeline, size_t
                                        size_t bucket_index, char* text, size_t capacity,
                                        size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
     const auto object = object_of(pipeline);
-    copy_text(to_string(object->plan(step, bucket_index)), text, capacity, length);
+    write_text(text, capacity, length, [&] { return to_string(object->plan(step, bucket_index)); });
   });
 }
 
@@ -83,24 +82,23 @@ ssugraph_status ssugraph_pipeline_timings(const ssugraph_pipeline* pipeline, siz
                                           size_t bucket_index, char* text, size_t capacity,
                                           size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
     const auto object = object_of(pipeline);
-    copy_text(to_table(object->plan(step, bucket_index)), text, capacity, length);
+    write_text(text, capacity, length, [&] { return to_table(object->plan(step, bucket_index)); });
   });
 }
 
 ssugraph_status ssugraph_pipeline_describe(const ssugraph_pipeline* pipeline, char* text,
                                            size_t capacity, size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
-    copy_text(object_of(pipeline)->describe(), text, capacity, length);
+    const auto object = object_of(pipeline);
+    write_text(text, capacity, length, [&] { return object->describe(); });
   });
 }
 
 ssugraph_status ssugraph_pipeline_describe_json(const ssugraph_pipeline* pipeline, char* text,
                                                 size_t capacity, size_t* length) {
   return guarded([&] {
-    check_room("text", text, capacity);
-    copy_text(object_of(pipeline)->describe_json(), text, capacity, length);
+    const auto object = object_of(pipeline);
+    write_text(text, capacity, length, [&] { return object->describe_json(); });
   });
 }

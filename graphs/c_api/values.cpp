@@ -118,13 +118,4 @@ std::string text(const char* name, const char* given) {
   return given;
 }
 
-void copy_text(std::string_view from, char* to, std::size_t capacity, std::size_t* length) {
-  if (capacity > 0) {
-    const std::size_t fits = std::min(capacity - 1, from.size());
-    std::memcpy(to, from.data(), fits);
-    to[fits] = '\0';
-  }
-  if (length != nullptr) *length = from.size();
-}
-
 }  // namespace ssugraph::c_api

@@ -11,7 +11,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
 
 /** Values that cross the C API: strings, flags, arrays, structs that grow. */
@@ -70,22 +69,29 @@ template <class T>
   throw invalid_argument{name, "an array of " + std::to_string(count), "null"};
 }
 
-/** Throws invalid_argument for what `copy_out` could not take: checked before anything runs. */
-template <class T>
-void check_room(const char* name, const T* to, std::size_t capacity) {
-  static_cast<void>(array(name, to, capacity));
-}
-
-/** As many elements as fit, and how many there are. */
-template <class T, class From>
-void copy_out(const From& from, T* to, std::size_t capacity, std::size_t* count) {
-  const std::size_t fits = std::min(capacity, from.size());
+/** Writes of what `make` gives as many elements as fit, and how many there are. Throws
+ *  invalid_argument, before it calls `make`, if there is room for elements and no array. */
+template <class T, class Make>
+void write_array(const char* name, T* to, std::size_t capacity, std::size_t* count, Make&& make) {
+  const std::span<T> room = array(name, to, capacity);
+  const auto from = make();
+  const std::size_t fits = std::min(room.size(), from.size());
   for (std::size_t i = 0; i < fits; ++i)
-    to[i] = static_cast<T>(from[i]);
+    room[i] = static_cast<T>(from[i]);
   if (count != nullptr) *count = from.size();
 }
 
-/** As much text as fits with its closing zero, and the length of all of it. */
-void copy_text(std::string_view from, char* to, std::size_t capacity, std::size_t* length);
+/** The same with as much text as fits with its closing zero, and the length of all of it. */
+template <class Make>
+void write_text(char* to, std::size_t capacity, std::size_t* length, Make&& make) {
+  const std::span<char> room = array("text", to, capacity);
+  const std::string from = make();
+  if (!room.empty()) {
+    const std::size_t fits = std::min(room.size() - 1, from.size());
+    std::memcpy(room.data(), from.data(), fits);
+    room[fits] = '\0';
+  }
+  if (length != nullptr) *length = from.size();
+}
 
 }  // namespace ssugraph::c_api

@@ -7,25 +7,10 @@ python3 -c 'import matplotlib' 2>/dev/null || {
   echo "skipped: python3 has no matplotlib"
   exit 77
 }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+# shellcheck source-path=SCRIPTDIR source=expect.sh
+source "$profiling/tests/expect.sh"
 export PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=$work
 
-expect() { # text that must be in it, file
-  grep -qF -- "$1" "$2" || {
-    echo "expected '$1' in:"
-    cat "$2"
-    exit 1
-  }
-}
-expect_failure() { # text, command...
-  if "${@:2}" &>output; then
-    echo "expected a failure: ${*:2}"
-    exit 1
-  fi
-  expect "$1" output
-}
 timeline() { "$profiling/plot_timeline.py" "$@" --output step.svg; }
 roofline() { "$profiling/plot_roofline.py" "$@" --output new/roofline.svg; }
 

@@ -4,24 +4,8 @@
 
 set -euo pipefail
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-
-expect() { # text that must be in it, file
-  grep -qF -- "$1" "$2" || {
-    echo "expected '$1' in:"
-    cat "$2"
-    exit 1
-  }
-}
-expect_failure() { # text, command...
-  if "${@:2}" &>output; then
-    echo "expected a failure: ${*:2}"
-    exit 1
-  fi
-  expect "$1" output
-}
+# shellcheck source-path=SCRIPTDIR source=expect.sh
+source "$scripts/tests/expect.sh"
 
 # Whatever of a CUDA toolkit the PATH has, it has no ncu and no nsys here.
 mkdir empty

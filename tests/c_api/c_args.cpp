@@ -1,5 +1,6 @@
 #include "tests/c_api/c_args.hpp"
 
+#include "tests/c_api/c_fields.hpp"
 #include "tests/support/arena.hpp"
 
 #include <algorithm>
@@ -23,25 +24,6 @@ DLDataType c_dtype(dtype type) {
   }
   throw std::logic_error{"no such dtype"};
 }
-
-/** The fields of ssugraph_ssu_args in the order of `ssu_tensors`. */
-constexpr std::array fields{
-    &ssugraph_ssu_args::state,
-    &ssugraph_ssu_args::x,
-    &ssugraph_ssu_args::dt,
-    &ssugraph_ssu_args::A,
-    &ssugraph_ssu_args::B,
-    &ssugraph_ssu_args::C,
-    &ssugraph_ssu_args::D,
-    &ssugraph_ssu_args::z,
-    &ssugraph_ssu_args::dt_bias,
-    &ssugraph_ssu_args::out,
-    &ssugraph_ssu_args::state_batch_indices,
-    &ssugraph_ssu_args::dst_state_batch_indices,
-    &ssugraph_ssu_args::num_accepted_tokens,
-    &ssugraph_ssu_args::cu_seqlens,
-    &ssugraph_ssu_args::rand_seed,
-};
 
 std::int32_t c_toggle(std::optional<bool> value) {
   if (!value) return SSUGRAPH_TOGGLE_DEFAULT;
@@ -67,10 +49,10 @@ void c_tensor::set(const tensor_view& view, bool on_gpu) {
 
 c_args::c_args(const ssu_args& from, bool on_gpu) {
   args.struct_size = sizeof args;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
+  for (std::size_t i = 0; i < c_fields.size(); ++i) {
     const tensor_view& view = from.*ssu_tensors[i].member;
     tensors[i].set(view, on_gpu);
-    if (view) args.*fields[i] = &tensors[i].tensor;
+    if (view) args.*c_fields[i] = &tensors[i].tensor;
   }
   args.null_block_id = from.null_block_id;
   args.max_seqlen = from.max_seqlen;

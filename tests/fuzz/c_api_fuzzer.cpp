@@ -1,6 +1,8 @@
 // Arbitrary tensors and scalars through the validation of the C API. Nothing runs on a tensor, so
 // that their addresses may be anything. The first bytes choose a right call; the rest spoil it.
 
+#include "tests/c_api/c_fields.hpp"
+
 #include <ssugraph/ssugraph.h>
 
 #include <algorithm>
@@ -53,21 +55,8 @@ class input {
 
 enum { state, x, dt, A, B, C, D, z, dt_bias, out, slots, dst, accepted, boundaries, seed, tensors };
 
-constexpr std::array fields{&ssugraph_ssu_args::state,
-                            &ssugraph_ssu_args::x,
-                            &ssugraph_ssu_args::dt,
-                            &ssugraph_ssu_args::A,
-                            &ssugraph_ssu_args::B,
-                            &ssugraph_ssu_args::C,
-                            &ssugraph_ssu_args::D,
-                            &ssugraph_ssu_args::z,
-                            &ssugraph_ssu_args::dt_bias,
-                            &ssugraph_ssu_args::out,
-                            &ssugraph_ssu_args::state_batch_indices,
-                            &ssugraph_ssu_args::dst_state_batch_indices,
-                            &ssugraph_ssu_args::num_accepted_tokens,
-                            &ssugraph_ssu_args::cu_seqlens,
-                            &ssugraph_ssu_args::rand_seed};
+using ssugraph::test::c_fields;
+static_assert(c_fields.size() == tensors);
 
 /** A right call of one mode, its structs at the front of memory that a wrong size may reach. */
 class call {
@@ -136,7 +125,7 @@ class call {
         tensor.shape = nullptr;
         break;
       case 8:
-        args().*fields[what] = value % 2 == 0 ? nullptr : &tensor;
+        args().*c_fields[what] = value % 2 == 0 ? nullptr : &tensor;
         break;
       case 9:
         tensor.data = memory_.data() + value % memory_.size();
@@ -165,7 +154,7 @@ class call {
       strides_[which][axis] = stride;
       stride *= shapes_[which][axis];
     }
-    args().*fields[which] = &tensor;
+    args().*c_fields[which] = &tensor;
   }
 
   /** A number of any size: one byte, one shifted to anywhere, or all of it. */
