@@ -89,7 +89,8 @@ ncu --graph-profiling=node --clock-control=none --cache-control=all "${range[@]}
   --kernel-name="regex:$kernel" --launch-skip="$skip" --launch-count="$count" \
   --section=SpeedOfLight --section=MemoryWorkloadAnalysis --section=Occupancy \
   --section=LaunchStats --section=SchedulerStats --section=WarpStateStats --metrics="$metrics" \
-  --force-overwrite --export="$name" "$@"
+  --force-overwrite --export="$name" "$@" ||
+  fail "ncu gave up (see above); if it may not read the counters, the head of $0 says who may"
 [[ -f $name.ncu-rep ]] || fail "no kernel that matches '$kernel' was profiled $where (see" \
   "above): is the bucket right, and has the program NVTX ranges (SSUGRAPH_NVTX)?"
 

@@ -30,7 +30,12 @@ case $1 in
     echo '"","","","","us","register/thread"'
     echo '"0","ssu_kernel<a, b>(c)","(8, 128, 4)","(128, 1, 1)","12.35","62"'
     ;;
-  *) [[ $* == *absent* ]] || touch ssu.ncu-rep ;;
+  *)
+    if [[ $* == *forbidden* ]]; then
+      echo "==ERROR== ERR_NVGPUCTRPERM - The user does not have permission" && exit 1
+    fi
+    [[ $* == *absent* ]] || touch ssu.ncu-rep
+    ;;
 esac
 STAND_IN
 cat >tools/nsys <<'STAND_IN'
@@ -52,6 +57,7 @@ expect "   grid (8, 128, 4), block (128, 1, 1)" output
 expect "   time                         12.35 us" output
 expect "   registers a thread           62 register/thread" output
 expect_failure "no kernel that matches 'ssu' was profiled anywhere" "$scripts/ncu.sh" absent
+expect_failure "if it may not read the counters, the head of" "$scripts/ncu.sh" forbidden
 
 "$scripts/nsys.sh" program --option >output
 expect "--cuda-graph-trace=node" called
