@@ -71,6 +71,7 @@ bool tool_listens() noexcept {
 void report_to_tool(cudaGraph_t graph, std::int32_t bucket, const std::vector<owned_node>& nodes) {
   if (!tool_listens()) return;
   std::vector<tool_node> told;
+  told.reserve(nodes.size());
   for (const auto& [node, owner] : nodes) {
     told.push_back({node, owner.step.c_str(), owner.layer, owner.plan.c_str(), owner.bytes,
                     owner.bytes_a_sequence});

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -78,7 +79,7 @@ class cuda_lane final : public lane_engine {
         internal_{make_stream()},
         flown_{make_event()},
         arena_{layout_.bytes(), internal_.get()},
-        recorder_{std::in_place, *core_},
+        recorder_{std::make_unique<graph_recorder>(*core_)},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
     name_stream(internal_.get(), "ssugraph lane");
@@ -431,7 +432,7 @@ class cuda_lane final : public lane_engine {
   cuda_event flown_;
   std::optional<mapped_report> report_;
   stream_ordered_memory arena_;
-  std::optional<graph_recorder> recorder_;
+  std::unique_ptr<graph_recorder> recorder_;
   caller_capture capture_;
   std::vector<bucket_entry> buckets_;
   std::uint64_t lazy_builds_ = 0;

@@ -64,6 +64,7 @@ std::vector<described_edge> read_edges(cudaGraph_t graph, const node_places& pla
   check_cuda(cudaGraphGetEdges(graph, from.data(), to.data(), data.data(), &count),
              "cudaGraphGetEdges");
   std::vector<described_edge> edges;
+  edges.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     edges.push_back({places.at(from[i]), places.at(to[i]),
                      data[i].type == cudaGraphDependencyTypeProgrammatic, data[i].from_port,

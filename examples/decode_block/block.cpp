@@ -107,7 +107,7 @@ class stack_builder {
 
   /** x, B and C are slices of the rows of the convolution, dt the end of the rows of in_proj. One
    * A, D, dt and dt_bias a head: spread over dim and dstate by strides of 0. */
-  ssugraph::ssu_args ssu_arguments(std::size_t layer) const {
+  [[nodiscard]] ssugraph::ssu_args ssu_arguments(std::size_t layer) const {
     const auto& [model_name, layers, d_model, nheads, dim, dstate, ngroups] = model_;
     const layer_weights& weights = weights_.layers[layer];
     const std::int64_t rows = memory_.max_batch;

@@ -144,7 +144,7 @@ void compare_with_cpu(const std::vector<bf16>& got, const std::vector<double>& w
   const double rms = root_mean_square(want);
   std::vector<double> errors(want.size());
   for (std::size_t i = 0; i < want.size(); ++i) {
-    const double here = static_cast<double>(__bfloat162float(got[i]));
+    const auto here = static_cast<double>(__bfloat162float(got[i]));
     errors[i] = std::abs(here - want[i]);
     const double share = errors[i] / (element_tolerance * (std::abs(want[i]) + rms));
     if (!(share <= 1)) {  // a NaN is an error, too

@@ -49,7 +49,9 @@ struct flight {
       mark = make_event();
   }
 
-  cudaEvent_t at(moment point) const { return marks[static_cast<std::size_t>(point)].get(); }
+  [[nodiscard]] cudaEvent_t at(moment point) const {
+    return marks[static_cast<std::size_t>(point)].get();
+  }
 
   unique_pinned table;
   std::array<unique_event, moments> marks;
@@ -64,7 +66,7 @@ class cuda_machine final : public machine {
 
   ~cuda_machine() override { (void)cudaStreamSynchronize(stream_.get()); }
 
-  std::string name() const override {
+  [[nodiscard]] std::string name() const override {
     int device = 0;
     cudaDeviceProp properties{};
     check(cudaGetDevice(&device), "cudaGetDevice");
@@ -72,9 +74,9 @@ class cuda_machine final : public machine {
     return properties.name;
   }
 
-  ssugraph::stream_handle stream() const override { return stream_.get(); }
+  [[nodiscard]] ssugraph::stream_handle stream() const override { return stream_.get(); }
 
-  std::size_t free_bytes() const override {
+  [[nodiscard]] std::size_t free_bytes() const override {
     std::size_t free = 0;
     std::size_t total = 0;
     check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");

@@ -6,6 +6,7 @@ namespace ssugraph::detail {
 
 std::vector<void*> kernel_launch::argument_pointers() const {
   std::vector<void*> pointers;
+  pointers.reserve(offsets_.size());
   for (const std::size_t offset : offsets_) {
     pointers.push_back(const_cast<std::byte*>(bytes_.data()) + offset);
   }

@@ -59,7 +59,7 @@ class kernel_launch {
     static_assert(std::is_trivially_copyable_v<Argument> && alignof(Argument) <= alignment);
     const std::size_t offset = (bytes_.size() + alignment - 1) / alignment * alignment;
     bytes_.resize(offset + sizeof argument);
-    std::memcpy(bytes_.data() + offset, &argument, sizeof argument);
+    std::memcpy(bytes_.data() + offset, static_cast<const void*>(&argument), sizeof argument);
     offsets_.push_back(offset);
   }
 

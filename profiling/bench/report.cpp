@@ -162,7 +162,7 @@ json_file::json_file(std::filesystem::path path) : path_{std::move(path)} {
 
 void json_file::write(const nlohmann::json& report) const {
   std::ofstream file{path_};
-  file << report.dump(1) << std::endl;
+  file << report.dump(1) << '\n' << std::flush;
   if (!file) throw std::runtime_error{"--json: writing " + path_.string() + " failed"};
 }
 

@@ -26,7 +26,7 @@ struct domain {
 };
 
 domain& domain_of(nvtxDomainHandle_t handle) {
-  static domain* const global = new domain{""};
+  static auto* const global = new domain{""};
   return handle == nullptr ? *global : *reinterpret_cast<domain*>(handle);
 }
 

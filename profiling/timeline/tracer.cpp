@@ -10,10 +10,10 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -257,7 +257,7 @@ void CUPTIAPI tracer::on_buffer_completed(CUcontext context, std::uint32_t strea
 
 /** What kernels, copies and memsets have in common. */
 template <class Record>
-device_event event_of(const Record& record, std::string name) {
+device_event event_of(const Record& record, std::string&& name) {
   return {.time = {record.start, record.end},
           .name = std::move(name),
           .device = record.deviceId,

@@ -23,7 +23,7 @@ constexpr std::int64_t max_slot_elements = std::numeric_limits<std::int32_t>::ma
 constexpr std::int64_t max_ratio = 64;
 /** A thread of the block loads dt of each token. */
 constexpr std::int64_t max_tokens = 128;
-constexpr std::int64_t max_shared_bytes = 227 * 1024;
+constexpr std::int64_t max_shared_bytes = std::int64_t{227} * 1024;
 constexpr std::int64_t min_tma_dim = 64;
 constexpr std::int64_t max_vertical_dim = 128;
 constexpr std::int64_t max_box = 256;

@@ -109,6 +109,7 @@ tile_choice choose_tile(const std::vector<const triton_image*>& images, const ss
   }
   const std::int64_t programs = sequences * problem.nheads;
   std::vector<std::pair<double, const tile_entry*>> nearest;
+  nearest.reserve(std::size(tile_table));
   for (const tile_entry& entry : tile_table) {
     nearest.emplace_back(distance(entry, problem, programs), &entry);
   }
@@ -128,7 +129,7 @@ std::string tile_name(const triton_image& image) {
 std::string manifest_line(const ssu_problem& problem) {
   const std::int64_t block =
       *std::ranges::find_if(dstate_blocks, [&](auto size) { return size >= problem.dstate; });
-  constexpr int warps = 4;
+  constexpr std::int64_t warps = 4;
   const std::int64_t rows = warps * 32 / (block / octet_size);
   return std::string{"state="} + (problem.stochastic_rounding ? "rounded_" : "") +
          std::string{to_string(problem.state_dtype)} +
