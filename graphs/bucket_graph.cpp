@@ -138,9 +138,10 @@ class graph_recorder::attempt {
   recorded_step add(cuda_graph& graph, const ssu_step& step) {
     const step_plan& planned = step.plans[bucket_index_];
     const ssu_args args = layout_.step_arguments(step_, bucket_);
-    recorded_step recorded = add(graph, lower(planned, args, front_));
-    front_ = core_.programmatic_dependent_launch ? front_of(planned, args) : launch_front{};
-    return recorded;
+    const bool programmatic = core_.programmatic_dependent_launch;
+    auto [launch, behind] = lower(planned, args, front_, programmatic ? next_ssu() : nullptr);
+    front_ = programmatic ? std::move(behind) : launch_front{};
+    return add(graph, std::move(launch));
   }
 
   recorded_step add(cuda_graph& graph, const custom_step& step) {
@@ -148,6 +149,13 @@ class graph_recorder::attempt {
     front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
                                                  : launch_front{};
     return recorded;
+  }
+
+  /** The plan of the step behind, if that is an SSU. */
+  [[nodiscard]] const step_plan* next_ssu() const {
+    if (step_ + 1 == core_.steps.size()) return nullptr;
+    const ssu_step* next = core_.steps[step_ + 1].ssu();
+    return next != nullptr ? &next->plans[bucket_index_] : nullptr;
   }
 
   [[nodiscard]] std::string place() const { return place_of(core_.steps[step_].name, bucket_); }

@@ -43,6 +43,7 @@ void wait_in_full(const capture_state& here, cudaStream_t stream) {
 void report(cudaGraph_t graph, std::int32_t bucket, const std::vector<cudaGraphNode_t>& nodes,
             const node_owner& owner) {
   std::vector<owned_node> owned;
+  owned.reserve(nodes.size());
   for (const cudaGraphNode_t node : nodes)
     owned.push_back({node, owner});
   report_to_tool(graph, bucket, owned);
@@ -104,8 +105,9 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
     const step_plan& planned = ssu->plans[bucket_index_];
     const ssu_args args = layout.step_arguments(step, bucket);
     wait_in_full(here, stream);
-    enqueue(lower(planned, args, front_at(here)), step, here, stream);
-    behind = front_of(planned, args);
+    lowered_step lowered = lower(planned, args, front_at(here), nullptr);
+    enqueue(lowered.launch, step, here, stream);
+    behind = std::move(lowered.behind);
   } else {
     enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, here, stream);
   }

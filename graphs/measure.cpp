@@ -235,13 +235,13 @@ double measuring_bench::measure_copy_rate() {
   const auto [whole, before_first] = extent_of(scratch_.state);
   const std::int64_t half = std::min(static_cast<std::int64_t>(whole) / 2, most_copied_bytes);
   auto* from = static_cast<std::byte*>(scratch_.state.data()) - before_first;
-  std::vector<double> times;
-  for (int round = 0; round < min_rounds; ++round) {
-    times.push_back(time_us([&] {
+  std::vector<double> times(min_rounds);
+  for (double& time : times) {
+    time = time_us([&] {
       check_cuda(cudaMemcpyAsync(from + half, from, static_cast<std::size_t>(half),
                                  cudaMemcpyDeviceToDevice, stream_.get()),
                  "cudaMemcpyAsync within scratch");
-    }));
+    });
   }
   return 2.0 * static_cast<double>(half) / median(std::move(times));
 }
@@ -303,9 +303,10 @@ cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t 
   const step_plan planned = executable(
       resolve(*find_backend(candidate.backend), problem_, sequences, candidate.algorithm));
   std::vector<chain_link> links;
+  links.reserve(static_cast<std::size_t>(launches_of(sequences)));
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
     links.push_back({&planned, arguments(sequences, launch)});
-  const cuda_graph graph = record(lower_chain(links, true));
+  const cuda_graph graph = record(lower_chain(links));
   if (tool_listens()) report(graph.get(), planned.plan);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");

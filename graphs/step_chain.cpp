@@ -34,31 +34,40 @@ bool leaves_alone(const launch_front& front, const ssu_args& args, bool state_al
   });
 }
 
+bool may_start_early(const step_plan& planned) {
+  return as_kernel(planned) != nullptr && planned.overlaps;
+}
+
 }  // namespace
 
-step_launch lower(const step_plan& planned, const ssu_args& args, const launch_front& front) {
+lowered_step lower(const step_plan& planned, const ssu_args& args, const launch_front& front,
+                   const step_plan* next) {
   const kernel_backend* backend = as_kernel(planned);
-  if (backend == nullptr) return foreign_launch{planned.backend, planned.plan, args};
+  if (backend == nullptr) return {foreign_launch{planned.backend, planned.plan, args}, {}};
+  launch_context context;
   const bool overlaps = planned.overlaps && front.may_overlap;
-  kernel_launch launch =
-      backend->lower(planned.plan, args,
-                     {.state_ahead = overlaps && leaves_alone(front, args, true),
-                      .inputs_ahead = overlaps && leaves_alone(front, args, false)});
+  context.state_ahead = overlaps && leaves_alone(front, args, true);
+  context.inputs_ahead = overlaps && leaves_alone(front, args, false);
+  const bool waits_first = overlaps && !context.state_ahead;
+  context.triggers_ahead = !waits_first && next != nullptr && may_start_early(*next);
+  kernel_launch launch = backend->lower(planned.plan, args, context);
   launch.set_programmatic(overlaps);
-  return launch;
+
+  launch_front behind;
+  if (context.triggers_ahead) behind = front;
+  behind.may_overlap = true;
+  behind.tensors.insert(behind.tensors.end(), {args.state, args.out});
+  return {std::move(launch), std::move(behind)};
 }
 
-launch_front front_of(const step_plan& planned, const ssu_args& args) {
-  if (as_kernel(planned) == nullptr) return {};
-  return {.may_overlap = true, .tensors = {args.state, args.out}};
-}
-
-std::vector<step_launch> lower_chain(std::span<const chain_link> links, bool programmatic) {
+std::vector<step_launch> lower_chain(std::span<const chain_link> links) {
   std::vector<step_launch> launches;
   launch_front front;
-  for (const chain_link& link : links) {
-    launches.push_back(lower(*link.planned, link.args, front));
-    if (programmatic) front = front_of(*link.planned, link.args);
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const step_plan* next = i + 1 < links.size() ? links[i + 1].planned : nullptr;
+    auto [launch, behind] = lower(*links[i].planned, links[i].args, front, next);
+    launches.push_back(std::move(launch));
+    front = std::move(behind);
   }
   return launches;
 }

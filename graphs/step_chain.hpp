@@ -34,32 +34,35 @@ struct custom_launch {
 /** One step on its arguments, as a value. */
 using step_launch = std::variant<kernel_launch, foreign_launch, custom_launch>;
 
-/** What a library kernel must know of the launch in front of it. */
+/** What a library kernel must know of the launches in front of it. */
 struct launch_front {
-  bool may_overlap = false;            ///< it may start while that one still runs
-  std::vector<tensor_view> tensors{};  ///< that one writes these
+  bool may_overlap = false;            ///< it may start while they still run
+  std::vector<tensor_view> tensors{};  ///< those that may still run write these
   std::vector<byte_range> ranges{};    ///< and these
 };
 
-/** One SSU step as a launch behind `front`: programmatic only if `front` allows it. */
-[[nodiscard]] step_launch lower(const step_plan& planned, const ssu_args& args,
-                                const launch_front& front);
+/** An SSU step as a launch, and what the launch behind it must know. */
+struct lowered_step {
+  step_launch launch;
+  launch_front behind;
+};
 
-/** What the launch behind an SSU step must know of it. */
-[[nodiscard]] launch_front front_of(const step_plan& planned, const ssu_args& args);
+/**
+ * One SSU step behind `front`: programmatic only if `front` allows it. `next`: the SSU step that is
+ * launched right behind it by what `behind` says, or null. Between the two of them, and so through
+ * any number of such steps, kernels are let start before the ones in front of theirs are over.
+ */
+[[nodiscard]] lowered_step lower(const step_plan& planned, const ssu_args& args,
+                                 const launch_front& front, const step_plan* next);
 
 struct chain_link {
   const step_plan* planned;
   ssu_args args;
 };
 
-/**
- * Lowers SSU steps that run one after another. Between neighbouring library kernels of which the
- * later `overlaps`, the launch is programmatic (`programmatic` false: nowhere); the first waits in
- * full.
- */
-[[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links,
-                                                   bool programmatic);
+/** Lowers SSU steps that run one after another, programmatically wherever that may be; the first
+ *  waits in full. */
+[[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links);
 
 /** Enqueues one step. Throws cuda_error, and what a callable or a user's backend throws. */
 void launch(const step_launch& step, stream_handle stream);

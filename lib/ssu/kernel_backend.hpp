@@ -18,6 +18,9 @@ struct launch_context {
   bool state_ahead = false;
   /** Nor anything else that this one reads. */
   bool inputs_ahead = false;
+  /** The launch behind knows what all launches in front of it write that may still run: let it
+   * start at once, before this one's own wait. */
+  bool triggers_ahead = false;
 };
 
 /** A backend whose plans lower to one kernel launch, and so to one graph node without a capture. */

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <string>
 #include <vector>
 
 /**
@@ -142,6 +144,79 @@ TEST_F(programmatic_launch, of_layers_that_share_one_state) {
   const auto expected = run_shared(false);
   for (int repeat = 0; repeat < 5; ++repeat)
     EXPECT_EQ(run_shared(true), expected);
+}
+
+/** Four layers; the kernels of the last three start while the first, with one long sequence, still
+ *  runs. */
+class behind_a_slow_layer : public programmatic_launch {
+ protected:
+  static std::vector<ssu_case> slow_and_fast() {
+    case_spec spec;
+    spec.mode = ssu_mode::varlen;
+    spec.has_cu_seqlens = true;
+    spec.batch = 16;
+    spec.capacity = 16;
+    spec.max_seqlen = 400;
+    spec.nheads = 2;
+    spec.dim = 8;
+    auto cases = make_layers(spec, 4);
+    for (ssu_case& test : cases)
+      make_one_long(test, &test == &cases.front() ? 3 : spec.batch);
+    return cases;
+  }
+
+  /** `connect` makes the layers' arguments depend on one another. */
+  template <class Connect>
+  static void expect_same_when(Connect connect) {
+    const auto cases = slow_and_fast();
+    const auto run_connected = [&](bool overlap, lane_call call) {
+      model layers{target::cuda, cases, false};
+      std::vector<ssu_args> args;
+      for (std::size_t i = 0; i < cases.size(); ++i)
+        args.push_back(layers.args(i));
+      connect(args);
+      const placed_stream stream{place::device};
+      pipeline_builder builder{{}, bucket_policy{{16}}};
+      builder.programmatic_dependent_launch(overlap);
+      for (std::size_t i = 0; i < args.size(); ++i)
+        builder.ssu("layer " + std::to_string(i), args[i], {.shares_state = true});
+      lane lane = builder.build().make_lane(stream.get());
+      for (int i = 0; i < replays; ++i) {
+        if (call == lane_call::replay) {
+          lane.replay(16, stream.get());
+        } else {
+          lane.run_eager(16, stream.get());
+        }
+      }
+      stream.wait();
+      return layers.read();
+    };
+    const auto expected = run_connected(false, lane_call::replay);
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      EXPECT_EQ(run_connected(true, lane_call::replay), expected);
+      EXPECT_EQ(run_connected(true, lane_call::run_eager), expected);
+    }
+  }
+};
+
+TEST_F(behind_a_slow_layer, each_on_a_state_of_its_own) {
+  expect_same_when([](std::vector<ssu_args>&) {});
+}
+
+TEST_F(behind_a_slow_layer, the_second_next_has_its_state) {
+  expect_same_when([](std::vector<ssu_args>& args) { args[2].state = args[0].state; });
+}
+
+TEST_F(behind_a_slow_layer, the_last_has_its_state) {
+  expect_same_when([](std::vector<ssu_args>& args) { args[3].state = args[0].state; });
+}
+
+TEST_F(behind_a_slow_layer, the_second_next_reads_its_out) {
+  expect_same_when([](std::vector<ssu_args>& args) { args[2].x = args[0].out; });
+}
+
+TEST_F(behind_a_slow_layer, the_last_reads_its_out) {
+  expect_same_when([](std::vector<ssu_args>& args) { args[3].x = args[0].out; });
 }
 
 /** Which it read ahead before. */

@@ -18,11 +18,13 @@ struct kernel_key {
 
 /**
  * Which kernels there are: 2, 4 and 8 rows where that decides speed, else fewer. A row's sum ends
- * in one of at most eight of its threads, so that no thread has more rows than that.
+ * in one of at most eight of its threads, and a thread has no more rows than that; but for rows of
+ * two threads, which would be too short to keep many loads in flight.
  */
 constexpr bool is_compiled(const kernel_key& key) {
   if (!key.vector) return key.lanes == 32 && key.rows == 2;
-  const int most = std::min(key.lanes, key.tied && !key.wide_io ? 8 : 4);
+  const int threads = key.lanes == 2 && key.one_token && !key.wide_io ? 4 : key.lanes;
+  const int most = std::min(threads, key.tied && !key.wide_io ? 8 : 4);
   return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
 }
 

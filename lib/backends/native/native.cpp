@@ -104,8 +104,7 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
 /** The tile that the policy takes. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   const int lanes = lanes_for(problem.dstate);
-  const int enough = enough_blocks(!problem.has_cu_seqlens, problem.stochastic_rounding,
-                                   problem.state_dtype == dtype::float32);
+  const int enough = enough_blocks(!problem.has_cu_seqlens);
   const std::vector<tile_choice> tiles = vector_tiles(problem);
   return *std::ranges::find_if(tiles, [&](const tile_choice& tile) {
     const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
@@ -194,8 +193,7 @@ ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences
   plan.algorithm = vector ? tile.name() : "scalar";
   plan.reason = reason;
   plan.sequences = sequences;
-  plan.tile = {
-      .rows = tile.rows_of_block(lanes), .lanes = lanes, .threads = tile.workers + waiting_threads};
+  plan.tile = {.rows = tile.rows_of_block(lanes), .lanes = lanes, .threads = tile.workers};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
   if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
@@ -218,7 +216,7 @@ std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
 
 const void* native_backend::kernel(const ssu_plan& plan) const {
   const ssu_problem& problem = plan.problem;
-  const int groups = (plan.tile.threads - waiting_threads) / plan.tile.lanes;
+  const int groups = plan.tile.threads / plan.tile.lanes;
   const kernel_key key =
       key_of(problem, plan.tile.lanes, plan.tile.rows / groups, plan.algorithm != "scalar");
   switch (problem.state_dtype) {
@@ -236,6 +234,9 @@ const void* native_backend::kernel(const ssu_plan& plan) const {
 kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
                                     const launch_context& context) const {
   const ssu_problem& problem = plan.problem;
+  const bool one_token = !problem.has_cu_seqlens;
+  const bool triggers_ahead =
+      context.triggers_ahead && (one_token || problem.max_seqlen <= max_tokens_ahead);
   const ssu_params params{
       .state = lowered<4>(args.state),
       .x = lowered<3>(args.x),
@@ -263,6 +264,7 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .tiles = divisor(plan.grid[2]),
       .heads = divisor(problem.nheads),
       .sequences = static_cast<std::uint32_t>(plan.sequences),
+      .workers = static_cast<std::uint32_t>(plan.tile.threads),
       .philox_rounds = problem.philox_rounds,
       .has_D = problem.D_dtype.has_value(),
       .has_dt_bias = problem.dt_bias_dtype.has_value(),
@@ -270,9 +272,12 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .dt_softplus = problem.dt_softplus,
       .state_ahead = context.state_ahead,
       .inputs_ahead = context.inputs_ahead,
+      .triggers_ahead = triggers_ahead,
   };
   const auto blocks = static_cast<unsigned>(plan.grid[0] * plan.grid[1] * plan.grid[2]);
-  return {kernel(plan), dim3{blocks}, dim3{static_cast<unsigned>(plan.tile.threads)}, params};
+  const bool waits_apart = one_token && context.state_ahead && !triggers_ahead;
+  const int threads = plan.tile.threads + (waits_apart ? waiting_threads : 0);
+  return {kernel(plan), dim3{blocks}, dim3{static_cast<unsigned>(threads)}, params};
 }
 
 }  // namespace ssugraph::detail

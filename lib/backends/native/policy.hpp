@@ -9,8 +9,9 @@ namespace ssugraph::detail {
 /** Elements of dstate a thread holds of a row: one Philox draw serves them. */
 inline constexpr int octet_size = 8;
 
-/** Threads of the warp that only waits and triggers. Without it, batch 4 and 16 take 7.1 and 24.7
- *  instead of 6.6 and 24.0: what triggers late keeps the next launch from loading. */
+/** Threads of the warp that only waits and triggers, where a launch of one token may not trigger
+ *  ahead. Without it, batch 4 and 16 take 7.1 and 24.7 instead of 6.6 and 24.0: what triggers late
+ *  keeps the next launch from loading. */
 inline constexpr int waiting_threads = 32;
 
 /** Threads of a block that hold rows: those that cut dim into tiles with the least rest, and of
@@ -23,31 +24,42 @@ inline constexpr int max_block_threads = max_workers + waiting_threads;
 /**
  * Rows of dim a thread holds at once, all loaded before the first is used: as many as there are,
  * but no more than 4 where 8 would leave less than `enough_blocks`. With more, fewer instructions
- * are spent on addresses and scalars; with fewer, more blocks share the work, of which rounding,
- * fp32 state and several tokens bring more. `bench --layers 24`, batch 1 / 2 / 3 / 4 / 8 / 16 / 64:
+ * are spent on addresses and scalars; with fewer, more blocks share the work. `bench --layers 20`,
+ * batch 1 / 2 / 3 / 4 / 8 / 16 / 64 (2 rows before launches triggered ahead):
  *
  *     2 rows                 3.31 / 5.09 / 6.57 / 8.17 / 14.3 / 26.5 / 100
- *     4 rows                 3.21 / 4.43 / 6.25 / 7.56 / 13.3 / 24.7 / 93.2
- *     8 rows                 3.22 / 4.45 / 5.66 / 6.70 / 12.7 / 24.4 / 92.7
- *     4 rows, Philox-10      3.63 / 4.89 / 7.24 / 8.47 / 14.7 / 27.0 / 99.9
- *     8 rows, Philox-10      3.72 / 5.06 / 6.21 / 7.25 / 13.3 / 25.0 / 93.0
- *     4 rows, fp32           4.35 / 6.77        / 12.6 / 24.3 / 46.9 / 183
- *     8 rows, fp32           4.41 / 6.89        / 12.3 / 23.8 / 46.6 / 182
- *     4 rows, 4 tokens       4.04 / 5.44        / 10.2 / 19.3 / 35.9 / 135
- *     8 rows, 4 tokens       4.40 / 5.77        / 10.3 / 18.2 / 32.9 / 121
+ *     4 rows                 2.34 / 3.88 / 5.19 / 7.58 / 13.3 / 24.7 / 93.5
+ *     8 rows                 2.37 / 3.79 / 5.22 / 6.57 / 12.7 / 24.4 / 92.9
+ *     4 rows, Philox-10      2.44 / 4.31 / 5.79 / 8.09 / 14.0
+ *     8 rows, Philox-10      2.48 / 3.83 / 5.47 / 6.97 / 13.2
+ *     4 rows, fp32           3.62 / 6.35 / 9.39 / 12.5 / 24.2
+ *     8 rows, fp32           3.71 / 6.61 / 9.18 / 12.3 / 23.9
+ *     4 rows, 4 tokens       3.74 / 5.32        / 10.1 / 17.7 / 32.9 / 120
+ *     8 rows, 4 tokens       4.20 / 4.77        / 8.88 / 16.5 / 30.3 / 106
  *
- * Batch 1 of 64 and 48 heads takes 2.48 and 2.36 with 8 rows, 2.57 and 2.35 with 4. But behind a
- * kernel of 3 us batch 1 of 128 heads takes 5.28 with 8 and 5.11 with 4: less than a block for each
- * of 132 multiprocessors is too few.
+ * Behind a kernel of 3 us (`--between kernel`), where nothing is ahead, batch 1 / 2 / 3:
+ *
+ *     4 rows                 4.79 / 6.05 / 7.81
+ *     8 rows                 4.99 / 6.20 / 7.42
+ *     4 rows, Philox-10      5.53 / 7.18 / 9.35
+ *     8 rows, Philox-10      6.05 / 7.47 / 8.87
+ *
+ * One token takes two blocks a multiprocessor (of 132), several tokens one.
  */
 inline constexpr int max_rows = 8;
-constexpr int enough_blocks(bool one_token, bool rounding, bool wide_state) {
-  return !one_token ? 1024 : rounding || wide_state ? 264 : 132;
+constexpr int enough_blocks(bool one_token) {
+  return one_token ? 264 : 132;
 }
 inline constexpr int scalar_rows = 2;
 
 /** Tokens that a block stages in shared memory at a time. */
 inline constexpr int staged_tokens = 8;
+
+/** Sequences of up to so many tokens may let the next launch start before their own wait. What
+ * starts early takes the places where it finds them, some multiprocessors full and some empty, and
+ * that costs most where blocks work long: batch 1 of 2 / 4 / 8 tokens takes 2.9 / 3.7 / 5.4 so,
+ * and 4.9 / 5.1 / 5.3 without; speculative ones 3.5 / 5.5 / 9.7 and 5.5 / 6.4 / 7.9. */
+inline constexpr int max_tokens_ahead = 4;
 
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
  * at batch 64 instead of 93.2. */
@@ -62,8 +74,8 @@ inline constexpr int max_rows_drawn = 2;
  *     118                           8.9 / 15.0 / 27.1 / 100
  *     96, four rows drawn at a time 7.4 / 13.6 / 25.5 / 95.4
  *
- * A row of several tokens keeps its state in fp32: 8 rows with 128 take 102 us for 64 sequences of
- * two tokens, with 136 (12 warps, two blocks) 129.
+ * A row of several tokens keeps its state in fp32: 8 rows with 128 and four blocks of four warps
+ * take 95 us for 64 sequences of two tokens, with a fifth warp, and so three blocks, 102.
  */
 constexpr int max_registers(const kernel_key& key) {
   const bool light = key.vector && key.tied;

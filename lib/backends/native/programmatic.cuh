@@ -7,9 +7,9 @@
 
 /**
  * Which part of a launch a block is, and its order under programmatic dependent launch: nothing is
- * written before the wait; what is read before it, the launch in front does not write; every warp
- * waits before it ends. The last warp of a block does nothing but wait and trigger, so that the
- * others can load and compute meanwhile, and only their stores wait.
+ * written before the wait; what is read before it, no launch writes that may still run; every warp
+ * waits before it ends. The launch behind may start (a *trigger*) at once where it knows of all
+ * launches that may still run, else behind the wait.
  */
 namespace ssugraph::detail {
 
@@ -25,9 +25,9 @@ __device__ inline void trigger_successor() {
 #endif
 }
 
-/** Threads of a block that hold rows: all but those of its last warp. */
-__device__ inline std::uint32_t workers() {
-  return blockDim.x - waiting_threads;
+__device__ inline void wait_and_trigger() {
+  wait_for_predecessor();
+  trigger_successor();
 }
 
 /** What a block works on. */

@@ -7,23 +7,28 @@ namespace ssugraph::detail {
 
 /**
  * Adds up each of `Rows` values over the `Lanes` neighbouring threads that share a row. Halving the
- * rows with each exchange leaves a thread with one row, its *own*, in Rows - 1 shuffles and a few
- * more. The tree of additions is the same whatever `Rows` is, so that no result hangs on the tile.
+ * rows with each exchange leaves a thread with its *own*, in Rows - 1 shuffles and a few more: one
+ * row, or several neighbours where there are more rows than threads to deal them out to. The tree
+ * of additions is the same whatever `Rows` is, so that no result hangs on the tile.
  */
 template <int Lanes, int Rows>
 struct row_sum {
   /** The threads among whom the rows are dealt out. */
   static constexpr int dealt = Lanes < 8 ? Lanes : 8;
-  static constexpr int copies = dealt / Rows;
-  static_assert(dealt % Rows == 0 && 32 % Lanes == 0);
+  static constexpr int owned = Rows < dealt ? 1 : Rows / dealt;
+  static constexpr int copies = Rows < dealt ? dealt / Rows : 1;
+  static_assert(owned * dealt == Rows * copies && 32 % Lanes == 0);
 
-  __device__ static std::uint32_t own_row(std::uint32_t lane) { return lane % dealt / copies; }
+  /** The first row that thread `lane` owns. */
+  __device__ static std::uint32_t own_row(std::uint32_t lane) {
+    return lane % dealt / copies * owned;
+  }
   /** The number of thread `lane` among those that own the same row. */
   __device__ static std::uint32_t rank(std::uint32_t lane) {
     return lane / dealt * copies + lane % copies;
   }
   /** The first thread that owns row `r`. */
-  __device__ static std::uint32_t owner(std::uint32_t r) { return r * copies; }
+  __device__ static std::uint32_t owner(std::uint32_t r) { return r / owned * copies; }
 
   /** What thread `lane` of those that share a row passes. All threads of the warp take part. */
   __device__ static float from(float value, std::uint32_t lane) {
@@ -32,8 +37,8 @@ struct row_sum {
   /** What the owner of row `r` passes. */
   __device__ static float broadcast(float value, int r) { return from(value, owner(r)); }
 
-  /** The sum of the own row. All threads of the warp take part. */
-  __device__ static float of(float (&value)[Rows], std::uint32_t lane) {
+  /** Leaves the sums of the own rows in the first values. All threads of the warp take part. */
+  __device__ static void reduce(float (&value)[Rows], std::uint32_t lane) {
 #pragma unroll
     for (int step = 0, left = Rows; (dealt >> step) > 1; ++step, left = left > 1 ? left / 2 : 1) {
       const int distance = dealt >> (step + 1);
@@ -52,7 +57,6 @@ struct row_sum {
 #pragma unroll
     for (int distance = dealt; distance < Lanes; distance *= 2)
       value[0] += exchange(value[0], distance);
-    return value[0];
   }
 
  private:

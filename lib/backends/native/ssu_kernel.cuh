@@ -11,19 +11,22 @@
  * one sequence; `lanes` neighbouring threads share a row, each holding eight elements of dstate, in
  * `rows` rows at once. Memory is touched once: state and inputs in, state and `out` out.
  *
- * Each thread *owns* one of its rows, two or more the same where there are more lanes than rows:
- * they alone read what that row has a scalar of (x, z, dt, D) and get its sum over dstate; the
- * first of them writes its `out`.
+ * Each thread *owns* one of its rows, two or more the same where there are more lanes than rows
+ * (and one thread several where there are fewer): they alone read what that row has a scalar of (x,
+ * z, dt, D) and get its sum over dstate; the first of them writes its `out`.
+ *
+ * Only the stores wait for the launch in front. Where the launch behind may not start before that
+ * wait either, one more warp does nothing but wait and trigger, while the others load and compute.
  */
 namespace ssugraph::detail {
 
 template <class V>
 __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
     ssu_kernel(const __grid_constant__ ssu_params p) {
-  const bool only_waits = threadIdx.x >= workers();
+  if (p.triggers_ahead) trigger_successor();
+  const bool only_waits = threadIdx.x >= p.workers;
   if (only_waits || !p.state_ahead) {
-    wait_for_predecessor();
-    trigger_successor();
+    wait_and_trigger();
     if (only_waits) return;
   }
 
@@ -41,7 +44,14 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     wait_for_predecessor();
   }
   const token_pointers at = mine.pointers_to(place.sequence);
-  const row_inputs<V> in = mine.read_row_inputs(at);
+  row_inputs<V> in[V::owned];
+  raw_scalar dt[V::steps];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k)
+    in[k] = mine.read_row_inputs(at, k);
+#pragma unroll
+  for (int k = 0; k < V::steps; ++k)
+    dt[k] = mine.read_dt(at, k);
   const octet_inputs<V> of_group = mine.read_octets(at);
   const head_parameters<V> layer = mine.read_parameters();
   typename V::octet raw[V::rows];
@@ -51,20 +61,35 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   rounded.draw(0);
 
   // --- The token; only its stores wait
-  const time_step step = mine.step_of(in.dt, layer);
-  const float x = in.x.value(p.x.type);
+  time_step step[V::steps];
+#pragma unroll
+  for (int k = 0; k < V::steps; ++k)
+    step[k] = mine.step_of(dt[k], layer, k);
+  float x[V::owned];
+  float dt_x[V::owned];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k) {
+    x[k] = in[k].x.value(p.x.type);
+    dt_x[k] = step[k % V::steps].dt * x[k];
+  }
   float B[octet_size];
   float C[octet_size];
   widen<V::wide_io>(of_group.B, p.B.type, B);
   widen<V::wide_io>(of_group.C, p.C.type, C);
   float h[1][octet_size];
-  const float sum = mine.update(
-      B, C, step.decay, layer, [&](int r) { return V::sum::broadcast(step.dt, r); },
-      [&](int r) { return V::sum::broadcast(step.dt * x, r); }, h,
+  float sum[V::rows];
+  mine.update(
+      B, C, step[0].decay, layer,
+      [&](int r) { return V::sum::broadcast(step[r % V::steps].dt, r); },
+      [&](int r) { return V::sum::broadcast(dt_x[r % V::owned], r); }, h,
       [&](int r) { widen<typename V::state>(raw[r], h[0]); },
-      [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); });
-  float out = p.has_D ? __fmaf_rn(layer.D.value(p.D.type), x, sum) : sum;
-  if (p.has_z) out *= silu(in.z.value(p.z.type));
+      [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); }, sum);
+  float out[V::owned];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k) {
+    out[k] = p.has_D ? __fmaf_rn(layer.D[k].value(p.D.type), x[k], sum[k]) : sum[k];
+    if (p.has_z) out[k] *= silu(in[k].z.value(p.z.type));
+  }
 
   wait_for_predecessor();
   if (slot >= 0) {
@@ -75,7 +100,10 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
       to += mine.to_next_row(r);
     }
   }
-  mine.write_out(mine.pointers_to(place.sequence).out, out);
+  std::byte* to = mine.pointers_to(place.sequence).out;
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k)
+    mine.write_out(to + mine.to_own(k, p.out), out[k]);
 }
 
 }  // namespace ssugraph::detail

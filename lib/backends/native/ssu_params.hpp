@@ -68,13 +68,15 @@ struct ssu_params {
   fast_divisor tiles;
   fast_divisor heads;
   std::uint32_t sequences;
+  std::uint32_t workers;  ///< threads of a block that hold rows; the others only wait
   std::int32_t philox_rounds;
   bool has_D;
   bool has_dt_bias;
   bool has_z;
   bool dt_softplus;
-  bool state_ahead;   ///< state, indices and counts are read before the wait
-  bool inputs_ahead;  ///< all else, too
+  bool state_ahead;     ///< state, indices and counts are read before the wait
+  bool inputs_ahead;    ///< all else, too
+  bool triggers_ahead;  ///< before the wait
 };
 
 }  // namespace ssugraph::detail

@@ -15,21 +15,12 @@
  */
 namespace ssugraph::detail {
 
-/** Waits for the threads that hold rows. */
-__device__ inline void meet_workers() {
-  asm volatile("barrier.sync 1, %0;" ::"r"(workers()) : "memory");
-}
-
 template <class V>
-__global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
+__global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
   __shared__ token_stage<V> stage;
-  const bool only_waits = threadIdx.x >= workers();
-  if (only_waits || !p.state_ahead) {
-    wait_for_predecessor();
-    trigger_successor();
-    if (only_waits) return;
-  }
+  if (p.triggers_ahead) trigger_successor();
+  if (!p.state_ahead) wait_and_trigger();
 
   // --- Which rows, which slot
   const block_place place = place_of_block(p);
@@ -49,7 +40,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   // --- The state and the first tokens, all loads before the first is used
   if (!p.inputs_ahead) {
     if (p.state_ahead) mine.prefetch_state(source);
-    wait_for_predecessor();
+    wait_and_trigger();
   }
   const head_parameters<V> layer = mine.read_parameters();
   token_stager<V> stager{mine, stage, place.sequence, source, tokens, first};
@@ -59,28 +50,29 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
 #pragma unroll
   for (int r = 0; r < V::rows; ++r)
     widen<typename V::state>(raw[r], h[r]);
-  meet_workers();
-  wait_for_predecessor();
+  __syncthreads();
+  wait_and_trigger();
 
   // --- The tokens
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
-  const float D = layer.D.value(p.D.type);
+  const float D = layer.D[0].value(p.D.type);
   for (int t = 0; t < tokens.length; ++t) {
     const int at = t % staged_tokens;
     if (at == 0 && t > 0) {
-      meet_workers();
+      __syncthreads();
       stager.fill(t, layer);
-      meet_workers();
+      __syncthreads();
     }
     float B[octet_size];
     float C[octet_size];
     stage.B.read(at, mine.lane, B);
     stage.C.read(at, mine.lane, C);
     std::uint32_t nans = 0;
-    const float sum = mine.update(
+    float sum[V::rows];
+    mine.update(
         B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
         [&](int r) { return stage.dt_x[at][stager.row(r)]; }, h, [](int) {},
-        [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; });
+        [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; }, sum);
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {
       std::byte* to = mine.first_row_of(slot);
@@ -95,7 +87,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
       }
     }
     const float x = stage.x[at][stager.own];
-    float out = p.has_D ? __fmaf_rn(D, x, sum) : sum;
+    float out = p.has_D ? __fmaf_rn(D, x, sum[0]) : sum[0];
     if (p.has_z) out *= stage.gate[at][stager.own];
     mine.write_out(mine.moved(first, t).out, out);
   }

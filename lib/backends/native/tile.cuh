@@ -26,6 +26,9 @@ struct variant {
   using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
   static constexpr int lanes = Key.lanes;
   static constexpr int rows = Key.rows;
+  static constexpr int owned = sum::owned;
+  /** Time steps that a thread makes: where tied, that of its head. */
+  static constexpr int steps = Key.tied ? 1 : owned;
   /** Rows whose random bits are drawn at a time. */
   static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
   static constexpr bool vector = Key.vector;
@@ -37,17 +40,16 @@ struct variant {
   static constexpr int max_registers = detail::max_registers(Key);
 };
 
-/** Where a token has what this thread reads and writes of it: x, z, dt and out of the own row, B
- * and C of the group. */
+/** Where a token has what this thread reads and writes of it: x, z, dt and out of the first own
+ * row, B and C of the group. */
 struct token_pointers {
   std::byte *x, *z, *dt, *B, *C, *out;
 };
 
-/** What lies there of the own row, */
+/** What lies there of an own row, but for dt, */
 template <class V>
 struct row_inputs {
   typename V::io x, z;
-  raw_scalar dt;
 };
 
 /** and of the lane. */
@@ -56,15 +58,16 @@ struct octet_inputs {
   typename V::io_octet B, C;
 };
 
-/** What a layer has: A, dt_bias and D of the own row; untied, A of all rows, 32 bits an element or
+/** What a layer has: A, dt_bias and D of the own rows; untied, A of all rows, 32 bits an element or
  *  two to a word. */
 template <class V>
 struct head_parameters {
-  raw_scalar A, dt_bias, D;
+  raw_scalar A;
+  raw_scalar dt_bias[V::steps], D[V::owned];
   std::uint32_t A_rows[V::tied ? 1 : V::rows][octet_size];
 };
 
-/** dt' of the own row and, tied, exp(A dt') of the head. */
+/** dt' of an own row and, tied, exp(A dt') of the head. */
 struct time_step {
   float dt;
   float decay;
@@ -72,10 +75,11 @@ struct time_step {
 
 inline constexpr float log2_e = 1.44269504f;
 
-/** 2^x to 2 units in the last place, in one instruction where expf takes eight. */
+/** 2^x to 2 units in the last place, zero below 2^-126, in one instruction where expf takes eight.
+ */
 __device__ inline float exp2_approximate(float x) {
   float result;
-  asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
   return result;
 }
 
@@ -94,12 +98,13 @@ struct tile {
   std::uint32_t head;
   std::uint32_t number;  ///< of the tile in its head
   std::uint32_t lane = threadIdx.x % V::lanes;
-  std::uint32_t rows_apart = workers() / V::lanes;
+  std::uint32_t rows_apart = p.workers / V::lanes;
   std::uint32_t first_row = number * rows_apart * V::rows + threadIdx.x / V::lanes;
-  std::uint32_t own_row = row(V::sum::own_row(lane));
-  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row);
+  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row(0));
+  static_assert(V::owned == 1 || V::whole_tiles);
 
   __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart; }
+  __device__ std::uint32_t own_row(int k) const { return row(V::sum::own_row(lane) + k); }
   __device__ bool exists(std::uint32_t row) const { return V::whole_tiles || row < p.dim; }
   /** A row that can be read: beyond the last one, the last one. */
   __device__ std::uint32_t readable(std::uint32_t row) const {
@@ -142,14 +147,14 @@ struct tile {
 
   __device__ token_pointers pointers_to(typename V::token token) const {
     const std::uint32_t group = p.heads_per_group.quotient(head);
-    const std::uint32_t d = readable(own_row);
+    const std::uint32_t d = readable(own_row(0));
     return {.x = address<V::vector>(p.x, token, head, d),
             .z = address<V::vector>(p.z, token, head, d),
             .dt = V::tied ? address<V::vector>(p.dt, token, head)
                           : address<V::vector>(p.dt, token, head, d),
             .B = address<V::vector>(p.B, token, group),
             .C = address<V::vector>(p.C, token, group),
-            .out = address<V::vector>(p.out, token, head, own_row)};
+            .out = address<V::vector>(p.out, token, head, own_row(0))};
   }
   /** `t` tokens on. */
   __device__ token_pointers moved(const token_pointers& at, std::uint32_t t) const {
@@ -161,8 +166,18 @@ struct tile {
             .out = stepped<V::vector>(at.out, t, p.out.stride[0])};
   }
 
-  __device__ row_inputs<V> read_row_inputs(const token_pointers& at) const {
-    return {V::io::load(at.x), V::io::load(at.z), load_scalar(at.dt, p.dt.type)};
+  /** From what a tensor has of the first own row to what it has of the `k`th. */
+  template <int Rank>
+  __device__ std::int64_t to_own(int k, const strided<Rank>& tensor) const {
+    return std::int64_t{k * rows_apart} * tensor.stride[Rank - 1];
+  }
+
+  __device__ row_inputs<V> read_row_inputs(const token_pointers& at, int k = 0) const {
+    return {V::io::load(at.x + to_own(k, p.x)), V::io::load(at.z + to_own(k, p.z))};
+  }
+
+  __device__ raw_scalar read_dt(const token_pointers& at, int k = 0) const {
+    return load_scalar(at.dt + to_own(k, p.dt), p.dt.type);
   }
 
   __device__ octet_inputs<V> read_octets(const token_pointers& at) const {
@@ -174,13 +189,18 @@ struct tile {
 
   __device__ head_parameters<V> read_parameters() const {
     head_parameters<V> layer;
-    const std::uint32_t d = readable(own_row);
-    layer.D = load_scalar(address<V::vector>(p.D, head, d), p.D.type);
+#pragma unroll
+    for (int k = 0; k < V::owned; ++k)
+      layer.D[k] = load_scalar(address<V::vector>(p.D, head, readable(own_row(k))), p.D.type);
     if constexpr (V::tied) {
       layer.A = load_scalar(address<V::vector>(p.A, head), p.A.type);
-      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head), p.dt_bias.type);
+      layer.dt_bias[0] = load_scalar(address<V::vector>(p.dt_bias, head), p.dt_bias.type);
     } else {
-      layer.dt_bias = load_scalar(address<V::vector>(p.dt_bias, head, d), p.dt_bias.type);
+#pragma unroll
+      for (int k = 0; k < V::steps; ++k) {
+        layer.dt_bias[k] =
+            load_scalar(address<V::vector>(p.dt_bias, head, readable(own_row(k))), p.dt_bias.type);
+      }
 #pragma unroll
       for (int r = 0; r < V::rows; ++r) {
         const std::byte* at = address<V::vector>(p.A, head, readable(row(r)));
@@ -196,9 +216,9 @@ struct tile {
 
   // --- Arithmetic
 
-  __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer) const {
+  __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer, int k = 0) const {
     time_step step{dt.value(p.dt.type), 0.0f};
-    if (p.has_dt_bias) step.dt += layer.dt_bias.value(p.dt_bias.type);
+    if (p.has_dt_bias) step.dt += layer.dt_bias[k].value(p.dt_bias.type);
     if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
     if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
     return step;
@@ -228,17 +248,17 @@ struct tile {
    * One token: `h`, of all rows or of one at a time, becomes the new state. Of each row r,
    * `load(r)` puts the old state there, and `keep(r, part)` takes what is stored of the new; `part`
    * is this thread's part of the sum, NaN if any of h is. `dt(r)` and `dt_x(r)`: dt' and dt' x of
-   * the row. Returns the sum of the own row.
+   * the row. The first of `part` become the sums of the own rows.
    */
   template <int Held, class Scalar, class Product, class Load, class Keep>
-  __device__ float update(const float (&B)[octet_size], const float (&C)[octet_size],
-                          float decay_of_head, const head_parameters<V>& layer, Scalar dt,
-                          Product dt_x, float (&h)[Held][octet_size], Load load, Keep keep) const {
+  __device__ void update(const float (&B)[octet_size], const float (&C)[octet_size],
+                         float decay_of_head, const head_parameters<V>& layer, Scalar dt,
+                         Product dt_x, float (&h)[Held][octet_size], Load load, Keep keep,
+                         float (&part)[V::rows]) const {
     float decay[octet_size];
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)
       decay[i] = decay_of_head;
-    float part[V::rows];
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
       if constexpr (!V::tied) {
@@ -247,16 +267,16 @@ struct tile {
         } else {
           widen<false>(layer.A_rows[r], p.A.type, decay);
         }
-        const float of_row = dt(r);
+        const float of_row = dt(r) * log2_e;
 #pragma unroll
         for (int i = 0; i < octet_size; ++i)
-          decay[i] = exp2_approximate(decay[i] * of_row * log2_e);
+          decay[i] = exp2_approximate(decay[i] * of_row);
       }
       load(r);
       part[r] = update_row(h[r % Held], decay, dt_x(r), B, C);
       keep(r, part[r]);
     }
-    return V::sum::of(part, lane);
+    V::sum::reduce(part, lane);
   }
 
   // --- Stores
@@ -273,7 +293,9 @@ struct tile {
   /** All that becomes of a null sequence of one token. */
   __device__ void leave_null(typename V::token token) const {
     wait_for_predecessor();
-    write_out(pointers_to(token).out, 0.0f);
+    const token_pointers at = pointers_to(token);
+    for (int k = 0; k < V::owned; ++k)
+      write_out(at.out + to_own(k, p.out), 0.0f);
   }
 };
 

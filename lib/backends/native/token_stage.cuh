@@ -41,12 +41,13 @@ struct token_stage {
 };
 
 /** One thread's part in filling it: of its own row, and of the octets of its lane, every few
- *  tokens. */
+ *  tokens; where tied, the time step of one token, which it passes to the others of its warp. */
 template <class V>
 struct token_stager {
   /** Threads that own the same row, and the rounds in which they serve all tokens. */
   static constexpr int owners = V::lanes / V::rows;
   static constexpr int row_rounds = (staged_tokens + owners - 1) / owners;
+  static constexpr int step_rounds = V::tied ? 1 : row_rounds;
   static constexpr int min_groups = min_workers / V::lanes;
   static constexpr int octet_rounds = (staged_tokens + min_groups - 1) / min_groups;
 
@@ -74,7 +75,12 @@ struct token_stager {
   __device__ void fill_first(const head_parameters<V>& layer, Meanwhile meanwhile) {
     staged = min(staged_tokens, tokens.length);
     row_inputs<V> of_row[row_rounds];
+    raw_scalar dt[step_rounds];
     octet_inputs<V> of_lane[octet_rounds];
+#pragma unroll
+    for (int i = 0; i < step_rounds; ++i) {
+      if (V::tied || i * owners < staged) dt[i] = mine.read_dt(at(token_of_step(i)));
+    }
 #pragma unroll
     for (int i = 0; i < row_rounds; ++i) {
       if (i * owners < staged) of_row[i] = read_row(i);
@@ -85,9 +91,14 @@ struct token_stager {
     }
     const std::int64_t slot = read_slot();
     meanwhile();
+    time_step step = mine.step_of(dt[0], layer);
+    if (V::tied) keep_decay(step);
 #pragma unroll
     for (int i = 0; i < row_rounds; ++i) {
-      if (i * owners < staged) keep_row(i, of_row[i], layer);
+      if (i * owners < staged) {
+        if (!V::tied && i > 0) step = mine.step_of(dt[i], layer);
+        keep_row(i, of_row[i], step);
+      }
     }
 #pragma unroll
     for (int i = 0; i < octet_rounds; ++i) {
@@ -100,9 +111,16 @@ struct token_stager {
   __device__ void fill(int from, const head_parameters<V>& layer) {
     begin = from;
     staged = min(staged_tokens, tokens.length - from);
+    time_step step;
+    if (V::tied) {
+      step = read_step(0, layer);
+      keep_decay(step);
+    }
 #pragma unroll 1
-    for (int i = 0; i * owners < staged; ++i)
-      keep_row(i, read_row(i), layer);
+    for (int i = 0; i * owners < staged; ++i) {
+      if (!V::tied) step = read_step(i, layer);
+      keep_row(i, read_row(i), step);
+    }
 #pragma unroll 1
     for (int i = 0; i * groups < staged; ++i)
       keep_octets(i, read_octets(i));
@@ -115,23 +133,30 @@ struct token_stager {
     return mine.moved(first, begin + min(t, staged - 1));
   }
 
+  /** The token whose time step this thread makes. */
+  __device__ int token_of_step(int round) const {
+    return V::tied ? static_cast<int>(threadIdx.x % staged_tokens) : owner + round * owners;
+  }
+  __device__ time_step read_step(int round, const head_parameters<V>& layer) const {
+    return mine.step_of(mine.read_dt(at(token_of_step(round))), layer);
+  }
+  __device__ void keep_decay(const time_step& step) const {
+    if (static_cast<int>(threadIdx.x) < staged) stage.decay[threadIdx.x] = step.decay;
+  }
+
   __device__ row_inputs<V> read_row(int round) const {
     return mine.read_row_inputs(at(owner + round * owners));
   }
-  __device__ void keep_row(int round, const row_inputs<V>& in,
-                           const head_parameters<V>& layer) const {
+  /** `step`: what this thread made. All threads of the warp take part. */
+  __device__ void keep_row(int round, const row_inputs<V>& in, const time_step& step) const {
     const int t = owner + round * owners;
+    const float dt = V::tied ? __shfl_sync(0xffffffffu, step.dt, t) : step.dt;
     if (t >= staged) return;
-    const time_step step = mine.step_of(in.dt, layer);
     const float x = in.x.value(mine.p.x.type);
     stage.x[t][own] = x;
-    stage.dt_x[t][own] = step.dt * x;
+    stage.dt_x[t][own] = dt * x;
     if (mine.p.has_z) stage.gate[t][own] = silu(in.z.value(mine.p.z.type));
-    if constexpr (V::tied) {
-      if (own == 0) stage.decay[t] = step.decay;
-    } else {
-      stage.dt[t][own] = step.dt;
-    }
+    if constexpr (!V::tied) stage.dt[t][own] = dt;
   }
 
   __device__ octet_inputs<V> read_octets(int round) const {

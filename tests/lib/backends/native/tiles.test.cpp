@@ -86,6 +86,33 @@ TEST_F(native_tiles, of_models_give_the_same_bits) {
   }
 }
 
+/** Rows of two threads, of which each may own several. */
+TEST_F(native_tiles, of_short_rows_give_the_same_bits) {
+  for (const int dim : {128, 256, 640}) {
+    for (const int dstate : {8, 16}) {
+      for (const dtype state : {dtype::float32, dtype::float16, dtype::bfloat16}) {
+        for (const bool tied : {true, false}) {
+          case_spec spec;
+          spec.nheads = 3;
+          spec.dim = dim;
+          spec.dstate = dstate;
+          spec.state_dtype = state;
+          spec.io_dtype = dtype::bfloat16;
+          spec.tied = tied;
+          spec.has_z = true;
+          spec.has_dst = true;
+          spec.null_sequences = true;
+          spec.stochastic_rounding = state != dtype::float32;
+          random_engine engine{base_seed()};
+          const int before = tiles_;
+          ASSERT_NO_FATAL_FAILURE(expect_same_bits(make_case(spec, engine)));
+          EXPECT_EQ(tiles_ - before, 2) << "tiles of " << dim << "x" << dstate;
+        }
+      }
+    }
+  }
+}
+
 /** A spec of sequences of up to `tokens`, with all that a layer may have. */
 case_spec spec_of_tokens(ssu_mode mode, std::int64_t tokens, dtype state, bool tied) {
   case_spec spec;
