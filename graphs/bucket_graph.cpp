@@ -139,7 +139,8 @@ class graph_recorder::attempt {
     const step_plan& planned = step.plans[bucket_index_];
     const ssu_args args = layout_.step_arguments(step_, bucket_);
     const bool programmatic = core_.programmatic_dependent_launch;
-    auto [launch, behind] = lower(planned, args, front_, programmatic ? next_ssu() : nullptr);
+    auto [launch, behind] =
+        lower(planned, args, std::move(front_), programmatic ? next_ssu() : nullptr);
     front_ = programmatic ? std::move(behind) : launch_front{};
     return add(graph, std::move(launch));
   }

@@ -17,8 +17,13 @@
 namespace ssugraph::detail {
 
 bucket_planner::bucket_planner(const mamba_ssu_backend& backend, std::string algorithm,
-                               const bucket_policy& buckets, const tuning_options& options)
-    : backend_{backend}, algorithm_{std::move(algorithm)}, buckets_{buckets}, options_{options} {}
+                               const bucket_policy& buckets, bool back_to_back,
+                               const tuning_options& options)
+    : backend_{backend},
+      algorithm_{std::move(algorithm)},
+      buckets_{buckets},
+      back_to_back_{back_to_back},
+      options_{options} {}
 
 std::vector<ssu_plan> bucket_planner::plans(const ssu_args& args, const ssu_problem& problem) {
   const bool measure =
@@ -50,8 +55,9 @@ namespace {
 
 /** What sets apart problems whose measurements may differ: all but alignment and strides beyond
  *  what the candidates tell. */
-std::string tuning_key(const ssu_problem& problem, const std::vector<ssu_plan>& candidates) {
-  std::string key = to_string(problem) + " |";
+std::string tuning_key(const ssu_problem& problem, bool back_to_back,
+                       const std::vector<ssu_plan>& candidates) {
+  std::string key = to_string(problem) + (back_to_back ? " back to back |" : " |");
   for (const ssu_plan& candidate : candidates)
     key += " " + candidate.backend + ":" + candidate.algorithm;
   return key;
@@ -68,7 +74,7 @@ bool times(const timing_table& table, const std::vector<ssu_plan>& candidates) {
 
 std::vector<ssu_plan> bucket_planner::measured(const ssu_args& args, const ssu_problem& problem) {
   const std::vector<ssu_plan> candidates = backend_.candidates(problem, buckets_.max_batch());
-  const std::string key = tuning_key(problem, candidates);
+  const std::string key = tuning_key(problem, back_to_back_, candidates);
   if (const auto found = known_.find(key); found != known_.end()) {
     std::vector<ssu_plan> plans;
     for (const ssu_plan& known : found->second) {
@@ -86,7 +92,7 @@ std::vector<ssu_plan> bucket_planner::measured(const ssu_args& args, const ssu_p
   for (const std::int32_t bucket : buckets_.buckets()) {
     timing_table table = cache.find(key, bucket);
     if (!times(table, candidates)) {
-      if (!bench) bench.emplace(args, problem, options_.scratch_fraction);
+      if (!bench) bench.emplace(args, problem, back_to_back_, options_.scratch_fraction);
       if (!bench->fits(bucket)) break;
       const nvtx_range range{nvtx_category::tune, nvtx_name{"tune " + std::to_string(bucket)},
                              bucket};

@@ -13,8 +13,9 @@ namespace ssugraph::detail {
 /** Plans a problem for every bucket. Steps that share a problem share the choice. */
 class bucket_planner {
  public:
+  /** `back_to_back`: SSU steps follow one another in the pipeline, without others between. */
   bucket_planner(const mamba_ssu_backend& backend, std::string algorithm,
-                 const bucket_policy& buckets, const tuning_options& options);
+                 const bucket_policy& buckets, bool back_to_back, const tuning_options& options);
 
   /**
    * One plan a bucket. `args` are canonical and cut to the largest bucket; `problem` is theirs.
@@ -32,6 +33,7 @@ class bucket_planner {
   const mamba_ssu_backend& backend_;
   std::string algorithm_;
   const bucket_policy& buckets_;
+  bool back_to_back_;
   const tuning_options& options_;
   /** By problem and candidates: the plans of a step measured earlier. */
   std::map<std::string, std::vector<ssu_plan>> known_;

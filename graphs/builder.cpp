@@ -215,7 +215,12 @@ pipeline pipeline_builder::build() const {
     if (core->checked) detail::load_promises();
   }
 #endif
-  detail::bucket_planner planner{*backend_, algorithm_of(config_, where_), buckets_, tuning_};
+  const auto are_ssu = [](const named_step& a, const named_step& b) {
+    return std::holds_alternative<ssu_layer>(a.what) && std::holds_alternative<ssu_layer>(b.what);
+  };
+  const bool back_to_back = std::ranges::adjacent_find(steps_, are_ssu) != steps_.end();
+  detail::bucket_planner planner{*backend_, algorithm_of(config_, where_), buckets_, back_to_back,
+                                 tuning_};
   for (const named_step& step : steps_) {
     if (const auto* layer = std::get_if<ssu_layer>(&step.what)) {
       detail::ssu_step resolved{layer->args, layer->problem, layer->options, {}, -1};

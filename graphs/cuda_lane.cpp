@@ -400,6 +400,7 @@ class cuda_lane final : public lane_engine {
       auto& changed = std::get<kernel_launch>(next.steps[step].launch);
       if (launch == changed) continue;
       changed.update(entry.exec.get(), now.steps[step].nodes.front());
+      changed.update(now.steps[step].nodes.front());
       launch = std::move(changed);
     }
     return rebind_outcome::updated;
@@ -410,8 +411,12 @@ class cuda_lane final : public lane_engine {
     bucket_graph& next = prepared.recorded;
     cudaGraphExecUpdateResultInfo info{};
     if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
-      for (std::size_t step = 0; step < next.steps.size(); ++step)
-        entry.recorded.steps[step].launch = std::move(next.steps[step].launch);
+      for (std::size_t step = 0; step < next.steps.size(); ++step) {
+        recorded_step& now = entry.recorded.steps[step];
+        now.launch = std::move(next.steps[step].launch);
+        if (const auto* kernel = std::get_if<kernel_launch>(&now.launch))
+          kernel->update(now.nodes.front());
+      }
       return rebind_outcome::updated;
     }
     cudaGetLastError();

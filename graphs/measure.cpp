@@ -120,8 +120,10 @@ tuning_machine machine_of(device where) {
   return {properties.name, driver_version(), SSUGRAPH_VERSION};
 }
 
-measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& problem, double fraction)
+measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& problem,
+                                 bool back_to_back, double fraction)
     : problem_{problem},
+      back_to_back_{back_to_back},
       guard_{problem.device.ordinal},
       stream_{make_stream()},
       begin_{make_timing_event()},
@@ -306,7 +308,7 @@ cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t 
   links.reserve(static_cast<std::size_t>(launches_of(sequences)));
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
     links.push_back({&planned, arguments(sequences, launch)});
-  const cuda_graph graph = record(lower_chain(links));
+  const cuda_graph graph = record(lower_chain(links, back_to_back_));
   if (tool_listens()) report(graph.get(), planned.plan);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");

@@ -29,9 +29,11 @@ class measuring_bench {
  public:
   /**
    * Takes at most `fraction` of the free memory of the problem's device. `args` are canonical, cut
-   * to the largest bucket; only their layout is used. Throws cuda_error.
+   * to the largest bucket; only their layout is used. `back_to_back`: as in lower_chain. Throws
+   * cuda_error.
    */
-  measuring_bench(const ssu_args& args, const ssu_problem& problem, double fraction);
+  measuring_bench(const ssu_args& args, const ssu_problem& problem, bool back_to_back,
+                  double fraction);
   measuring_bench(const measuring_bench&) = delete;
   measuring_bench& operator=(const measuring_bench&) = delete;
   ~measuring_bench();
@@ -61,6 +63,7 @@ class measuring_bench {
   double time_us(Enqueue enqueue);
 
   ssu_problem problem_;
+  bool back_to_back_;
   device_guard guard_;
   cuda_stream stream_;
   cuda_event begin_;

@@ -5,6 +5,7 @@
 #include "lib/ssu/tensors.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace ssugraph::detail {
 namespace {
@@ -13,10 +14,16 @@ const kernel_backend* as_kernel(const step_plan& planned) {
   return dynamic_cast<const kernel_backend*>(planned.backend.get());
 }
 
-/** Whether a launch in front that writes `front` leaves `tensor` alone. */
-bool leaves_alone(const launch_front& front, const tensor_view& tensor) {
-  const auto apart = [&](const auto& written) { return !may_overlap(tensor, written); };
-  return std::ranges::all_of(front.tensors, apart) && std::ranges::all_of(front.ranges, apart);
+/** Whether the launches in front leave `tensor` alone. */
+bool leave_alone(const launch_front& front, const tensor_view& tensor) {
+  const byte_range reach = reach_of(tensor);
+  return std::ranges::none_of(front.tensors,
+                              [&](const written_tensor& written) {
+                                return may_overlap(reach, written.reach) &&
+                                       may_overlap(tensor, written.view);
+                              }) &&
+         std::ranges::none_of(
+             front.ranges, [&](const byte_range& written) { return may_overlap(reach, written); });
 }
 
 /** What a launch reads with its state: the slots, counts and seed that say which and how. */
@@ -25,12 +32,12 @@ constexpr bool comes_with_state(const tensor_field& field) {
          field.leading == leading_axis::boundaries || field.member == &ssu_args::rand_seed;
 }
 
-/** Whether it leaves alone all that is read: `state_alone` asks of the state alone and what comes
- * with it. */
-bool leaves_alone(const launch_front& front, const ssu_args& args, bool state_alone) {
+/** Whether they leave alone those of the tensors that a launch reads of which `asked` is true. */
+template <class Predicate>
+bool leave_alone(const launch_front& front, const ssu_args& args, Predicate asked) {
   return std::ranges::all_of(tensor_fields, [&](const tensor_field& field) {
-    const bool asked = state_alone ? comes_with_state(field) : field.member != &ssu_args::out;
-    return !asked || leaves_alone(front, args.*field.member);
+    return field.member == &ssu_args::out || !asked(field) ||
+           leave_alone(front, args.*field.member);
   });
 }
 
@@ -40,32 +47,35 @@ bool may_start_early(const step_plan& planned) {
 
 }  // namespace
 
-lowered_step lower(const step_plan& planned, const ssu_args& args, const launch_front& front,
+lowered_step lower(const step_plan& planned, const ssu_args& args, launch_front front,
                    const step_plan* next) {
   const kernel_backend* backend = as_kernel(planned);
   if (backend == nullptr) return {foreign_launch{planned.backend, planned.plan, args}, {}};
   launch_context context;
   const bool overlaps = planned.overlaps && front.may_overlap;
-  context.state_ahead = overlaps && leaves_alone(front, args, true);
-  context.inputs_ahead = overlaps && leaves_alone(front, args, false);
+  context.state_ahead = overlaps && leave_alone(front, args, comes_with_state);
+  context.inputs_ahead =
+      context.state_ahead && leave_alone(front, args, std::not_fn(comes_with_state));
   const bool waits_first = overlaps && !context.state_ahead;
-  context.triggers_ahead = !waits_first && next != nullptr && may_start_early(*next);
+  context.triggers_ahead = !waits_first && next != nullptr && may_start_early(*next) &&
+                           backend->can_trigger_ahead(planned.plan);
   kernel_launch launch = backend->lower(planned.plan, args, context);
   launch.set_programmatic(overlaps);
 
-  launch_front behind;
-  if (context.triggers_ahead) behind = front;
-  behind.may_overlap = true;
-  behind.tensors.insert(behind.tensors.end(), {args.state, args.out});
-  return {std::move(launch), std::move(behind)};
+  if (!overlaps || !context.triggers_ahead) front = {};  // it is over when the next one starts
+  front.may_overlap = true;
+  for (const tensor_view& written : {args.state, args.out})
+    front.tensors.push_back({written, reach_of(written)});
+  return {std::move(launch), std::move(front)};
 }
 
-std::vector<step_launch> lower_chain(std::span<const chain_link> links) {
+std::vector<step_launch> lower_chain(std::span<const chain_link> links, bool back_to_back) {
   std::vector<step_launch> launches;
   launch_front front;
   for (std::size_t i = 0; i < links.size(); ++i) {
-    const step_plan* next = i + 1 < links.size() ? links[i + 1].planned : nullptr;
-    auto [launch, behind] = lower(*links[i].planned, links[i].args, front, next);
+    const bool has_next = back_to_back && i + 1 < links.size();
+    const step_plan* next = has_next ? links[i + 1].planned : nullptr;
+    auto [launch, behind] = lower(*links[i].planned, links[i].args, std::move(front), next);
     launches.push_back(std::move(launch));
     front = std::move(behind);
   }

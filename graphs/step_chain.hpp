@@ -34,11 +34,16 @@ struct custom_launch {
 /** One step on its arguments, as a value. */
 using step_launch = std::variant<kernel_launch, foreign_launch, custom_launch>;
 
+struct written_tensor {
+  tensor_view view;
+  byte_range reach;  ///< reach_of(view)
+};
+
 /** What a library kernel must know of the launches in front of it. */
 struct launch_front {
-  bool may_overlap = false;            ///< it may start while they still run
-  std::vector<tensor_view> tensors{};  ///< those that may still run write these
-  std::vector<byte_range> ranges{};    ///< and these
+  bool may_overlap = false;               ///< it may start while they still run
+  std::vector<written_tensor> tensors{};  ///< those that may still run write these
+  std::vector<byte_range> ranges{};       ///< and these
 };
 
 /** An SSU step as a launch, and what the launch behind it must know. */
@@ -52,8 +57,8 @@ struct lowered_step {
  * launched right behind it by what `behind` says, or null. Between the two of them, and so through
  * any number of such steps, kernels are let start before the ones in front of theirs are over.
  */
-[[nodiscard]] lowered_step lower(const step_plan& planned, const ssu_args& args,
-                                 const launch_front& front, const step_plan* next);
+[[nodiscard]] lowered_step lower(const step_plan& planned, const ssu_args& args, launch_front front,
+                                 const step_plan* next);
 
 struct chain_link {
   const step_plan* planned;
@@ -61,8 +66,9 @@ struct chain_link {
 };
 
 /** Lowers SSU steps that run one after another, programmatically wherever that may be; the first
- *  waits in full. */
-[[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links);
+ *  waits in full. Unless they are `back_to_back`, each is as if a step of another kind followed. */
+[[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links,
+                                                   bool back_to_back);
 
 /** Enqueues one step. Throws cuda_error, and what a callable or a user's backend throws. */
 void launch(const step_launch& step, stream_handle stream);

@@ -106,7 +106,7 @@ class SSUGRAPH_EXPORT lane {
   /**
    * Records step `step` where the capture of `stream` stands, behind its prologue. Each step once a
    * prologue, in any order, on any stream of that capture. Directly behind another SSU step of
-   * this lane, the launch overlaps as it would in a replay. Throws invalid_argument (out of range)
+   * this lane, the launch starts while that one still runs. Throws invalid_argument (out of range)
    * and invalid_state (no prologue in this capture; recorded already) before anything was recorded;
    * what a custom step throws. A custom step or user's backend is held to what `make_lane` asks of
    * it, by step and bucket: invalid_argument (it added nothing, or what a graph cannot keep),

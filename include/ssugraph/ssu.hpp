@@ -202,7 +202,7 @@ struct ssu_plan {
   struct tile {
     int rows = 0;     ///< rows of (dim) that one block owns
     int lanes = 0;    ///< threads that share a row
-    int threads = 0;  ///< of a block
+    int threads = 0;  ///< of a block that hold rows
     bool operator==(const tile&) const = default;
   };
 

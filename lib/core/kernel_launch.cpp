@@ -62,6 +62,12 @@ void kernel_launch::update(cudaGraphExec_t exec, cudaGraphNode_t node) const {
   check_cuda(cudaGraphExecNodeSetParams(exec, node, &params), "cudaGraphExecNodeSetParams");
 }
 
+void kernel_launch::update(cudaGraphNode_t node) const {
+  std::vector<void*> pointers = argument_pointers();
+  cudaGraphNodeParams params = node_params(pointers);
+  check_cuda(cudaGraphNodeSetParams(node, &params), "cudaGraphNodeSetParams");
+}
+
 bool load_kernel(const void* function) {
   cudaFuncAttributes attributes{};
   check_cuda(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes");

@@ -39,9 +39,11 @@ class kernel_launch {
    */
   cudaGraphNode_t add_to(cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors) const;
 
-  /** Gives `node` of `exec`, which an equal launch but for arguments and grid was added as, these
-   *  parameters for launches to come. Throws cuda_error. */
+  /** Gives `node` of `exec`, which was added as a launch of the same function with the same edges,
+   *  these parameters for launches to come. Throws cuda_error. */
   void update(cudaGraphExec_t exec, cudaGraphNode_t node) const;
+  /** The same for the graph that `node` is of. Executables are as before. Throws cuda_error. */
+  void update(cudaGraphNode_t node) const;
 
   /** Same function, shape and arguments, bit for bit. */
   friend bool operator==(const kernel_launch& a, const kernel_launch& b) {

@@ -52,6 +52,14 @@ bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept {
   return intersect(span_of(tensor, 0), {begin, begin + static_cast<std::int64_t>(range.bytes)});
 }
 
+bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
+  const auto begin = [](const byte_range& range) {
+    return reinterpret_cast<std::uintptr_t>(range.data);
+  };
+  return a.bytes != 0 && b.bytes != 0 && begin(a) < begin(b) + b.bytes &&
+         begin(b) < begin(a) + a.bytes;
+}
+
 byte_range reach_of(const tensor_view& tensor) noexcept {
   if (tensor.size() == 0) return {tensor.data(), 0};
   const byte_span span = span_of(tensor, 0);

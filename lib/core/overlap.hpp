@@ -15,6 +15,9 @@ namespace ssugraph::detail {
 /** Whether any byte between the tensor's lowest and its highest is in `range`. */
 [[nodiscard]] bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept;
 
+/** Whether they share a byte. */
+[[nodiscard]] bool may_overlap(const byte_range& a, const byte_range& b) noexcept;
+
 /** From the tensor's lowest byte to its highest. */
 [[nodiscard]] byte_range reach_of(const tensor_view& tensor) noexcept;
 

@@ -13,13 +13,13 @@ namespace ssugraph::detail {
 struct launch_context {
   /** Seed where args.rand_seed is unbound. */
   std::int64_t drawn_seed = 0;
-  /** The launch in front does not write this one's state, indices and counts: read them while it
-   *  still runs. Only with a programmatic launch. */
+  /** No launch in front that may still run writes this one's state, indices and counts: read them
+   *  meanwhile. Only with a programmatic launch. */
   bool state_ahead = false;
   /** Nor anything else that this one reads. */
   bool inputs_ahead = false;
   /** The launch behind knows what all launches in front of it write that may still run: let it
-   * start at once, before this one's own wait. */
+   *  start at once, before this one's own wait. Only where the backend can. */
   bool triggers_ahead = false;
 };
 
@@ -28,6 +28,9 @@ class kernel_backend : public mamba_ssu_backend {
  public:
   /** The kernel that `plan` launches. */
   [[nodiscard]] virtual const void* kernel(const ssu_plan& plan) const = 0;
+
+  /** Whether it may be told to trigger ahead. */
+  [[nodiscard]] virtual bool can_trigger_ahead(const ssu_plan& /*plan*/) const { return false; }
 
   /** `plan` on `args` (as in `enqueue`) as a value. Enqueues nothing. */
   [[nodiscard]] virtual kernel_launch lower(const ssu_plan& plan, const ssu_args& args,

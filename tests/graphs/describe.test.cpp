@@ -199,6 +199,24 @@ TEST_F(described_graphs, are_the_same_for_other_addresses) {
             other.build(buckets).make_lane(stream.get()).describe_json());
 }
 
+/** Where a layer comes to share a state it may read less ahead, and its blocks change. */
+TEST_F(described_graphs, tell_what_a_rebind_made_of_them) {
+  const placed_stream stream{place::device};
+  const model layers{target::cuda, cases(ssu_mode::plain), false};
+  ssu_args shared = layers.args(1);
+  shared.state = layers.args(0).state;
+  const auto built_on = [&](const ssu_args& second) {
+    pipeline_builder builder{{.stochastic_rounding = true}, buckets};
+    builder.ssu("first", layers.args(0)).ssu("second", second, {.shares_state = true});
+    return builder.build().make_lane(stream.get());
+  };
+  lane rebound = built_on(layers.args(1));
+  const std::string before = rebound.describe_json();
+  (void)rebound.rebind(std::vector<binding>{{"second", ssu_tensor::state, shared.state.data()}});
+  EXPECT_EQ(rebound.describe_json(), built_on(shared).describe_json());
+  EXPECT_NE(rebound.describe_json(), before);
+}
+
 #endif
 
 }  // namespace

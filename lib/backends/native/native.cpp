@@ -76,10 +76,11 @@ struct tile_choice {
 
 /** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size. */
 tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
-  tile_choice best{rows, usual_workers};
+  const int usual = lanes == min_lanes ? min_workers : usual_workers;
+  tile_choice best{rows, usual};
   const auto cost = [&](const tile_choice& tile) {
     const int of_block = tile.rows_of_block(lanes);
-    return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual_workers)};
+    return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual)};
   };
   for (int workers = min_workers; workers <= max_workers; workers += warp_threads) {
     const tile_choice tile{rows, workers};
@@ -231,12 +232,13 @@ const void* native_backend::kernel(const ssu_plan& plan) const {
   }
 }
 
+bool native_backend::can_trigger_ahead(const ssu_plan& plan) const {
+  return !plan.problem.has_cu_seqlens || plan.problem.max_seqlen <= max_tokens_ahead;
+}
+
 kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
                                     const launch_context& context) const {
   const ssu_problem& problem = plan.problem;
-  const bool one_token = !problem.has_cu_seqlens;
-  const bool triggers_ahead =
-      context.triggers_ahead && (one_token || problem.max_seqlen <= max_tokens_ahead);
   const ssu_params params{
       .state = lowered<4>(args.state),
       .x = lowered<3>(args.x),
@@ -272,10 +274,11 @@ kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .dt_softplus = problem.dt_softplus,
       .state_ahead = context.state_ahead,
       .inputs_ahead = context.inputs_ahead,
-      .triggers_ahead = triggers_ahead,
+      .triggers_ahead = context.triggers_ahead,
   };
   const auto blocks = static_cast<unsigned>(plan.grid[0] * plan.grid[1] * plan.grid[2]);
-  const bool waits_apart = one_token && context.state_ahead && !triggers_ahead;
+  const bool waits_apart =
+      !problem.has_cu_seqlens && context.state_ahead && !context.triggers_ahead;
   const int threads = plan.tile.threads + (waits_apart ? waiting_threads : 0);
   return {kernel(plan), dim3{blocks}, dim3{static_cast<unsigned>(threads)}, params};
 }

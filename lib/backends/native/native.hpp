@@ -20,6 +20,7 @@ class native_backend final : public kernel_backend {
   [[nodiscard]] std::vector<ssu_plan> candidates(const ssu_problem& problem,
                                                  std::int64_t sequences) const override;
   [[nodiscard]] const void* kernel(const ssu_plan& plan) const override;
+  [[nodiscard]] bool can_trigger_ahead(const ssu_plan& plan) const override;
   [[nodiscard]] kernel_launch lower(const ssu_plan& plan, const ssu_args& args,
                                     const launch_context& context) const override;
 };

@@ -324,7 +324,7 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
     tile_mask = column(row_mask) & n_mask[None, :, :]
 
     # --- The sequence
-    # Before the wait nothing is written, and nothing is read that the launch in front writes.
+    # Before the wait nothing is written, and nothing is read that a launch in front writes.
     if reads_ahead == 0:
         wait_for_predecessor(PROGRAMMATIC)
     token = sequence

@@ -83,6 +83,20 @@ TEST(may_overlap, never_misses_a_shared_byte) {
   EXPECT_GT(shared, 300);
 }
 
+TEST(may_overlap, ranges_that_share_a_byte) {
+  alignas(8) static std::byte storage[16];
+  const auto range = [&](int begin, int end) {
+    return byte_range{storage + begin, static_cast<std::size_t>(end - begin)};
+  };
+  EXPECT_TRUE(detail::may_overlap(range(0, 8), range(7, 9)));
+  EXPECT_TRUE(detail::may_overlap(range(7, 9), range(0, 8)));
+  EXPECT_TRUE(detail::may_overlap(range(0, 16), range(4, 5)));
+  EXPECT_FALSE(detail::may_overlap(range(0, 8), range(8, 16)));
+  EXPECT_FALSE(detail::may_overlap(range(8, 16), range(0, 8)));
+  EXPECT_FALSE(detail::may_overlap(range(0, 16), range(4, 4))) << "an empty one";
+  EXPECT_FALSE(detail::may_overlap(range(4, 4), range(0, 16)));
+}
+
 TEST(overlaps_itself, tells_layouts_from_collisions) {
   const auto collides = [](std::initializer_list<std::int64_t> extents,
                            std::initializer_list<std::int64_t> strides) {
