@@ -105,6 +105,8 @@ function(ssugraph_add_triton target)
     DEPENDS ${source}/generate.py ${source}/ssu_kernel.py ${source}/requirements.txt ${manifest}
     COMMENT "Compiling the images of the triton backend"
     VERBATIM)
+  # By itself, so that it waits for nothing that only its users need.
+  add_custom_target(ssugraph_triton_images DEPENDS ${generated}/arguments.hpp)
   set_source_files_properties(${generated}/images.cpp PROPERTIES
     OBJECT_DEPENDS ${generated}/cubins.bin)
   target_sources(${target} PRIVATE
