@@ -46,12 +46,6 @@ bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
   return !same_rows || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
 }
 
-bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept {
-  if (tensor.size() == 0 || range.bytes == 0) return false;
-  const auto begin = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(range.data));
-  return intersect(span_of(tensor, 0), {begin, begin + static_cast<std::int64_t>(range.bytes)});
-}
-
 bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
   const auto begin = [](const byte_range& range) {
     return reinterpret_cast<std::uintptr_t>(range.data);

@@ -12,9 +12,6 @@ namespace ssugraph::detail {
  */
 [[nodiscard]] bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept;
 
-/** Whether any byte between the tensor's lowest and its highest is in `range`. */
-[[nodiscard]] bool may_overlap(const tensor_view& tensor, const byte_range& range) noexcept;
-
 /** Whether they share a byte. */
 [[nodiscard]] bool may_overlap(const byte_range& a, const byte_range& b) noexcept;
 

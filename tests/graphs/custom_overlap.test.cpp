@@ -85,11 +85,7 @@ class custom_overlap : public testing::Test {
     if (rebinds_) (void)lane.rebind(home);
     for (int i = 0; i < replays; ++i) {
       const std::int32_t batch = sequences - i % sequences;
-      if (call == lane_call::replay) {
-        lane.replay(batch, stream.get());
-      } else {
-        lane.run_eager(batch, stream.get());
-      }
+      test::run(lane, call, batch, stream.get());
     }
     stream.wait();
     return layers.read();

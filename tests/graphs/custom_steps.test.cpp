@@ -148,11 +148,7 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
     for (const lane_call call : {lane_call::replay, lane_call::run_eager}) {
       for (const std::int32_t batch : {2, 8, 1, 5, 3}) {
         SCOPED_TRACE(batch);
-        if (call == lane_call::replay) {
-          lane.replay(batch, stream.get());
-        } else {
-          lane.run_eager(batch, stream.get());
-        }
+        test::run(lane, call, batch, stream.get());
         stream.wait();
         const std::int32_t bucket = batch <= 3 ? 3 : 8;
         const tensor_view indices = layers.args(0).state_batch_indices;

@@ -75,13 +75,8 @@ class behind_a_slow_step : public testing::Test {
     for (std::size_t i = 0; i < args.size(); ++i)
       builder.ssu(model::name_of(i), args[i], {.shares_state = true});
     lane lane = builder.build().make_lane(stream.get());
-    for (int i = 0; i < replays; ++i) {
-      if (call == lane_call::replay) {
-        lane.replay(16, stream.get());
-      } else {
-        lane.run_eager(16, stream.get());
-      }
-    }
+    for (int i = 0; i < replays; ++i)
+      test::run(lane, call, 16, stream.get());
     stream.wait();
     return layers.read();
   }

@@ -35,11 +35,7 @@ class programmatic_launch : public testing::Test {
     lane lane = builder.build().make_lane(stream.get());
     for (int i = 0; i < replays; ++i) {
       const std::int32_t batch = capacity - i % (capacity - 1);
-      if (call == lane_call::replay) {
-        lane.replay(batch, stream.get());
-      } else {
-        lane.run_eager(batch, stream.get());
-      }
+      test::run(lane, call, batch, stream.get());
     }
     stream.wait();
     return layers.read();
@@ -167,13 +163,8 @@ TEST_F(programmatic_launch, of_a_state_that_a_rebind_put_where_the_step_in_front
     EXPECT_EQ(lane.rebind(
                   std::vector<binding>{{"second", ssu_tensor::state, layers.args(0).state.data()}}),
               std::vector{rebind_outcome::updated});
-    for (int i = 0; i < replays; ++i) {
-      if (call == lane_call::replay) {
-        lane.replay(16, stream.get());
-      } else {
-        lane.run_eager(16, stream.get());
-      }
-    }
+    for (int i = 0; i < replays; ++i)
+      test::run(lane, call, 16, stream.get());
     stream.wait();
     return layers.read();
   };

@@ -19,15 +19,18 @@ void run_once(const ssu_case& test, target where, lane_call call, const std::str
   builder.ssu("layer", without_seed(test.args_at(base)));
   lane lane = builder.build().make_lane(stream);
   lane.set_random_state(test.random, stream);
-  const auto batch = static_cast<std::int32_t>(test.batch);
+  run(lane, call, static_cast<std::int32_t>(test.batch), stream);
+}
+
+}  // namespace
+
+void run(lane& lane, lane_call call, std::int32_t batch, stream_handle stream) {
   if (call == lane_call::replay) {
     lane.replay(batch, stream);
   } else {
     lane.run_eager(batch, stream);
   }
 }
-
-}  // namespace
 
 execution recorded(target where, lane_call call, const std::string& backend) {
   const std::string name = (where == target::host ? "host" : backend) +

@@ -18,6 +18,9 @@ namespace ssugraph::test {
 /** How a lane runs a step: by its graph, or by its oracle. */
 enum class lane_call : std::uint8_t { replay, run_eager };
 
+/** One step of `lane`, so. */
+void run(lane& lane, lane_call call, std::int32_t batch, stream_handle stream);
+
 /** One layer built, recorded and run once; its buckets are half of the capacity, and all of it. */
 [[nodiscard]] execution recorded(target where, lane_call call,
                                  const std::string& backend = "native");

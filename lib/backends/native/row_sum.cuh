@@ -18,6 +18,7 @@ struct row_sum {
   static constexpr int owned = Rows < dealt ? 1 : Rows / dealt;
   static constexpr int copies = Rows < dealt ? dealt / Rows : 1;
   static_assert(owned * dealt == Rows * copies && 32 % Lanes == 0);
+  static_assert(owned == 1 || dealt == Lanes, "the last exchanges are of one row");
 
   /** The first row that thread `lane` owns. */
   __device__ static std::uint32_t own_row(std::uint32_t lane) {

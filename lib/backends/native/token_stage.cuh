@@ -44,6 +44,8 @@ struct token_stage {
  *  tokens; where tied, the time step of one token, which it passes to the others of its warp. */
 template <class V>
 struct token_stager {
+  static_assert(V::owned == 1 && staged_tokens <= min_workers);
+
   /** Threads that own the same row, and the rounds in which they serve all tokens. */
   static constexpr int owners = V::lanes / V::rows;
   static constexpr int row_rounds = (staged_tokens + owners - 1) / owners;
