@@ -7,8 +7,11 @@ function(ssugraph_settings target)
     POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion -Wno-sign-conversion>
+    # A new dtype, mode or role is a case of its own in every switch, or does not compile.
+    $<$<COMPILE_LANGUAGE:CXX>:-Werror=switch-enum -Werror=switch>
     # CMake 3.25 does not know CUDA_STANDARD 20.
-    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Wall,-Wextra -Werror=cross-execution-space-call>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Wall,-Wextra,-Werror=switch-enum,-Werror=switch
+      -Werror=cross-execution-space-call>)
   # GCC's false positives after inlining: overlaps inside std::string (12, its bug 105651), indices
   # inside std::sort and recursion over an array (14).
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)

@@ -4,6 +4,7 @@
 #include "lib/core/cuda_check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -12,26 +13,18 @@ namespace ssugraph::detail {
 namespace {
 
 std::string name_of(cudaGraphNodeType type) {
-  switch (type) {
-    case cudaGraphNodeTypeKernel:
-      return "kernel";
-    case cudaGraphNodeTypeMemcpy:
-      return "memcpy";
-    case cudaGraphNodeTypeMemset:
-      return "memset";
-    case cudaGraphNodeTypeHost:
-      return "host";
-    case cudaGraphNodeTypeGraph:
-      return "graph";
-    case cudaGraphNodeTypeEmpty:
-      return "empty";
-    case cudaGraphNodeTypeWaitEvent:
-      return "event wait";
-    case cudaGraphNodeTypeEventRecord:
-      return "event record";
-    default:
-      return "type " + std::to_string(static_cast<int>(type));
+  constexpr std::array names{std::pair{cudaGraphNodeTypeKernel, "kernel"},
+                             std::pair{cudaGraphNodeTypeMemcpy, "memcpy"},
+                             std::pair{cudaGraphNodeTypeMemset, "memset"},
+                             std::pair{cudaGraphNodeTypeHost, "host"},
+                             std::pair{cudaGraphNodeTypeGraph, "graph"},
+                             std::pair{cudaGraphNodeTypeEmpty, "empty"},
+                             std::pair{cudaGraphNodeTypeWaitEvent, "event wait"},
+                             std::pair{cudaGraphNodeTypeEventRecord, "event record"}};
+  for (const auto& [named, name] : names) {
+    if (named == type) return name;
   }
+  return "type " + std::to_string(static_cast<int>(type));
 }
 
 /** The shape of a kernel; none where it is not the runtime's, as those of some libraries. */

@@ -20,24 +20,20 @@ bool is_pageable(const void* address) {
 std::string objection_to(cudaGraphNode_t node) {
   cudaGraphNodeType type{};
   check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
-  switch (type) {
-    case cudaGraphNodeTypeMemAlloc:
-    case cudaGraphNodeTypeMemFree:
-      return "an allocation of memory in stream order";
-    case cudaGraphNodeTypeMemcpy: {
-      cudaMemcpy3DParms copy{};
-      check_cuda(cudaGraphMemcpyNodeGetParams(node, &copy), "cudaGraphMemcpyNodeGetParams");
-      const bool pageable = is_pageable(copy.srcPtr.ptr) || is_pageable(copy.dstPtr.ptr);
-      return pageable ? "a copy from or to pageable memory" : "";
-    }
-    case cudaGraphNodeTypeGraph: {
-      cudaGraph_t child = nullptr;
-      check_cuda(cudaGraphChildGraphNodeGetGraph(node, &child), "cudaGraphChildGraphNodeGetGraph");
-      return objection_to_one_of(nodes_of(child));
-    }
-    default:
-      return "";
+  if (type == cudaGraphNodeTypeMemAlloc || type == cudaGraphNodeTypeMemFree)
+    return "an allocation of memory in stream order";
+  if (type == cudaGraphNodeTypeMemcpy) {
+    cudaMemcpy3DParms copy{};
+    check_cuda(cudaGraphMemcpyNodeGetParams(node, &copy), "cudaGraphMemcpyNodeGetParams");
+    const bool pageable = is_pageable(copy.srcPtr.ptr) || is_pageable(copy.dstPtr.ptr);
+    return pageable ? "a copy from or to pageable memory" : "";
   }
+  if (type == cudaGraphNodeTypeGraph) {
+    cudaGraph_t child = nullptr;
+    check_cuda(cudaGraphChildGraphNodeGetGraph(node, &child), "cudaGraphChildGraphNodeGetGraph");
+    return objection_to_one_of(nodes_of(child));
+  }
+  return "";
 }
 
 std::string objection_to_one_of(std::span<const cudaGraphNode_t> nodes) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <future>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -40,9 +41,16 @@ float_format format_of(dtype type) {
       return {10, -14};
     case dtype::bfloat16:
       return {7, -126};
-    default:
+    case dtype::float32:
       return {23, -126};
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
   }
+  throw std::invalid_argument{"no state of " + std::string{to_string(type)}};
 }
 
 float from_float16(std::uint16_t bits) {

@@ -12,12 +12,26 @@
 
 namespace ssugraph {
 
-/** Element types. Floating tensors take the first three, indices and counts the last two. */
-enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
+/** Element types. Floating tensors take the first three, indices and counts int32 and int64. The
+ *  last three are names of what no tensor may have yet: each call refuses them. */
+enum class dtype : std::uint8_t {
+  float32,
+  float16,
+  bfloat16,
+  int32,
+  int64,
+  int8,
+  int16,
+  float8_e4m3,  ///< without infinities (e4m3fn)
+};
 
 /** Bytes of an element. */
 [[nodiscard]] constexpr std::int64_t size_of(dtype type) noexcept {
   switch (type) {
+    case dtype::int8:
+    case dtype::float8_e4m3:
+      return 1;
+    case dtype::int16:
     case dtype::float16:
     case dtype::bfloat16:
       return 2;
@@ -33,6 +47,12 @@ enum class dtype : std::uint8_t { float32, float16, bfloat16, int32, int64 };
 /** True of float32, float16 and bfloat16. */
 [[nodiscard]] constexpr bool is_floating(dtype type) noexcept {
   return type == dtype::float32 || type == dtype::float16 || type == dtype::bfloat16;
+}
+
+/** True of what states are or will be stored in: those, int8, int16 and float8_e4m3. */
+[[nodiscard]] constexpr bool is_state_format(dtype type) noexcept {
+  return is_floating(type) || type == dtype::int8 || type == dtype::int16 ||
+         type == dtype::float8_e4m3;
 }
 
 /** As it is written here. */

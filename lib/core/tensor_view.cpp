@@ -44,6 +44,12 @@ std::string_view to_string(dtype type) noexcept {
       return "int32";
     case dtype::int64:
       return "int64";
+    case dtype::int8:
+      return "int8";
+    case dtype::int16:
+      return "int16";
+    case dtype::float8_e4m3:
+      return "float8_e4m3";
   }
   return "unknown";
 }

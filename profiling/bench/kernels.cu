@@ -8,6 +8,8 @@
 #include <thrust/tabulate.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 namespace bench {
 namespace {
@@ -141,9 +143,16 @@ void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise valu
       return fill<__half>(data, count, values);
     case ssugraph::dtype::bfloat16:
       return fill<__nv_bfloat16>(data, count, values);
-    default:
+    case ssugraph::dtype::float32:
       return fill<float>(data, count, values);
+    case ssugraph::dtype::int32:
+    case ssugraph::dtype::int64:
+    case ssugraph::dtype::int8:
+    case ssugraph::dtype::int16:
+    case ssugraph::dtype::float8_e4m3:
+      break;
   }
+  throw std::invalid_argument{"no random data of " + std::string{to_string(type)}};
 }
 
 kernel_launch floor_launch(const floor_job& job, std::int32_t sequences) {

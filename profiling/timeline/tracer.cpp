@@ -268,24 +268,17 @@ device_event event_of(const Record& record, std::string&& name) {
 }
 
 void tracer::read(const CUpti_Activity& record) {
-  switch (record.kind) {
-    case CUPTI_ACTIVITY_KIND_KERNEL:
-    case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL: {
-      const auto& kernel = reinterpret_cast<const CUpti_ActivityKernel10&>(record);
-      return recorder_.add(event_of(kernel, readable(kernel.name)));
-    }
-    case CUPTI_ACTIVITY_KIND_MEMCPY:
-      return recorder_.add(
-          event_of(reinterpret_cast<const CUpti_ActivityMemcpy6&>(record), "memcpy"));
-    case CUPTI_ACTIVITY_KIND_MEMSET:
-      return recorder_.add(
-          event_of(reinterpret_cast<const CUpti_ActivityMemset4&>(record), "memset"));
-    case CUPTI_ACTIVITY_KIND_DEVICE: {
-      const auto& device = reinterpret_cast<const CUpti_ActivityDevice5&>(record);
-      return recorder_.set_limit(1e-6 * static_cast<double>(device.globalMemoryBandwidth));
-    }
-    default:
-      return;
+  const CUpti_ActivityKind kind = record.kind;
+  if (kind == CUPTI_ACTIVITY_KIND_KERNEL || kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
+    const auto& kernel = reinterpret_cast<const CUpti_ActivityKernel10&>(record);
+    recorder_.add(event_of(kernel, readable(kernel.name)));
+  } else if (kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
+    recorder_.add(event_of(reinterpret_cast<const CUpti_ActivityMemcpy6&>(record), "memcpy"));
+  } else if (kind == CUPTI_ACTIVITY_KIND_MEMSET) {
+    recorder_.add(event_of(reinterpret_cast<const CUpti_ActivityMemset4&>(record), "memset"));
+  } else if (kind == CUPTI_ACTIVITY_KIND_DEVICE) {
+    const auto& device = reinterpret_cast<const CUpti_ActivityDevice5&>(record);
+    recorder_.set_limit(1e-6 * static_cast<double>(device.globalMemoryBandwidth));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 namespace ssugraph::test {
 namespace {
@@ -83,9 +84,14 @@ const float_format& format_of(dtype type) {
       return float16_format;
     case dtype::bfloat16:
       return bfloat16_format;
-    default:
-      throw std::invalid_argument{"not a floating-point dtype"};
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
   }
+  throw std::invalid_argument{"no format of " + std::string{to_string(type)}};
 }
 
 double load(const void* address, dtype type) {

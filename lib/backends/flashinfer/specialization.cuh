@@ -74,9 +74,10 @@ SSUAlgorithm lowered(flashinfer_algorithm algorithm) {
       return SSUAlgorithm::kVertical;
     case flashinfer_algorithm::horizontal:
       return SSUAlgorithm::kHorizontal;
-    default:
+    case flashinfer_algorithm::simple:
       return SSUAlgorithm::kSimple;
   }
+  return SSUAlgorithm::kSimple;
 }
 
 template <class Params>
