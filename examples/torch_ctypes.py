@@ -29,10 +29,9 @@ class Config(c.Structure):
 
 
 class SsuArgs(c.Structure):
-    _fields_ = ([("struct_size", c.c_size_t)] +
-                [(name, c.c_void_p) for name in ARGS + INDICES + ["rand_seed"]] +
-                [("null_block_id", c.c_int64), ("max_seqlen", c.c_int64),
-                 ("dt_softplus", c.c_int32), ("is_blackwell", c.c_int32)])
+    _fields_ = ([("struct_size", c.c_size_t), ("null_block_id", c.c_int64),
+                 ("max_seqlen", c.c_int64), ("dt_softplus", c.c_int32), ("reserved", c.c_int32)] +
+                [(name, c.c_void_p) for name in ARGS + INDICES + ["rand_seed"]])
 
 
 class Library:

@@ -14,11 +14,9 @@ std::vector<binding> ssugraph::c_api::bindings_of(const ssugraph_binding* given,
   std::vector<binding> bindings;
   for (const auto& [step, tensor, data] : array("bindings", given, count)) {
     const std::string name = "bindings[" + std::to_string(bindings.size()) + "]";
-    constexpr std::int32_t tensors = SSUGRAPH_TENSOR_CU_SEQLENS + 1;
     check_address(name + ".data", data, 0);
     bindings.push_back(
-        {text((name + ".step").c_str(), step),
-         static_cast<ssu_tensor>(enumerator((name + ".tensor").c_str(), tensor, tensors)), data});
+        {text((name + ".step").c_str(), step), text((name + ".tensor").c_str(), tensor), data});
   }
   return bindings;
 }

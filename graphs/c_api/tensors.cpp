@@ -2,11 +2,13 @@
 
 #include "graphs/c_api/values.hpp"
 #include "lib/core/device.hpp"
+#include "lib/ssu/operands.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -18,20 +20,27 @@ constexpr std::int64_t address_limit = std::int64_t{1} << 62;
 
 struct dtype_pair {
   dtype type;
-  DLDataTypeCode code;
+  std::uint8_t code;  ///< a DLDataTypeCode
   std::uint8_t bits;
 };
 
-constexpr std::array dtypes{
-    dtype_pair{dtype::float32, kDLFloat, 32}, dtype_pair{dtype::float16, kDLFloat, 16},
-    dtype_pair{dtype::bfloat16, kDLBfloat, 16}, dtype_pair{dtype::int32, kDLInt, 32},
-    dtype_pair{dtype::int64, kDLInt, 64}};
+/** kDLFloat8_e4m3fn, which DLPack has from 1.1 on. */
+constexpr std::uint8_t float8_e4m3_code = 10;
+
+constexpr std::array dtypes{dtype_pair{dtype::float32, kDLFloat, 32},
+                            dtype_pair{dtype::float16, kDLFloat, 16},
+                            dtype_pair{dtype::bfloat16, kDLBfloat, 16},
+                            dtype_pair{dtype::int32, kDLInt, 32},
+                            dtype_pair{dtype::int64, kDLInt, 64},
+                            dtype_pair{dtype::int8, kDLInt, 8},
+                            dtype_pair{dtype::int16, kDLInt, 16},
+                            dtype_pair{dtype::float8_e4m3, float8_e4m3_code, 8}};
 
 dtype dtype_of(const std::string& name, DLDataType given) {
   for (const auto& [type, code, bits] : dtypes) {
     if (given.code == code && given.bits == bits && given.lanes == 1) return type;
   }
-  throw invalid_argument{name + ".dtype", "float32, float16, bfloat16, int32 or int64 of one lane",
+  throw invalid_argument{name + ".dtype", "a dtype of the library, of one lane",
                          "code " + std::to_string(given.code) + ", " + std::to_string(given.bits) +
                              " bits, " + std::to_string(given.lanes) + " lanes"};
 }
@@ -147,26 +156,23 @@ void check_address(const std::string& name, const void* data, std::size_t bytes)
 
 ssu_args args_of(const ssugraph_ssu_args* given) {
   const ssugraph_ssu_args known = required("args", given);
+  check_reserved("reserved", known.reserved);
+  // The tensors of the struct lie one behind another, in the order of the operands.
+  constexpr std::size_t count = detail::ssu_operands.size();
+  static_assert(offsetof(ssugraph_ssu_args, rand_seed) ==
+                offsetof(ssugraph_ssu_args, state) + (count - 1) * sizeof(const DLTensor*));
+  std::array<const DLTensor*, count> tensors{};
+  std::memcpy(tensors.data(),
+              reinterpret_cast<const std::byte*>(&known) + offsetof(ssugraph_ssu_args, state),
+              sizeof tensors);
   ssu_args args;
-  args.state = view_of("state", known.state);
-  args.x = view_of("x", known.x);
-  args.dt = view_of("dt", known.dt);
-  args.A = view_of("A", known.A);
-  args.B = view_of("B", known.B);
-  args.C = view_of("C", known.C);
-  args.D = view_of("D", known.D);
-  args.z = view_of("z", known.z);
-  args.dt_bias = view_of("dt_bias", known.dt_bias);
-  args.out = view_of("out", known.out);
-  args.state_batch_indices = view_of("state_batch_indices", known.state_batch_indices);
-  args.dst_state_batch_indices = view_of("dst_state_batch_indices", known.dst_state_batch_indices);
-  args.num_accepted_tokens = view_of("num_accepted_tokens", known.num_accepted_tokens);
-  args.cu_seqlens = view_of("cu_seqlens", known.cu_seqlens);
-  args.rand_seed = view_of("rand_seed", known.rand_seed);
+  for (std::size_t i = 0; i < count; ++i) {
+    const detail::ssu_operand& each = detail::ssu_operands[i];
+    args.*each.member = view_of(std::string{each.what.name}, tensors[i]);
+  }
   args.null_block_id = known.null_block_id;
   args.max_seqlen = known.max_seqlen;
   args.dt_softplus = flag("dt_softplus", known.dt_softplus);
-  args.is_blackwell = toggle("is_blackwell", known.is_blackwell);
   return args;
 }
 
@@ -179,7 +185,7 @@ described_tensor::described_tensor(const tensor_view& view) {
   tensor_.device = {where.is_host() ? kDLCPU : kDLCUDA, where.is_host() ? 0 : where.ordinal};
   tensor_.ndim = view.rank();
   const auto found = std::ranges::find(dtypes, view.dtype(), &dtype_pair::type);
-  tensor_.dtype = {static_cast<std::uint8_t>(found->code), found->bits, 1};
+  tensor_.dtype = {found->code, found->bits, 1};
   tensor_.shape = shape_;
   tensor_.strides = strides_;
 }

@@ -102,24 +102,6 @@ typedef enum ssugraph_target {
   SSUGRAPH_TARGET_HOST = 1  /**< on the CPU, before a replay returns */
 } ssugraph_target;
 
-/** The tensors that can be bound anew, by the names of ssugraph_ssu_args. */
-typedef enum ssugraph_tensor {
-  SSUGRAPH_TENSOR_STATE = 0,                    /**< `state` */
-  SSUGRAPH_TENSOR_X = 1,                        /**< `x` */
-  SSUGRAPH_TENSOR_DT = 2,                       /**< `dt` */
-  SSUGRAPH_TENSOR_A = 3,                        /**< `A` */
-  SSUGRAPH_TENSOR_B = 4,                        /**< `B` */
-  SSUGRAPH_TENSOR_C = 5,                        /**< `C` */
-  SSUGRAPH_TENSOR_D = 6,                        /**< `D` */
-  SSUGRAPH_TENSOR_Z = 7,                        /**< `z` */
-  SSUGRAPH_TENSOR_DT_BIAS = 8,                  /**< `dt_bias` */
-  SSUGRAPH_TENSOR_OUT = 9,                      /**< `out` */
-  SSUGRAPH_TENSOR_STATE_BATCH_INDICES = 10,     /**< `state_batch_indices` */
-  SSUGRAPH_TENSOR_DST_STATE_BATCH_INDICES = 11, /**< `dst_state_batch_indices` */
-  SSUGRAPH_TENSOR_NUM_ACCEPTED_TOKENS = 12,     /**< `num_accepted_tokens` */
-  SSUGRAPH_TENSOR_CU_SEQLENS = 13               /**< `cu_seqlens` */
-} ssugraph_tensor;
-
 /** What a rebind did to the graph of one bucket; C++: rebind_outcome. */
 typedef enum ssugraph_rebind_outcome {
   SSUGRAPH_REBIND_UPDATED = 0,      /**< the executable took the new addresses */
@@ -143,7 +125,14 @@ typedef struct ssugraph_config {
  * tensor.
  */
 typedef struct ssugraph_ssu_args {
-  size_t struct_size;      /**< sizeof this struct */
+  size_t struct_size; /**< sizeof this struct */
+  /** The slot that is nobody's: a sequence that reads it has zero rows of `out` and no state, and
+   *  one that would write it does not. 0 by default, so slot 0 is nobody's then; -1: every slot is
+   *  somebody's. Plays no part without indices. */
+  int64_t null_block_id;
+  int64_t max_seqlen;      /**< T of varlen mode: no sequence is longer. 0: the number of rows */
+  int32_t dt_softplus;     /**< 0 or 1 */
+  int32_t reserved;        /**< 0 */
   const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
   const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16 */
@@ -164,13 +153,6 @@ typedef struct ssugraph_ssu_args {
    *  speculative. */
   const DLTensor* cu_seqlens;
   const DLTensor* rand_seed; /**< (1), int64: seed of the stochastic rounding */
-  /** The slot that is nobody's: a sequence that reads it has zero rows of `out` and no state, and
-   *  one that would write it does not. 0 by default, so slot 0 is nobody's then; -1: every slot is
-   *  somebody's. Plays no part without indices. */
-  int64_t null_block_id;
-  int64_t max_seqlen;   /**< T of varlen mode: no sequence is longer. 0: the number of rows */
-  int32_t dt_softplus;  /**< 0 or 1 */
-  int32_t is_blackwell; /**< an ssugraph_toggle; default: asked of the device */
 } ssugraph_ssu_args;
 
 /** Where a seed stream stands. Never grows. */
@@ -179,11 +161,11 @@ typedef struct ssugraph_random_state {
   uint64_t next_draw; /**< so many were drawn */
 } ssugraph_random_state;
 
-/** Another address for one bound tensor of one SSU step; its layout stays. Never grows. */
+/** Another address for one bound tensor of a step; its layout stays. Never grows. */
 typedef struct ssugraph_binding {
-  const char* step; /**< its name in the builder */
-  int32_t tensor;   /**< an ssugraph_tensor that the step binds */
-  const void* data; /**< of the first element */
+  const char* step;   /**< its name in the builder */
+  const char* tensor; /**< the name of one that the step binds, as `state` */
+  const void* data;   /**< of the first element */
 } ssugraph_binding;
 
 /** Memory that a custom step writes. Never grows. */

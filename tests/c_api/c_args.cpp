@@ -21,13 +21,14 @@ DLDataType c_dtype(dtype type) {
       return {kDLInt, 32, 1};
     case dtype::int64:
       return {kDLInt, 64, 1};
+    case dtype::int8:
+      return {kDLInt, 8, 1};
+    case dtype::int16:
+      return {kDLInt, 16, 1};
+    case dtype::float8_e4m3:
+      return {10, 8, 1};  // kDLFloat8_e4m3fn, from DLPack 1.1 on
   }
   throw std::logic_error{"no such dtype"};
-}
-
-std::int32_t c_toggle(std::optional<bool> value) {
-  if (!value) return SSUGRAPH_TOGGLE_DEFAULT;
-  return *value ? SSUGRAPH_TOGGLE_ON : SSUGRAPH_TOGGLE_OFF;
 }
 
 }  // namespace
@@ -57,7 +58,6 @@ c_args::c_args(const ssu_args& from, bool on_gpu) {
   args.null_block_id = from.null_block_id;
   args.max_seqlen = from.max_seqlen;
   args.dt_softplus = from.dt_softplus ? 1 : 0;
-  args.is_blackwell = c_toggle(from.is_blackwell);
 }
 
 c_tensor& c_args::of(const std::string& name) {

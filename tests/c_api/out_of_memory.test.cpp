@@ -109,7 +109,7 @@ TEST(c_out_of_memory, leaves_a_status_and_all_as_it_was) {
   std::size_t length = 0;
   EXPECT_GT(failures_of([&] { return ssugraph_pipeline_describe(pipeline, nullptr, 0, &length); }),
             0);
-  const ssugraph_binding binding{"layer0", SSUGRAPH_TENSOR_OUT, by_c.args(0).out.data()};
+  const ssugraph_binding binding{"layer0", "out", by_c.args(0).out.data()};
   EXPECT_GT(
       failures_of([&] { return ssugraph_lane_rebind(lane, &binding, 1, nullptr, 0, nullptr); }), 0);
   EXPECT_GT(failures_of([&] { return ssugraph_lane_batch_histogram(lane, nullptr, 0, &length); }),

@@ -209,8 +209,8 @@ TEST_P(c_pipeline_test, binds_and_rebinds_other_memory) {
   const model bound{GetParam(), layers, false};
   const model rebound{GetParam(), layers, false};
   lane expected = by_cpp.build(policy()).make_lane(stream());
-  const std::array<std::pair<std::int32_t, tensor_view ssu_args::*>, 2> written{
-      {{SSUGRAPH_TENSOR_STATE, &ssu_args::state}, {SSUGRAPH_TENSOR_OUT, &ssu_args::out}}};
+  const std::array<std::pair<const char*, tensor_view ssu_args::*>, 2> written{
+      {{"state", &ssu_args::state}, {"out", &ssu_args::out}}};
   const auto bindings_to = [&](const model& to) {
     std::vector<ssugraph_binding> bindings;
     for (const auto& [name, member] : written) {
@@ -259,11 +259,12 @@ TEST_P(c_pipeline_test, binds_and_rebinds_other_memory) {
     return refused_argument(ssugraph_lane_rebind(lane, &binding, 1, nullptr, 0, nullptr));
   };
   const void* const out = rebound.args(0).out.data();
-  EXPECT_EQ(refused({nullptr, SSUGRAPH_TENSOR_OUT, out}), "bindings[0].step");
-  EXPECT_EQ(refused({"\xfe", SSUGRAPH_TENSOR_OUT, out}), "bindings[0].step");
-  EXPECT_EQ(refused({"layer0", 14, out}), "bindings[0].tensor");
-  EXPECT_EQ(refused({"layer0", -1, out}), "bindings[0].tensor");
-  EXPECT_EQ(refused({"layer0", SSUGRAPH_TENSOR_OUT, reinterpret_cast<void*>(~std::uintptr_t{0})}),
+  EXPECT_EQ(refused({nullptr, "out", out}), "bindings[0].step");
+  EXPECT_EQ(refused({"\xfe", "out", out}), "bindings[0].step");
+  EXPECT_EQ(refused({"layer0", nullptr, out}), "bindings[0].tensor");
+  EXPECT_EQ(refused({"layer0", "\xfe", out}), "bindings[0].tensor");
+  EXPECT_EQ(refused({"layer0", "output", out}), "bindings");
+  EXPECT_EQ(refused({"layer0", "out", reinterpret_cast<void*>(~std::uintptr_t{0})}),
             "bindings[0].data");
   EXPECT_EQ(refused_argument(ssugraph_lane_rebind(lane, nullptr, 1, nullptr, 0, nullptr)),
             "bindings");

@@ -70,7 +70,7 @@ TEST_F(c_tensors, with_a_dtype_that_the_library_has_not) {
   for (const DLDataType type : std::vector<DLDataType>{{kDLFloat, 64, 1},
                                                        {kDLFloat, 32, 0},
                                                        {kDLFloat, 16, 4},
-                                                       {kDLInt, 8, 1},
+                                                       {kDLInt, 4, 1},
                                                        {kDLUInt, 32, 1},
                                                        {kDLBfloat, 32, 1},
                                                        {kDLComplex, 64, 1},
@@ -78,7 +78,11 @@ TEST_F(c_tensors, with_a_dtype_that_the_library_has_not) {
                                                        {255, 255, 65535}}) {
     EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.dtype = type; }), "x.dtype");
   }
-  EXPECT_EQ(refused("x", [](c_tensor& t) { t.tensor.dtype = {kDLInt, 32, 1}; }), "x");
+  // Known, but not for this tensor.
+  constexpr std::uint8_t float8_e4m3fn = 10;
+  for (const DLDataType type : std::vector<DLDataType>{
+           {kDLInt, 32, 1}, {kDLInt, 16, 1}, {kDLInt, 8, 1}, {float8_e4m3fn, 8, 1}})
+    EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.dtype = type; }), "x");
 }
 
 TEST_F(c_tensors, without_axes_or_with_too_many) {

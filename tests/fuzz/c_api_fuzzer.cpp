@@ -191,7 +191,7 @@ class call {
         args().dt_softplus = small;
         break;
       case 5:
-        args().is_blackwell = small;
+        args().reserved = small;
         break;
       case 6:
         config().struct_size = value;
