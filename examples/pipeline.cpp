@@ -37,11 +37,10 @@ std::vector<ssugraph::binding> bindings_of(const model& other) {
   std::vector<ssugraph::binding> bindings;
   for (const auto& [name, layer] :
        {std::pair{"first", &other.first}, std::pair{"second", &other.second}}) {
-    bindings.push_back({name, ssu_tensor::state, layer->args.state.data()});
-    bindings.push_back({name, ssu_tensor::x, layer->args.x.data()});
-    bindings.push_back({name, ssu_tensor::out, layer->args.out.data()});
-    bindings.push_back(
-        {name, ssu_tensor::state_batch_indices, layer->args.state_batch_indices.data()});
+    bindings.push_back({name, "state", layer->args.state.data()});
+    bindings.push_back({name, "x", layer->args.x.data()});
+    bindings.push_back({name, "out", layer->args.out.data()});
+    bindings.push_back({name, "state_batch_indices", layer->args.state_batch_indices.data()});
   }
   return bindings;
 }

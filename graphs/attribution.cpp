@@ -1,7 +1,5 @@
 #include "graphs/attribution.hpp"
 
-#include "lib/ssu/traffic.hpp"
-
 #include <ssugraph/tool.hpp>
 
 #include <dlfcn.h>
@@ -33,20 +31,23 @@ tool_function the_tool() noexcept {
 
 }  // namespace
 
-node_owner owner_of(const ssu_plan& plan) {
-  const std::int64_t bytes = ssu_traffic(plan.problem, plan.sequences);
-  return {.plan = plan.backend + ":" + plan.algorithm,
+node_owner owner_of(const checked_step& step, const planned_step& planned) {
+  const std::int64_t bytes = step.bytes(planned.sequences());
+  return {.plan = planned.choice().label(),
           .bytes = bytes,
-          .bytes_a_sequence = bytes - ssu_traffic(plan.problem, plan.sequences - 1)};
+          .bytes_a_sequence = bytes - step.bytes(planned.sequences() - 1)};
 }
 
 node_owner owner_of(const pipeline_core& core, std::size_t step, std::size_t bucket_index) {
   const auto at = core.steps.begin() + static_cast<std::ptrdiff_t>(step);
   node_owner owner;
-  if (const ssu_step* ssu = at->ssu()) {
-    owner = owner_of(ssu->plans[bucket_index].plan);
-    owner.layer = static_cast<std::int32_t>(std::count_if(
-        core.steps.begin(), at, [](const auto& before) { return before.ssu() != nullptr; }));
+  if (const library_step* ours = at->library()) {
+    owner = owner_of(*ours->checked, *ours->plans[bucket_index]);
+    owner.layer = static_cast<std::int32_t>(
+        std::count_if(core.steps.begin(), at, [&](const pipeline_step& before) {
+          return before.library() != nullptr &&
+                 before.library()->checked->traits().operation == ours->checked->traits().operation;
+        }));
   }
   owner.step = at->name;
   return owner;

@@ -15,9 +15,9 @@ namespace ssugraph::detail {
 
 struct node_owner {
   std::string step = {};    ///< its name; `prologue`, `promises`, `tuning`
-  std::int32_t layer = -1;  ///< its place among the SSU steps; -1: it is none of them
-  std::string plan = {};    ///< of an SSU step: `native:2x128`
-  std::int64_t bytes = 0;   ///< that an SSU step must move for a full bucket
+  std::int32_t layer = -1;  ///< its place among the steps of its operation; -1: it is the user's
+  std::string plan = {};    ///< of a step of the library's: `native:2x128`
+  std::int64_t bytes = 0;   ///< that such a step must move for a full bucket
   std::int64_t bytes_a_sequence = 0;
 };
 
@@ -26,8 +26,8 @@ struct owned_node {
   node_owner owner;
 };
 
-/** An SSU under `plan`, `step` and `layer` aside. */
-[[nodiscard]] node_owner owner_of(const ssu_plan& plan);
+/** A planned step of the library's, its name and layer aside. */
+[[nodiscard]] node_owner owner_of(const checked_step& step, const planned_step& planned);
 [[nodiscard]] node_owner owner_of(const pipeline_core& core, std::size_t step,
                                   std::size_t bucket_index);
 

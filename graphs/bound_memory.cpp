@@ -3,7 +3,6 @@
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
-#include "lib/ssu/tensors.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -62,14 +61,16 @@ std::string fault_of(const byte_range& reach, device home) {
 
 }  // namespace
 
-void check_allocations(const pipeline_core& core, const std::vector<ssu_args>& arguments) {
-  for (std::size_t step = 0; step < arguments.size(); ++step) {
-    for (const tensor_field& field : tensor_fields) {
-      const tensor_view& tensor = arguments[step].*field.member;
+void check_allocations(const pipeline_core& core, const bound_steps& steps) {
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step]) continue;
+    const step_traits& traits = steps[step]->traits();
+    for (std::size_t i = 0; i < traits.operands.size(); ++i) {
+      const tensor_view& tensor = traits.tensors[i];
       if (!tensor || tensor.size() == 0) continue;
       const std::string fault = fault_of(reach_of(tensor), core.device);
       if (fault.empty()) continue;
-      throw invalid_argument{core.steps[step].name + "." + std::string{field.name},
+      throw invalid_argument{core.steps[step].name + "." + std::string{traits.operands[i].name},
                              "one live allocation in " + describe_memory(core.device), fault};
     }
   }

@@ -1,13 +1,12 @@
 #pragma once
 
+#include "graphs/lane_layout.hpp"
 #include "graphs/pipeline_core.hpp"
-
-#include <vector>
 
 namespace ssugraph::detail {
 
-/** Throws invalid_argument, with step and tensor, unless each tensor of `arguments`, a step each,
- *  lies in one live allocation on the pipeline's device. Throws cuda_error. */
-void check_allocations(const pipeline_core& core, const std::vector<ssu_args>& arguments);
+/** Throws invalid_argument, with step and tensor, unless each tensor of `steps` lies in one live
+ *  allocation on the pipeline's device. Throws cuda_error. */
+void check_allocations(const pipeline_core& core, const bound_steps& steps);
 
 }  // namespace ssugraph::detail

@@ -81,6 +81,12 @@ launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t
   return {.may_overlap = true, .ranges = *step.options.writes};
 }
 
+bool recorded_step::is_ours() const {
+  return std::ranges::all_of(launches, [](const step_launch& launch) {
+    return std::holds_alternative<kernel_launch>(launch);
+  });
+}
+
 graph_recorder::graph_recorder(const pipeline_core& core)
     : core_{core}, stream_{make_capture_stream(core.recording.strict_capture)} {
   name_stream(stream_.get(), "ssugraph capture");
@@ -114,8 +120,8 @@ class graph_recorder::attempt {
     for (step_ = 0; step_ < core_.steps.size(); ++step_) {
       const pipeline_step& step = core_.steps[step_];
       try {
-        recorded.steps.push_back(step.ssu() != nullptr ? add(recorded.graph, *step.ssu())
-                                                       : add(recorded.graph, *step.custom()));
+        recorded.steps.push_back(step.library() != nullptr ? add(recorded.graph, *step.library())
+                                                           : add(recorded.graph, *step.custom()));
       } catch (const cuda_error& error) {
         if (!error.step().empty()) throw;
         throw_with_place(error, step.name, bucket_);
@@ -127,36 +133,37 @@ class graph_recorder::attempt {
   }
 
  private:
-  recorded_step add(cuda_graph& graph, step_launch launch) {
-    recorded_step recorded{std::move(launch), {}};
-    recorded.nodes = add_to(graph, frontier_, recorded.launch, stream_);
-    const bool is_ours = std::holds_alternative<kernel_launch>(recorded.launch);
-    if (!is_ours) check_replayable(recorded.nodes, place());
+  recorded_step add(cuda_graph& graph, std::vector<step_launch> launches) {
+    recorded_step recorded{std::move(launches), {}};
+    for (const step_launch& launch : recorded.launches) {
+      const auto added = add_to(graph, frontier_, launch, stream_);
+      recorded.nodes.insert(recorded.nodes.end(), added.begin(), added.end());
+    }
+    if (!recorded.is_ours()) check_replayable(recorded.nodes, place());
     return recorded;
   }
 
-  recorded_step add(cuda_graph& graph, const ssu_step& step) {
-    const step_plan& planned = step.plans[bucket_index_];
-    const ssu_args args = layout_.step_arguments(step_, bucket_);
-    const bool programmatic = core_.programmatic_dependent_launch;
-    auto [launch, behind] =
-        lower(planned, args, std::move(front_), programmatic ? next_ssu() : nullptr);
-    front_ = programmatic ? std::move(behind) : launch_front{};
-    return add(graph, std::move(launch));
+  recorded_step add(cuda_graph& graph, const library_step& step) {
+    const planned_pointer& planned = step.plans[bucket_index_];
+    const bound_tensors tensors = layout_.step_tensors(step_, bucket_);
+    if (!core_.programmatic_dependent_launch) return add(graph, lower_in_turn(planned, tensors));
+    auto [launches, behind] = lower(planned, tensors, std::move(front_), next_plan());
+    front_ = std::move(behind);
+    return add(graph, std::move(launches));
   }
 
   recorded_step add(cuda_graph& graph, const custom_step& step) {
-    recorded_step recorded = add(graph, custom_launch{&step, layout_.context(step_, bucket_)});
+    recorded_step recorded = add(graph, {custom_launch{&step, layout_.context(step_, bucket_)}});
     front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
                                                  : launch_front{};
     return recorded;
   }
 
-  /** The plan of the step behind, if that is an SSU. */
-  [[nodiscard]] const step_plan* next_ssu() const {
+  /** The plan of the step behind, if that is one of the library's. */
+  [[nodiscard]] const planned_step* next_plan() const {
     if (step_ + 1 == core_.steps.size()) return nullptr;
-    const ssu_step* next = core_.steps[step_ + 1].ssu();
-    return next != nullptr ? &next->plans[bucket_index_] : nullptr;
+    const library_step* next = core_.steps[step_ + 1].library();
+    return next != nullptr ? next->plans[bucket_index_].get() : nullptr;
   }
 
   [[nodiscard]] std::string place() const { return place_of(core_.steps[step_].name, bucket_); }

@@ -13,10 +13,13 @@
 
 namespace ssugraph::detail {
 
-/** A step as a graph has it. */
+/** A step as a graph has it: one node a launch, unless a launch had to be captured. */
 struct recorded_step {
-  step_launch launch;
+  std::vector<step_launch> launches;
   std::vector<cudaGraphNode_t> nodes;
+
+  /** Whether it is library kernels alone. */
+  [[nodiscard]] bool is_ours() const;
 };
 
 /** The graph of one bucket: the prologue, in checked mode the check of promises, then every step.

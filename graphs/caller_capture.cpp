@@ -100,23 +100,27 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   }
 
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
-  launch_front behind;
-  if (const ssu_step* ssu = what.ssu()) {
-    const step_plan& planned = ssu->plans[bucket_index_];
-    const ssu_args args = layout.step_arguments(step, bucket);
+  lowered_step lowered;
+  if (const library_step* library = what.library()) {
+    const planned_pointer& planned = library->plans[bucket_index_];
+    const bound_tensors tensors = layout.step_tensors(step, bucket);
     wait_in_full(here, stream);
-    lowered_step lowered = lower(planned, args, front_at(here), nullptr);
-    enqueue(lowered.launch, step, here, stream);
-    behind = std::move(lowered.behind);
+    if (core_.programmatic_dependent_launch) {
+      lowered = lower(planned, tensors, front_at(here), nullptr);
+    } else {
+      lowered.launches = lower_in_turn(planned, tensors);
+    }
   } else {
-    enqueue(custom_launch{what.custom(), layout.context(step, bucket)}, step, here, stream);
+    lowered.launches = {custom_launch{what.custom(), layout.context(step, bucket)}};
   }
+  for (const step_launch& launch : lowered.launches)
+    enqueue(launch, step, stream);
   recorded_[step] = true;
-  front_ = core_.programmatic_dependent_launch ? behind : launch_front{};
+  front_ = std::move(lowered.behind);
 }
 
-void caller_capture::enqueue(const step_launch& step, std::size_t index,
-                             const capture_state& before, cudaStream_t stream) {
+void caller_capture::enqueue(const step_launch& step, std::size_t index, cudaStream_t stream) {
+  const capture_state before = state_of(stream);
   const std::string& name = core_.steps[index].name;
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
   const bool is_ours = std::holds_alternative<kernel_launch>(step);

@@ -30,10 +30,9 @@ class caller_capture {
  private:
   /** What stands directly in front of the next launch. */
   [[nodiscard]] launch_front front_at(const capture_state& here) const;
-  /** Enqueues step `index` where the capture stands `before`, checked as in a graph of the lane's.
-   */
-  void enqueue(const step_launch& step, std::size_t index, const capture_state& before,
-               cudaStream_t stream);
+  /** Enqueues one launch of step `index` where the capture stands, checked as in a graph of the
+   *  lane's. */
+  void enqueue(const step_launch& step, std::size_t index, cudaStream_t stream);
 
   const pipeline_core& core_;
   std::optional<unsigned long long> id_;  ///< of the capture

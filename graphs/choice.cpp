@@ -1,9 +1,8 @@
 #include "graphs/choice.hpp"
 
-#include "lib/ssu/backends.hpp"
-
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -43,38 +42,33 @@ timing_table judged(timing_table table, std::size_t chosen, bool for_all_buckets
 }
 
 /** A plan of a bucket that nothing was measured for. */
-ssu_plan inherited(const ssu_plan& front, const ssu_problem& problem, std::int32_t bucket,
-                   std::int32_t measured_bucket) {
-  ssu_plan plan = same_choice(front, problem, bucket);
-  plan.timings = {
-      {plan.backend, plan.algorithm, 0.0, 0.0,
-       "as bucket " + std::to_string(measured_bucket) + ", the largest that fits the scratch"}};
-  return plan;
+std::shared_ptr<planned_step> inherited(const checked_step& step, const planned_step& front,
+                                        std::int32_t bucket, std::int32_t measured_bucket) {
+  const plan_choice choice = front.choice();
+  auto planned = step.plan(bucket, choice);
+  planned->set_timings(
+      {{choice.backend, choice.algorithm, 0.0, 0.0,
+        "as bucket " + std::to_string(measured_bucket) + ", the largest that fits the scratch"}});
+  return planned;
 }
 
 }  // namespace
 
-ssu_plan same_choice(const ssu_plan& other, const ssu_problem& problem, std::int64_t sequences) {
-  return resolve(*find_backend(other.backend), problem, sequences, other.algorithm);
-}
-
-std::vector<ssu_plan> choose(const ssu_problem& problem, const bucket_policy& buckets,
-                             std::span<const timing_table> tables, bool batch_invariant) {
+bucket_plans choose(const checked_step& step, const bucket_policy& buckets,
+                    std::span<const timing_table> tables, bool batch_invariant) {
   const std::size_t for_all = best_for_all(tables);
-  std::vector<ssu_plan> plans;
+  bucket_plans plans;
   for (const std::int32_t bucket : buckets.buckets()) {
     const std::size_t i = plans.size();
     if (i >= tables.size()) {
-      plans.push_back(
-          inherited(plans.back(), problem, bucket, buckets.buckets()[tables.size() - 1]));
+      plans.push_back(inherited(step, *plans.back(), bucket, buckets.buckets()[tables.size() - 1]));
       continue;
     }
     const timing_table& table = tables[i];
     const auto best = static_cast<std::size_t>(&fastest(table) - table.data());
     const std::size_t chosen = batch_invariant ? for_all : best;
-    plans.push_back(
-        resolve(*find_backend(table[chosen].backend), problem, bucket, table[chosen].algorithm));
-    plans.back().timings = judged(table, chosen, batch_invariant);
+    plans.push_back(step.plan(bucket, {table[chosen].backend, table[chosen].algorithm}));
+    plans.back()->set_timings(judged(table, chosen, batch_invariant));
   }
   return plans;
 }

@@ -73,9 +73,8 @@ void check_device(device home, stream_handle stream) {
  */
 class cuda_lane final : public lane_engine {
  public:
-  cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream,
-            std::vector<ssu_args> arguments)
-      : lane_engine{std::move(core), stream, std::move(arguments)},
+  cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps)
+      : lane_engine{std::move(core), stream, std::move(steps)},
         internal_{make_stream()},
         flown_{make_event()},
         arena_{layout_.bytes(), internal_.get()},
@@ -133,7 +132,8 @@ class cuda_lane final : public lane_engine {
     if (core_->checked) lower_promises(layout_.promise_check()).launch(stream_);
     for (std::size_t step = 0; step < core_->steps.size(); ++step) {
       try {
-        launch(recorded.steps[step].launch, stream_);
+        for (const step_launch& one : recorded.steps[step].launches)
+          launch(one, stream_);
       } catch (const cuda_error& error) {
         throw_with_place(error, core_->steps[step].name, recorded.bucket);
       }
@@ -169,12 +169,12 @@ class cuda_lane final : public lane_engine {
     return node;
   }
 
-  rebound rebind(std::vector<ssu_args> arguments) override {
+  rebound rebind(bound_steps steps) override {
     const device_guard guard{core_->device.ordinal};
     check_not_capturing();
-    if (core_->checked) check_allocations(*core_, arguments);
+    if (core_->checked) check_allocations(*core_, steps);
     lane_layout next = layout_;
-    next.rebind(arguments);
+    next.rebind(steps);
     next.place(arena_.data());
     std::vector<bucket_entry> prepared(buckets_.size());
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
@@ -183,7 +183,7 @@ class cuda_lane final : public lane_engine {
     }
     upload_tables(next, stream_);
 
-    layout_.rebind(std::move(arguments));
+    layout_.rebind(std::move(steps));
     layout_.place(arena_.data());
     capture_.forget();
     rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
@@ -391,17 +391,17 @@ class cuda_lane final : public lane_engine {
     entry.live = -1;
     bucket_graph& now = entry.recorded;
     bucket_graph& next = prepared.recorded;
-    const auto is_kernel = [](const recorded_step& step) {
-      return std::holds_alternative<kernel_launch>(step.launch);
-    };
-    if (!std::ranges::all_of(next.steps, is_kernel)) return replace(entry, std::move(prepared));
+    if (!std::ranges::all_of(next.steps, &recorded_step::is_ours))
+      return replace(entry, std::move(prepared));
     for (std::size_t step = 0; step < now.steps.size(); ++step) {
-      auto& launch = std::get<kernel_launch>(now.steps[step].launch);
-      auto& changed = std::get<kernel_launch>(next.steps[step].launch);
-      if (launch == changed) continue;
-      changed.update(entry.exec.get(), now.steps[step].nodes.front());
-      changed.update(now.steps[step].nodes.front());
-      launch = std::move(changed);
+      for (std::size_t i = 0; i < now.steps[step].launches.size(); ++i) {
+        auto& launch = std::get<kernel_launch>(now.steps[step].launches[i]);
+        auto& changed = std::get<kernel_launch>(next.steps[step].launches[i]);
+        if (launch == changed) continue;
+        changed.update(entry.exec.get(), now.steps[step].nodes[i]);
+        changed.update(now.steps[step].nodes[i]);
+        launch = std::move(changed);
+      }
     }
     return rebind_outcome::updated;
   }
@@ -413,9 +413,9 @@ class cuda_lane final : public lane_engine {
     if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
       for (std::size_t step = 0; step < next.steps.size(); ++step) {
         recorded_step& now = entry.recorded.steps[step];
-        now.launch = std::move(next.steps[step].launch);
-        if (const auto* kernel = std::get_if<kernel_launch>(&now.launch))
-          kernel->update(now.nodes.front());
+        now.launches = std::move(next.steps[step].launches);
+        for (std::size_t i = 0; now.is_ours() && i < now.launches.size(); ++i)
+          std::get<kernel_launch>(now.launches[i]).update(now.nodes[i]);
       }
       return rebind_outcome::updated;
     }
@@ -446,11 +446,11 @@ class cuda_lane final : public lane_engine {
 }  // namespace
 
 std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
-                                            stream_handle stream, std::vector<ssu_args> arguments) {
+                                            stream_handle stream, bound_steps steps) {
   const device_guard guard{core->device.ordinal};
   check_device(core->device, stream);
-  if (core->checked) check_allocations(*core, arguments);
-  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(arguments));
+  if (core->checked) check_allocations(*core, steps);
+  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(steps));
 }
 
 }  // namespace ssugraph::detail

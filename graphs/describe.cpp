@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <utility>
+#include <variant>
 
 namespace ssugraph::detail {
 namespace {
@@ -25,27 +26,21 @@ json described(const mamba_config& config) {
           {"philox_rounds", config.philox_rounds}};
 }
 
-json described(const ssu_plan& plan) {
-  return {{"bucket", plan.sequences},
-          {"backend", plan.backend},
-          {"algorithm", plan.algorithm},
-          {"tile_rows", plan.tile.rows},
-          {"lanes_a_row", plan.tile.lanes},
-          {"threads", plan.tile.threads},
-          {"grid", by_axis(plan.grid)},
-          {"zeroes_null_rows", plan.zeroes_null_rows},
-          {"contract_bits", plan.contract_bits},
-          {"notes", plan.notes}};
+json described(const planned_step& planned) {
+  json one = json::object();
+  for (const auto& [name, value] : planned.fields())
+    std::visit([&](const auto& given) { one[std::string{name}] = given; }, value);
+  return one;
 }
 
-json described(const ssu_step& step) {
+json described(const library_step& step) {
   json plans = json::array();
-  for (const step_plan& planned : step.plans)
-    plans.push_back(described(planned.plan));
-  return {{"kind", "ssu"},
-          {"problem", to_string(step.problem)},
+  for (const planned_pointer& planned : step.plans)
+    plans.push_back(described(*planned));
+  return {{"kind", step.checked->traits().operation},
+          {"problem", step.checked->problem()},
           {"seeds", step.seed >= 0 ? 1 : 0},
-          {"shares_state", step.options.shares_state},
+          {"shares_state", step.shares_state},
           {"plans", std::move(plans)}};
 }
 
@@ -68,7 +63,7 @@ json described(const pipeline_core& core) {
   json steps = json::array();
   for (const pipeline_step& step : core.steps) {
     json one = {{"name", step.name}};
-    one.update(step.ssu() != nullptr ? described(*step.ssu()) : described(*step.custom()));
+    one.update(step.library() != nullptr ? described(*step.library()) : described(*step.custom()));
     steps.push_back(std::move(one));
   }
   return {{"target", core.where == target::host ? "host" : "cuda"},
@@ -139,9 +134,9 @@ std::string to_text(const pipeline_core& core) {
       text += step.name + ": custom, " + in_words(custom->options) + '\n';
       continue;
     }
-    const std::string shares = step.ssu()->options.shares_state ? ", shares its state\n" : "\n";
-    for (const step_plan& planned : step.ssu()->plans)
-      text += step.name + ": " + to_string(planned.plan) + shares;
+    const std::string shares = step.library()->shares_state ? ", shares its state\n" : "\n";
+    for (const planned_pointer& planned : step.library()->plans)
+      text += step.name + ": " + planned->text() + shares;
   }
   return text;
 }

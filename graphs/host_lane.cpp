@@ -22,9 +22,8 @@ using aligned_arena = std::unique_ptr<std::byte[], aligned_delete>;
 /** Runs each step before it returns; replay and run_eager are one. */
 class host_lane final : public lane_engine {
  public:
-  host_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream,
-            std::vector<ssu_args> arguments)
-      : lane_engine{std::move(core), stream, std::move(arguments)},
+  host_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps)
+      : lane_engine{std::move(core), stream, std::move(steps)},
         arena_{new (std::align_val_t{lane_layout::alignment}) std::byte[layout_.bytes()]} {
     layout_.report_to(&broken_);
     layout_.place(arena_.get());
@@ -60,8 +59,8 @@ class host_lane final : public lane_engine {
     refuse();
   }
 
-  rebound rebind(std::vector<ssu_args> arguments) override {
-    layout_.rebind(std::move(arguments));
+  rebound rebind(bound_steps steps) override {
+    layout_.rebind(std::move(steps));
     layout_.place(arena_.get());
     fill_tables();
     return {std::vector(core_->buckets.buckets().size(), rebind_outcome::updated), {}};
@@ -106,8 +105,8 @@ class host_lane final : public lane_engine {
     if (const custom_step* custom = core_->steps[step].custom()) {
       return custom->enqueue(layout_.context(step, bucket), stream_);
     }
-    const step_plan& planned = core_->steps[step].ssu()->plans[bucket_index];
-    planned.backend->enqueue(planned.plan, layout_.step_arguments(step, bucket), 0, stream_);
+    core_->steps[step].library()->plans[bucket_index]->enqueue(layout_.step_tensors(step, bucket),
+                                                               stream_);
   }
 
   aligned_arena arena_;
@@ -117,8 +116,8 @@ class host_lane final : public lane_engine {
 }  // namespace
 
 std::unique_ptr<lane_engine> make_host_lane(std::shared_ptr<const pipeline_core> core,
-                                            stream_handle stream, std::vector<ssu_args> arguments) {
-  return std::make_unique<host_lane>(std::move(core), stream, std::move(arguments));
+                                            stream_handle stream, bound_steps steps) {
+  return std::make_unique<host_lane>(std::move(core), stream, std::move(steps));
 }
 
 }  // namespace ssugraph::detail

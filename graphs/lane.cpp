@@ -1,5 +1,4 @@
 #include "graphs/lane_engine.hpp"
-#include "lib/ssu/traffic.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/lane.hpp>
@@ -38,11 +37,11 @@ double median_us(detail::lane_engine& engine, std::size_t bucket_index, int roun
   return *middle;
 }
 
-/** All bytes that the SSU steps of a replay of `batch` sequences must move. */
+/** All bytes that the library's steps of a replay of `batch` sequences must move. */
 std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
   std::int64_t bytes = 0;
   for (const detail::pipeline_step& step : core.steps) {
-    if (const detail::ssu_step* ssu = step.ssu()) bytes += detail::ssu_traffic(ssu->problem, batch);
+    if (const detail::library_step* ours = step.library()) bytes += ours->checked->bytes(batch);
   }
   return static_cast<std::uint64_t>(bytes);
 }
@@ -58,13 +57,13 @@ struct lane::resident {
   explicit resident(std::unique_ptr<detail::lane_engine> given)
       : engine{std::move(given)},
         replays(static_cast<std::size_t>(engine->core().buckets.max_batch()) + 1) {
-    enter(engine->stream(), engine->layout().arguments(), [] {});
+    enter(engine->stream(), engine->layout().steps(), [] {});
   }
   /** Enters the pipeline's registry, or changes its entry once `change` has run. */
-  void enter(stream_handle stream, const std::vector<ssu_args>& arguments,
+  void enter(stream_handle stream, const detail::bound_steps& steps,
              const std::function<void()>& change) {
     const detail::pipeline_core& core = engine->core();
-    core.lanes.enter(this, stream, detail::row_tensors(core, arguments), change);
+    core.lanes.enter(this, stream, detail::row_tensors(core, steps), change);
   }
   resident(const resident&) = delete;
   resident& operator=(const resident&) = delete;
@@ -159,10 +158,9 @@ graph_node_handle lane::add_child_graph(graph_handle graph,
 std::vector<rebind_outcome> lane::rebind(std::span<const binding> bindings) {
   const visit visit{resident_};
   detail::lane_engine& engine = visit.engine();
-  const std::vector<ssu_args> arguments =
-      detail::bound_arguments(engine.core(), engine.layout().arguments(), bindings);
+  const detail::bound_steps steps = detail::bind(engine.core(), engine.layout().steps(), bindings);
   detail::rebound result;
-  visit.owner().enter(engine.stream(), arguments, [&] { result = engine.rebind(arguments); });
+  visit.owner().enter(engine.stream(), steps, [&] { result = engine.rebind(steps); });
   if (result.failure) std::rethrow_exception(result.failure);
   return std::move(result.outcomes);
 }
@@ -183,7 +181,7 @@ void lane::set_random_state(ssugraph::random_state state, stream_handle stream) 
 void lane::move_to(stream_handle stream) {
   const visit visit{resident_};
   detail::lane_engine& engine = visit.engine();
-  visit.owner().enter(stream, engine.layout().arguments(), [&] { engine.move_to(stream); });
+  visit.owner().enter(stream, engine.layout().steps(), [&] { engine.move_to(stream); });
 }
 
 stream_handle lane::stream() const {

@@ -24,9 +24,8 @@ struct rebound {
 /** What a lane does on its target. `lane` has checked stream, thread and batch before it calls. */
 class lane_engine {
  public:
-  lane_engine(std::shared_ptr<const pipeline_core> core, stream_handle stream,
-              std::vector<ssu_args> arguments)
-      : core_{std::move(core)}, stream_{stream}, layout_{*core_, std::move(arguments)} {}
+  lane_engine(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps)
+      : core_{std::move(core)}, stream_{stream}, layout_{*core_, std::move(steps)} {}
   lane_engine(const lane_engine&) = delete;
   lane_engine& operator=(const lane_engine&) = delete;
   virtual ~lane_engine() = default;
@@ -39,8 +38,8 @@ class lane_engine {
   [[nodiscard]] virtual graph_node_handle add_child_graph(
       graph_handle graph, std::span<const graph_node_handle> predecessors, std::size_t bucket_index,
       const std::int32_t* live) = 0;
-  /** Goes over to `arguments`, which are checked. What throws left everything as it was. */
-  [[nodiscard]] virtual rebound rebind(std::vector<ssu_args> arguments) = 0;
+  /** Goes over to `steps`, on other tensors. What throws left everything as it was. */
+  [[nodiscard]] virtual rebound rebind(bound_steps steps) = 0;
   virtual void rebuild(std::size_t bucket_index) = 0;
   [[nodiscard]] virtual ssugraph::random_state random_state() = 0;
   virtual void set_random_state(ssugraph::random_state state) = 0;
@@ -64,12 +63,10 @@ class lane_engine {
 };
 
 [[nodiscard]] std::unique_ptr<lane_engine> make_host_lane(std::shared_ptr<const pipeline_core> core,
-                                                          stream_handle stream,
-                                                          std::vector<ssu_args> arguments);
+                                                          stream_handle stream, bound_steps steps);
 
 /** Only in a CUDA build. Records and instantiates every bucket. */
 [[nodiscard]] std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
-                                                          stream_handle stream,
-                                                          std::vector<ssu_args> arguments);
+                                                          stream_handle stream, bound_steps steps);
 
 }  // namespace ssugraph::detail

@@ -1,13 +1,13 @@
 #include "graphs/lane_layout.hpp"
 
 #include "lib/core/overlap.hpp"
-#include "lib/ssu/tensors.hpp"
-#include "lib/ssu/validate.hpp"
+#include "lib/step/operand.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,65 +15,76 @@
 namespace ssugraph::detail {
 namespace {
 
-std::size_t find_ssu_step(const pipeline_core& core, const std::string& name) {
+std::size_t find_library_step(const pipeline_core& core, const std::string& name) {
   const auto found = std::ranges::find(core.steps, name, &pipeline_step::name);
-  if (found == core.steps.end() || found->ssu() == nullptr) {
-    throw invalid_argument{"bindings", "the name of an SSU step", "'" + name + "'"};
+  if (found == core.steps.end() || found->library() == nullptr) {
+    throw invalid_argument{"bindings", "the name of a step with tensors", "'" + name + "'"};
   }
   return static_cast<std::size_t>(found - core.steps.begin());
 }
 
-ssu_problem validated(const pipeline_core& core, const std::string& name, const ssu_args& args) {
-  try {
-    return validate(args, core.config).problem;
-  } catch (const invalid_argument& error) {
-    throw invalid_argument{name + "." + error.argument(), error.expected(), error.came()};
+/** The place of the operand that `bound` names. A seed is not the user's to bind. */
+std::size_t find_bound_operand(const step_traits& step, const binding& bound) {
+  const std::size_t place = find_operand(step.operands, bound.tensor);
+  if (place < step.operands.size() && step.operands[place].role != operand_role::seed) return place;
+  std::string names;
+  for (const operand& each : step.operands) {
+    if (each.role != operand_role::seed)
+      names += (names.empty() ? "" : ", ") + std::string{each.name};
   }
+  throw invalid_argument{"bindings", "one of " + names, "'" + bound.tensor + "'"};
 }
 
-/** The field that `bound` names. rand_seed, the last one, is not the user's to bind. */
-const tensor_field& find_field(const binding& bound) {
-  const auto place = static_cast<std::size_t>(bound.tensor);
-  if (place + 1 < tensor_fields.size()) return tensor_fields[place];
-  throw invalid_argument{"bindings", "a tensor of ssu_tensor", std::to_string(place)};
-}
-
-/** The step must still run by the plans that were resolved for it. */
-void check_rebound(const pipeline_core& core, const std::string& name, const ssu_step& step,
-                   const ssu_args& args) {
-  const ssu_problem rebound = validated(core, name, args);
-  if (rebound.device != step.problem.device) {
-    throw invalid_argument{name, "tensors on the device that the pipeline was built for",
+/** `step` on other tensors; it must still run by the plans that were resolved for it. */
+checked_pointer rebound(const pipeline_step& step, bound_tensors tensors) {
+  const library_step& built = *step.library();
+  checked_pointer now = named_by(step.name, [&] { return built.checked->on(std::move(tensors)); });
+  if (now->traits().device != built.checked->traits().device) {
+    throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
                            "tensors elsewhere"};
   }
-  for (const step_plan& planned : step.plans) {
-    try {
-      static_cast<void>(
-          resolve(*planned.backend, rebound, planned.plan.sequences, planned.plan.algorithm));
-    } catch (const unsupported& error) {
-      throw invalid_argument{name,
-                             "tensors that algorithm " + planned.plan.algorithm + " of " +
-                                 planned.plan.backend + " can take",
-                             error.refusals().front().reason};
-    }
+  for (const planned_pointer& planned : built.plans) {
+    const std::string reason = now->why_not(*planned);
+    if (reason.empty()) continue;
+    const auto [backend, algorithm] = planned->choice();
+    throw invalid_argument{
+        step.name, "tensors that algorithm " + algorithm + " of " + backend + " can take", reason};
   }
+  return now;
 }
 
 /** No two steps on one state, but where the later one was built to share. */
-void check_states(const pipeline_core& core, const std::vector<ssu_args>& arguments) {
-  for (std::size_t step = 0; step < arguments.size(); ++step) {
-    const ssu_step* mine = core.steps[step].ssu();
-    if (mine == nullptr || mine->options.shares_state) continue;
+void check_states(const pipeline_core& core, const bound_steps& steps) {
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step] || core.steps[step].library()->shares_state) continue;
     for (std::size_t earlier = 0; earlier < step; ++earlier) {
-      if (core.steps[earlier].ssu() == nullptr) continue;
-      try {
-        check_own_state(arguments[step].state, arguments[earlier].state, core.steps[earlier].name);
-      } catch (const invalid_argument& error) {
-        throw invalid_argument{core.steps[step].name + "." + error.argument(), error.expected(),
-                               error.came()};
-      }
+      if (!steps[earlier]) continue;
+      named_by(core.steps[step].name,
+               [&] { check_own_state(*steps[step], *steps[earlier], core.steps[earlier].name); });
     }
   }
+}
+
+/** How the copy of an operand is padded. Only of those that have copies. */
+padding padding_for(const operand& what, bool is_bound) {
+  switch (what.role) {
+    case operand_role::counts:
+      return padding::one_token;
+    case operand_role::bounds:
+      return padding::last_bound;
+    case operand_role::source_slots:
+    case operand_role::destination_slots:
+    case operand_role::data:
+    case operand_role::state:
+    case operand_role::seed:
+      break;
+  }
+  return is_bound ? padding::null_slots : padding::identity;
+}
+
+/** Whether the lane keeps a copy of such operands. */
+bool has_copy(const operand& what) {
+  return what.leading == first_axis::sequences || what.leading == first_axis::boundaries;
 }
 
 template <class Value>
@@ -85,9 +96,13 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + lane_layout::alignment - 1) / lane_layout::alignment * lane_layout::alignment;
 }
 
-std::size_t copy_bytes(const copy_job& job, std::int64_t max_batch) {
-  const std::int64_t entries = (max_batch + 1) * job.columns * (job.wide ? 8 : 4);
-  return aligned(static_cast<std::size_t>(entries));
+std::size_t copy_bytes(std::int64_t columns, bool wide, std::int64_t max_batch) {
+  const std::int64_t bytes = (max_batch + 1) * columns * (wide ? 8 : 4);
+  return aligned(static_cast<std::size_t>(bytes));
+}
+
+std::int64_t columns_of(const tensor_view& source) {
+  return source.rank() == 2 ? source.extent(1) : 1;
 }
 
 /** What the table and the copies take if no two steps share one. */
@@ -95,14 +110,11 @@ std::size_t most_copy_bytes(const pipeline_core& core) {
   std::size_t bytes = 0;
   std::size_t jobs = 0;
   for (const pipeline_step& step : core.steps) {
-    if (step.ssu() == nullptr) continue;
-    const ssu_args& args = step.ssu()->args;
-    for (const tensor_view& source : {args.state_batch_indices, args.dst_state_batch_indices,
-                                      args.num_accepted_tokens, args.cu_seqlens}) {
-      copy_job job{};
-      job.columns = source.rank() == 2 ? source.extent(1) : 1;
-      job.wide = true;
-      bytes += copy_bytes(job, core.buckets.max_batch());
+    if (step.library() == nullptr) continue;
+    const step_traits& traits = step.library()->checked->traits();
+    for (std::size_t i = 0; i < traits.operands.size(); ++i) {
+      if (!has_copy(traits.operands[i])) continue;
+      bytes += copy_bytes(columns_of(traits.tensors[i]), true, core.buckets.max_batch());
       ++jobs;
     }
   }
@@ -113,112 +125,120 @@ std::size_t promise_capacity(const pipeline_core& core) {
   return core.checked ? core.steps.size() : 0;
 }
 
-bool same_copy(const copy_job& a, const copy_job& b) {
-  return a.source == b.source && std::ranges::equal(a.stride, b.stride) && a.columns == b.columns &&
-         a.null_block_id == b.null_block_id && a.pad == b.pad && a.wide == b.wide;
-}
-
 }  // namespace
 
-void check_own_state(const tensor_view& state, const tensor_view& other, const std::string& owner) {
-  if (!may_overlap(state, other)) return;
-  throw invalid_argument{"state", "one of its own (or ssu_options::shares_state)",
-                         "overlap with the state of '" + owner + "'"};
+void check_own_state(const checked_step& mine, const checked_step& other,
+                     const std::string& owner) {
+  const step_traits& my = mine.traits();
+  const step_traits& its = other.traits();
+  for (std::size_t i = 0; i < my.operands.size(); ++i) {
+    if (my.operands[i].role != operand_role::state) continue;
+    for (std::size_t j = 0; j < its.operands.size(); ++j) {
+      if (its.operands[j].role != operand_role::state) continue;
+      if (!my.operands[i].is_written() && !its.operands[j].is_written()) continue;
+      if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
+      throw invalid_argument{std::string{my.operands[i].name},
+                             "one of its own (or ssu_options::shares_state)",
+                             "overlap with the state of '" + owner + "'"};
+    }
+  }
 }
 
-std::vector<ssu_args> built_arguments(const pipeline_core& core) {
-  std::vector<ssu_args> arguments;
-  arguments.reserve(core.steps.size());
+bound_steps built_steps(const pipeline_core& core) {
+  bound_steps steps;
+  steps.reserve(core.steps.size());
   for (const pipeline_step& step : core.steps)
-    arguments.push_back(step.ssu() != nullptr ? step.ssu()->args : ssu_args{});
-  return arguments;
+    steps.push_back(step.library() != nullptr ? step.library()->checked : nullptr);
+  return steps;
 }
 
-std::vector<ssu_args> bound_arguments(const pipeline_core& core, std::vector<ssu_args> arguments,
-                                      std::span<const binding> bindings) {
-  std::set<std::pair<std::size_t, ssu_tensor>> bound_before;
+bound_steps bind(const pipeline_core& core, bound_steps steps, std::span<const binding> bindings) {
+  std::map<std::size_t, bound_tensors> changed;
+  std::set<std::pair<std::size_t, std::size_t>> bound_before;
   for (const binding& bound : bindings) {
-    const std::size_t step = find_ssu_step(core, bound.step);
-    const tensor_field& field = find_field(bound);
-    tensor_view& tensor = arguments[step].*field.member;
-    const std::string name = bound.step + "." + std::string{field.name};
-    if (!tensor) throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
-    if (!bound_before.insert({step, bound.tensor}).second) {
+    const std::size_t step = find_library_step(core, bound.step);
+    const std::size_t place = find_bound_operand(steps[step]->traits(), bound);
+    bound_tensors& tensors = changed.try_emplace(step, steps[step]->traits().tensors).first->second;
+    const std::string name = bound.step + "." + bound.tensor;
+    if (!tensors[place])
+      throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
+    if (!bound_before.insert({step, place}).second) {
       throw invalid_argument{name, "one address", "two bindings"};
     }
-    tensor = tensor.at(bound.data);
+    tensors[place] = tensors[place].at(bound.data);
   }
-  for (std::size_t step = 0; step < arguments.size(); ++step) {
-    const bool rebound = std::ranges::any_of(
-        bound_before, [step](const auto& bound) { return bound.first == step; });
-    const pipeline_step& what = core.steps[step];
-    if (rebound) check_rebound(core, what.name, *what.ssu(), arguments[step]);
-  }
-  if (!bindings.empty()) check_states(core, arguments);
-  return arguments;
+  for (auto& [step, tensors] : changed)
+    steps[step] = rebound(core.steps[step], std::move(tensors));
+  if (!bindings.empty()) check_states(core, steps);
+  return steps;
 }
 
-std::vector<lane_tensor> row_tensors(const pipeline_core& core,
-                                     const std::vector<ssu_args>& arguments) {
+std::vector<lane_tensor> row_tensors(const pipeline_core& core, const bound_steps& steps) {
   std::vector<lane_tensor> tensors;
-  for (std::size_t step = 0; step < arguments.size(); ++step) {
-    for (const tensor_field& field : tensor_fields) {
-      const tensor_view& view = arguments[step].*field.member;
-      if (!view || field.leading != leading_axis::rows) continue;
-      tensors.push_back(
-          {core.steps[step].name + "." + std::string{field.name}, view, field.name == "out"});
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step]) continue;
+    const step_traits& traits = steps[step]->traits();
+    for (std::size_t i = 0; i < traits.operands.size(); ++i) {
+      const operand& what = traits.operands[i];
+      if (!traits.tensors[i] || what.leading != first_axis::rows) continue;
+      tensors.push_back({core.steps[step].name + "." + std::string{what.name}, traits.tensors[i],
+                         what.is_written()});
     }
   }
   return tensors;
 }
 
-lane_layout::lane_layout(const pipeline_core& core, std::vector<ssu_args> arguments) : core_{core} {
-  rebind(std::move(arguments));
+lane_layout::lane_layout(const pipeline_core& core, bound_steps steps) : core_{core} {
+  rebind(std::move(steps));
   std::uintptr_t end = 0;
   place_fixed_part(end);
   bytes_ = end + most_copy_bytes(core);
 }
 
-void lane_layout::rebind(std::vector<ssu_args> arguments) {
-  arguments_ = std::move(arguments);
+void lane_layout::rebind(bound_steps steps) {
+  steps_ = std::move(steps);
   jobs_.clear();
-  copies_.assign(arguments_.size(), {});
-  for (std::size_t step = 0; step < arguments_.size(); ++step) {
-    if (core_.steps[step].ssu() != nullptr) copies_[step] = copies_of(arguments_[step]);
+  copies_.assign(steps_.size(), {});
+  for (std::size_t step = 0; step < steps_.size(); ++step) {
+    if (steps_[step]) copies_[step] = copies_of(steps_[step]->traits());
   }
+  const copy_job* const bounds = copy_of(core_.first_library_step, operand_role::bounds);
+  bounds_job_ = bounds == nullptr ? -1 : static_cast<std::int32_t>(bounds - jobs_.data());
 }
 
-lane_layout::step_copies lane_layout::copies_of(const ssu_args& args) {
-  const auto copy = [&](const tensor_view& source, padding pad) {
-    return source ? copy_of(source, pad, args.null_block_id) : -1;
-  };
-  step_copies copies;
-  copies.indices = args.state_batch_indices ? copy(args.state_batch_indices, padding::null_slots)
-                                            : copy_of({}, padding::identity, -1);
-  copies.dst_indices = copy(args.dst_state_batch_indices, padding::null_slots);
-  copies.accepted = copy(args.num_accepted_tokens, padding::one_token);
-  copies.cu_seqlens = copy(args.cu_seqlens, padding::last_bound);
-  return copies;
+lane_layout::copy_places lane_layout::copies_of(const step_traits& step) {
+  copy_places places(step.operands.size(), -1);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const operand& what = step.operands[i];
+    const tensor_view& source = step.tensors[i];
+    const bool made_up = what.role == operand_role::source_slots;
+    if (has_copy(what) && (source || made_up))
+      places[i] = copy_of(what, source, step.sequences.null_block_id);
+  }
+  return places;
 }
 
-int lane_layout::copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id) {
-  const bool wide = source && source.dtype() == dtype::int64;
-  // Cut to 32 bits, a null id that does not fit could name a live slot; -1 never does.
-  const bool fits = wide || std::in_range<std::int32_t>(null_block_id);
+int lane_layout::copy_of(const operand& what, const tensor_view& source,
+                         std::int64_t null_block_id) {
+  const padding pad = padding_for(what, static_cast<bool>(source));
   const copy_job job{
-      .source = source.data(),
+      .source = index_of(source),
       .copy = nullptr,
-      .stride = {source.stride(0), source.stride(1)},
-      .columns = source.rank() == 2 ? source.extent(1) : 1,
-      .null_block_id = pad == padding::null_slots && fits ? null_block_id : -1,
+      .columns = columns_of(source),
+      .null_block_id = pad == padding::null_slots ? padding_of(source, null_block_id) : -1,
       .pad = pad,
-      .wide = wide,
   };
   const auto found =
-      std::ranges::find_if(jobs_, [&](const copy_job& other) { return same_copy(job, other); });
+      std::ranges::find_if(jobs_, [&](const copy_job& other) { return job.same_copy(other); });
   if (found != jobs_.end()) return static_cast<int>(found - jobs_.begin());
   jobs_.push_back(job);
   return static_cast<int>(jobs_.size()) - 1;
+}
+
+const copy_job* lane_layout::copy_of(std::size_t step, operand_role role) const {
+  const std::size_t place = find_operand(steps_[step]->traits().operands, role);
+  const int job = place < copies_[step].size() ? copies_[step][place] : -1;
+  return job < 0 ? nullptr : &jobs_[static_cast<std::size_t>(job)];
 }
 
 /** An address, for there may be no memory yet. */
@@ -241,7 +261,7 @@ void lane_layout::place(std::byte* arena) {
   address += aligned(jobs_.size() * sizeof(copy_job));
   for (copy_job& job : jobs_) {
     job.copy = reinterpret_cast<void*>(address);
-    address += copy_bytes(job, core_.buckets.max_batch());
+    address += copy_bytes(job.columns, job.source.wide, core_.buckets.max_batch());
   }
   collect_promises();
 }
@@ -255,19 +275,19 @@ std::vector<std::byte> lane_layout::tables() const {
 }
 
 promised lane_layout::promised_of(std::size_t step) const {
-  const ssu_args args = step_arguments(step, core_.buckets.max_batch());
-  const auto copy = [](const tensor_view& view) {
-    return padded_copy{view.data(), view.rank() == 2 ? view.extent(1) : 1,
-                       view && view.dtype() == dtype::int64};
+  const step_traits& traits = steps_[step]->traits();
+  const bound_tensors tensors = step_tensors(step, core_.buckets.max_batch());
+  const auto copy = [&](operand_role role) {
+    const std::size_t place = find_operand(traits.operands, role);
+    return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
   };
-  return {.indices = copy(args.state_batch_indices),
-          .dst_indices = copy(args.dst_state_batch_indices),
-          .accepted = copy(args.num_accepted_tokens),
-          .cu_seqlens = copy(args.cu_seqlens),
-          .slots = args.state.extent(0),
-          .null_block_id = args.null_block_id,
-          .max_seqlen = core_.max_seqlen,
-          .step = static_cast<std::int32_t>(step)};
+  sequence_rule rule = traits.sequences;
+  if (rule.indices.data == nullptr) rule.null_block_id = -1;
+  rule.indices = copy(operand_role::source_slots);
+  rule.dst_indices = copy(operand_role::destination_slots);
+  rule.accepted = copy(operand_role::counts);
+  rule.cu_seqlens = copy(operand_role::bounds);
+  return {.rule = rule, .step = static_cast<std::int32_t>(step)};
 }
 
 /** Steps of the same promises have one entry; behind the last one the table stays empty, so that
@@ -275,9 +295,9 @@ promised lane_layout::promised_of(std::size_t step) const {
 void lane_layout::collect_promises() {
   promises_.clear();
   for (std::size_t step = 0; step < promise_capacity(core_); ++step) {
-    if (core_.steps[step].ssu() == nullptr) continue;
+    if (!steps_[step]) continue;
     const promised entry = promised_of(step);
-    const auto same = [&](const promised& other) { return entry.same_promises(other); };
+    const auto same = [&](const promised& other) { return entry.rule == other.rule; };
     if (std::ranges::none_of(promises_, same)) promises_.push_back(entry);
   }
   promises_.resize(promise_capacity(core_));
@@ -297,7 +317,7 @@ prologue_params lane_layout::prologue(std::int32_t live, std::int32_t bucket) co
           .counts = counts_,
           .jobs = table_,
           .job_count = static_cast<std::int32_t>(jobs_.size()),
-          .bounds_job = copies_[core_.first_ssu].cu_seqlens,
+          .bounds_job = bounds_job_,
           .live_source = nullptr,
           .live = live,
           .bucket = bucket};
@@ -310,42 +330,41 @@ prologue_params lane_layout::prologue(const std::int32_t* live_source,
   return params;
 }
 
-tensor_view lane_layout::padded(int job, std::int64_t rows) const {
-  if (job < 0) return {};
-  const copy_job& copy = jobs_[static_cast<std::size_t>(job)];
-  const dtype type = copy.wide ? dtype::int64 : dtype::int32;
-  const bool matrix = copy.pad == padding::null_slots;
-  return matrix ? tensor_view{copy.copy, type, {rows, copy.columns}}
-                : tensor_view{copy.copy, type, {rows}};
-}
-
-ssu_args lane_layout::step_arguments(std::size_t step, std::int32_t bucket) const {
-  const step_copies& copies = copies_[step];
-  ssu_args args = first_sequences(arguments_[step], bucket, core_.rows_per_sequence);
-  if (!args.state_batch_indices) args.null_block_id = -1;
-  args.state_batch_indices = padded(copies.indices, bucket);
-  args.dst_state_batch_indices = padded(copies.dst_indices, bucket);
-  args.num_accepted_tokens = padded(copies.accepted, bucket);
-  args.cu_seqlens = padded(copies.cu_seqlens, bucket + 1);
-  if (const std::int64_t seed = core_.steps[step].ssu()->seed; seed >= 0) {
-    args.rand_seed = tensor_view{seeds_ + seed, dtype::int64, {1}};
+bound_tensors lane_layout::step_tensors(std::size_t step, std::int32_t bucket) const {
+  const step_traits& traits = steps_[step]->traits();
+  bound_tensors tensors =
+      first_sequences(traits.operands, traits.tensors, bucket, bucket * core_.rows_per_sequence);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (const int job = copies_[step][i]; job >= 0) {
+      const void* const copy = jobs_[static_cast<std::size_t>(job)].copy;
+      tensors[i] = padded_copy(traits.operands[i], traits.tensors[i], copy, bucket);
+    }
+    const std::int64_t seed = core_.steps[step].library()->seed;
+    if (traits.operands[i].role == operand_role::seed && seed >= 0)
+      tensors[i] = tensor_view{seeds_ + seed, dtype::int64, {1}};
   }
-  return args;
+  return tensors;
 }
 
 step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
   const custom_step& custom = *core_.steps[step].custom();
-  const ssu_args neighbour = step_arguments(custom.neighbour, bucket);
+  const step_traits& neighbour = steps_[custom.neighbour]->traits();
+  const bound_tensors tensors = step_tensors(custom.neighbour, bucket);
+  const auto copy = [&](operand_role role) {
+    const std::size_t place = find_operand(neighbour.operands, role);
+    return place < tensors.size() ? tensors[place] : tensor_view{};
+  };
+  const copy_job* const indices = copy_of(custom.neighbour, operand_role::source_slots);
   return {
       .bucket = bucket,
       .rows = bucket * core_.max_seqlen,
       .live_sequences = &counts_->sequences,
       .live_rows = &counts_->rows,
-      .state_batch_indices = neighbour.state_batch_indices,
-      .dst_state_batch_indices = neighbour.dst_state_batch_indices,
-      .num_accepted_tokens = neighbour.num_accepted_tokens,
-      .cu_seqlens = neighbour.cu_seqlens,
-      .null_block_id = neighbour.null_block_id,
+      .state_batch_indices = copy(operand_role::source_slots),
+      .dst_state_batch_indices = copy(operand_role::destination_slots),
+      .num_accepted_tokens = copy(operand_role::counts),
+      .cu_seqlens = copy(operand_role::bounds),
+      .null_block_id = indices == nullptr ? -1 : indices->null_block_id,
       .seeds = {seeds_ + custom.first_seed, static_cast<std::size_t>(custom.options.seeds)},
       .scratch = {scratch_, custom.options.scratch_bytes},
   };

@@ -14,20 +14,23 @@
 
 namespace ssugraph::detail {
 
-/** The arguments that the pipeline was built with, a step each; empty ones for custom steps. */
-[[nodiscard]] std::vector<ssu_args> built_arguments(const pipeline_core& core);
+/** The steps of a lane, on the tensors that are bound; null for custom steps. */
+using bound_steps = std::vector<checked_pointer>;
 
-/** `arguments` with `bindings` applied. Throws invalid_argument. */
-[[nodiscard]] std::vector<ssu_args> bound_arguments(const pipeline_core& core,
-                                                    std::vector<ssu_args> arguments,
-                                                    std::span<const binding> bindings);
+/** As the pipeline was built. */
+[[nodiscard]] bound_steps built_steps(const pipeline_core& core);
+
+/** `steps` with `bindings` applied. Throws invalid_argument. */
+[[nodiscard]] bound_steps bind(const pipeline_core& core, bound_steps steps,
+                               std::span<const binding> bindings);
 
 /** The row tensors of every step, for the check against other lanes. */
 [[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,
-                                                   const std::vector<ssu_args>& arguments);
+                                                   const bound_steps& steps);
 
-/** Throws invalid_argument if `state` shares memory with `other`, the state of step `owner`. */
-void check_own_state(const tensor_view& state, const tensor_view& other, const std::string& owner);
+/** Throws invalid_argument, which names the tensor, if `mine` writes a state that shares memory
+ * with one of `other`, which is step `owner`. */
+void check_own_state(const checked_step& mine, const checked_step& other, const std::string& owner);
 
 /**
  * The memory of a lane: random state, live counts, seeds, scratch, the table of promises (in
@@ -39,7 +42,7 @@ class lane_layout {
  public:
   static constexpr std::size_t alignment = 256;
 
-  lane_layout(const pipeline_core& core, std::vector<ssu_args> arguments);
+  lane_layout(const pipeline_core& core, bound_steps steps);
 
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /** Resolves every address; `arena` is aligned to `alignment`. */
@@ -65,39 +68,35 @@ class lane_layout {
   [[nodiscard]] prologue_params prologue(const std::int32_t* live_source,
                                          std::int32_t bucket) const noexcept;
 
-  /** Goes over to other arguments of the same layouts; addresses are wrong until `place`. */
-  void rebind(std::vector<ssu_args> arguments);
+  /** Goes over to the same steps on other tensors; addresses are wrong until `place`. */
+  void rebind(bound_steps steps);
 
-  /** The arguments of every step, as bound. */
-  [[nodiscard]] const std::vector<ssu_args>& arguments() const noexcept { return arguments_; }
+  [[nodiscard]] const bound_steps& steps() const noexcept { return steps_; }
 
-  /** What SSU step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its
+  /** What library step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its
    *  seed. */
-  [[nodiscard]] ssu_args step_arguments(std::size_t step, std::int32_t bucket) const;
+  [[nodiscard]] bound_tensors step_tensors(std::size_t step, std::int32_t bucket) const;
 
   /** What custom step `step` works on in a bucket. */
   [[nodiscard]] step_context context(std::size_t step, std::int32_t bucket) const;
 
  private:
-  /** The copies of one step, as places in the table; -1: that tensor is not bound. */
-  struct step_copies {
-    int indices = -1;
-    int dst_indices = -1;
-    int accepted = -1;
-    int cu_seqlens = -1;
-  };
+  /** Copies of one step's operands, as places in the table; -1: there is none of that operand. */
+  using copy_places = std::vector<int>;
 
   void place_fixed_part(std::uintptr_t& address);
-  step_copies copies_of(const ssu_args& args);
-  int copy_of(const tensor_view& source, padding pad, std::int64_t null_block_id);
-  [[nodiscard]] tensor_view padded(int job, std::int64_t rows) const;
+  copy_places copies_of(const step_traits& step);
+  int copy_of(const operand& what, const tensor_view& source, std::int64_t null_block_id);
+  /** The copy of the operand of `role` of a step; null if there is none. */
+  [[nodiscard]] const copy_job* copy_of(std::size_t step, operand_role role) const;
   [[nodiscard]] promised promised_of(std::size_t step) const;
   void collect_promises();
 
   const pipeline_core& core_;
-  std::vector<ssu_args> arguments_;
+  bound_steps steps_;
   std::vector<copy_job> jobs_;
-  std::vector<step_copies> copies_;
+  std::vector<copy_places> copies_;
+  std::int32_t bounds_job_ = -1;  ///< the copy whose bounds count the live rows; -1: there is none
   std::size_t bytes_ = 0;
   random_state* random_ = nullptr;
   live_counts* counts_ = nullptr;

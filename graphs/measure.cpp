@@ -5,8 +5,7 @@
 #include "graphs/capture.hpp"
 #include "graphs/nvtx.hpp"
 #include "lib/core/device.hpp"
-#include "lib/ssu/tensors.hpp"
-#include "lib/ssu/traffic.hpp"
+#include "lib/step/planned_step.hpp"
 
 #include <algorithm>
 #include <array>
@@ -73,10 +72,6 @@ class placer {
   std::size_t used_ = 0;
 };
 
-dtype or_int32(std::optional<dtype> type) {
-  return type.value_or(dtype::int32);
-}
-
 void write_integers(const tensor_view& tensor, const std::vector<std::int64_t>& values,
                     cudaStream_t stream) {
   const auto copy = [&](const auto& typed) {
@@ -89,14 +84,25 @@ void write_integers(const tensor_view& tensor, const std::vector<std::int64_t>& 
   copy(std::vector<std::int32_t>(values.begin(), values.end()));
 }
 
+/** The rows of a sequence, in a pipeline. */
+std::int64_t rows_a_sequence(const step_traits& step) {
+  return step.sequences.cu_seqlens.data != nullptr ? step.sequences.max_seqlen : 1;
+}
+
+/** A tensor with its first axis from `first` on, `count` entries long. */
+tensor_view part_of(const tensor_view& tensor, std::int64_t first, std::int64_t count) {
+  const std::int64_t offset = first * tensor.stride(0) * size_of(tensor.dtype());
+  return tensor.at(static_cast<std::byte*>(tensor.data()) + offset).with_extent(0, count);
+}
+
 /** Tells a profiler what runs while a plan is measured. */
-void report(cudaGraph_t graph, const ssu_plan& plan) {
-  node_owner owner = owner_of(plan);
+void report(cudaGraph_t graph, const checked_step& step, const planned_step& planned) {
+  node_owner owner = owner_of(step, planned);
   owner.step = "tuning";
   std::vector<owned_node> nodes;
   for (const cudaGraphNode_t node : nodes_of(graph))
     nodes.push_back({node, owner});
-  report_to_tool(graph, static_cast<std::int32_t>(plan.sequences), nodes);
+  report_to_tool(graph, static_cast<std::int32_t>(planned.sequences()), nodes);
 }
 
 std::string driver_version() {
@@ -120,17 +126,17 @@ tuning_machine machine_of(device where) {
   return {properties.name, driver_version(), SSUGRAPH_VERSION};
 }
 
-measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& problem,
-                                 bool back_to_back, double fraction)
-    : problem_{problem},
+measuring_bench::measuring_bench(const checked_step& step, bool back_to_back, double fraction)
+    : step_{step},
+      traits_{step.traits()},
       back_to_back_{back_to_back},
-      guard_{problem.device.ordinal},
+      guard_{traits_.device.ordinal},
       stream_{make_stream()},
       begin_{make_timing_event()},
       end_{make_timing_event()} {
   name_stream(stream_.get(), "ssugraph tuning");
   int cache_bytes = 0;
-  check_cuda(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, problem.device.ordinal),
+  check_cuda(cudaDeviceGetAttribute(&cache_bytes, cudaDevAttrL2CacheSize, traits_.device.ordinal),
              "cudaDeviceGetAttribute");
   rotation_.bytes_between_visits = caches_between_visits * cache_bytes;
   std::size_t free_bytes = 0;
@@ -138,16 +144,21 @@ measuring_bench::measuring_bench(const ssu_args& args, const ssu_problem& proble
   check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
   const auto budget = static_cast<std::size_t>(fraction * static_cast<double>(free_bytes));
 
-  rotation_.slots_a_sequence = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
-  rotation_.slot_bytes =
-      std::max<std::int64_t>(std::abs(args.state.stride(0)) * size_of(problem.state_dtype), 1);
-  most_sequences_ = args.x.extent(0) / (problem.has_cu_seqlens ? problem.max_seqlen : 1);
-  while (most_sequences_ > 0 && bytes_for(args, most_sequences_) > budget)
+  const sequence_rule& rule = traits_.sequences;
+  rotation_.slots_a_sequence = stores_every_token(rule) ? rule.max_seqlen : 1;
+  rotation_.slot_bytes = 0;
+  for (std::size_t i = 0; i < traits_.operands.size(); ++i) {
+    const tensor_view& tensor = traits_.tensors[i];
+    if (traits_.operands[i].leading == first_axis::slots)
+      rotation_.slot_bytes += std::abs(tensor.stride(0)) * size_of(tensor.dtype());
+  }
+  rotation_.slot_bytes = std::max<std::int64_t>(rotation_.slot_bytes, 1);
+  most_sequences_ = rule.rows / rows_a_sequence(traits_);
+  while (most_sequences_ > 0 && bytes_for(most_sequences_) > budget)
     most_sequences_ /= 2;
   if (most_sequences_ == 0) return;
-  memory_ =
-      std::make_unique<stream_ordered_memory>(bytes_for(args, most_sequences_), stream_.get());
-  scratch_ = placed(args, most_sequences_, memory_->data()).first;
+  memory_ = std::make_unique<stream_ordered_memory>(bytes_for(most_sequences_), stream_.get());
+  scratch_ = placed(most_sequences_, memory_->data()).first;
   fill();
   copied_bytes_a_us_ = measure_copy_rate();
 }
@@ -157,86 +168,76 @@ measuring_bench::~measuring_bench() {
   if (cudaStreamSynchronize(stream_.get()) != cudaSuccess) cudaGetLastError();
 }
 
-std::pair<ssu_args, std::size_t> measuring_bench::placed(const ssu_args& args,
-                                                         std::int64_t sequences,
-                                                         std::byte* base) const {
-  const std::int64_t length = problem_.has_cu_seqlens ? problem_.max_seqlen : 1;
+std::pair<bound_tensors, std::size_t> measuring_bench::placed(std::int64_t sequences,
+                                                              std::byte* base) const {
   placer places{base};
-  ssu_args scratch = args;
-  scratch.state = places.place(args.state.with_extent(0, rotation_.slots_up_to(sequences)));
-  for (const tensor_field& field : tensor_fields) {
-    tensor_view& tensor = scratch.*field.member;
-    if (!tensor || field.leading == leading_axis::slots) continue;
-    if (field.leading == leading_axis::rows) {
-      tensor = places.place(tensor.with_extent(0, sequences * length));
-    } else if (field.leading == leading_axis::none) {
-      tensor = places.place(tensor);
-    }
+  bound_tensors scratch = as_launched(traits_, sequences);
+  for (std::size_t i = 0; i < scratch.size(); ++i) {
+    tensor_view& tensor = scratch[i];
+    const operand& what = traits_.operands[i];
+    if (!tensor) continue;
+    if (what.role == operand_role::source_slots || what.role == operand_role::destination_slots)
+      tensor = {nullptr, tensor.dtype(), {sequences, rotation_.slots_a_sequence}};
+    const std::int64_t otherwise =
+        what.leading == first_axis::slots ? rotation_.slots_up_to(sequences) : tensor.extent(0);
+    const std::int64_t rows = sequences * rows_a_sequence(traits_);
+    tensor = places.place(tensor.with_extent(0, entries_of(what, sequences, rows, otherwise)));
   }
-  const tensor_view indices{
-      nullptr, or_int32(problem_.index_dtype), {sequences, rotation_.slots_a_sequence}};
-  scratch.state_batch_indices = places.place(indices);
-  if (problem_.has_dst_indices) {
-    scratch.dst_state_batch_indices = places.place(tensor_view{
-        nullptr, or_int32(problem_.dst_index_dtype), {sequences, rotation_.slots_a_sequence}});
-  }
-  if (problem_.accepted_dtype) {
-    scratch.num_accepted_tokens =
-        places.place(tensor_view{nullptr, *problem_.accepted_dtype, {sequences}});
-  }
-  if (problem_.cu_seqlens_dtype) {
-    scratch.cu_seqlens =
-        places.place(tensor_view{nullptr, *problem_.cu_seqlens_dtype, {sequences + 1}});
-  }
-  if (problem_.stochastic_rounding) {
-    scratch.rand_seed = places.place(tensor_view{nullptr, dtype::int64, {1}});
-  }
-  if (!problem_.has_indices) scratch.null_block_id = -1;
   return {scratch, places.used()};
 }
 
-std::size_t measuring_bench::bytes_for(const ssu_args& args, std::int64_t sequences) const {
-  return placed(args, sequences, nullptr).second;
+std::size_t measuring_bench::bytes_for(std::int64_t sequences) const {
+  return placed(sequences, nullptr).second;
 }
 
-/** Small floats of either sign, the same in every byte; A negative, so that the state decays. */
+/** What index and count tensors of `most_sequences_` sequences hold; empty for other operands. */
+std::vector<std::int64_t> measuring_bench::integers_of(operand_role role) const {
+  const auto sequences = static_cast<std::size_t>(most_sequences_);
+  std::vector<std::int64_t> values;
+  switch (role) {
+    case operand_role::source_slots:
+    case operand_role::destination_slots: {
+      const std::int64_t null_block = launched_null_block_id(traits_);
+      values.resize(sequences * static_cast<std::size_t>(rotation_.slots_a_sequence));
+      std::iota(values.begin(), values.end(), 0);
+      for (std::int64_t& slot : values)
+        slot += slot >= null_block && null_block >= 0 ? 1 : 0;
+      break;
+    }
+    case operand_role::counts:
+      values.assign(sequences, 1);
+      break;
+    case operand_role::bounds:
+      values.resize(sequences + 1);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<std::int64_t>(i) * traits_.sequences.max_seqlen;
+      break;
+    case operand_role::data:
+    case operand_role::state:
+    case operand_role::seed:
+      break;
+  }
+  return values;
+}
+
 void measuring_bench::fill() {
-  constexpr int small_positive = 0x3c;
-  constexpr int small_negative = 0xbc;
-  for (const tensor_field& field : tensor_fields) {
-    const tensor_view& tensor = scratch_.*field.member;
+  for (std::size_t i = 0; i < scratch_.size(); ++i) {
+    const tensor_view& tensor = scratch_[i];
     if (!tensor) continue;
     const auto [whole, before_first] = extent_of(tensor);
-    check_cuda(
-        cudaMemsetAsync(static_cast<std::byte*>(tensor.data()) - before_first,
-                        field.name == "A" ? small_negative : small_positive, whole, stream_.get()),
-        "cudaMemsetAsync of scratch");
+    check_cuda(cudaMemsetAsync(static_cast<std::byte*>(tensor.data()) - before_first,
+                               traits_.operands[i].scratch_byte, whole, stream_.get()),
+               "cudaMemsetAsync of scratch");
+    const std::vector<std::int64_t> values = integers_of(traits_.operands[i].role);
+    if (!values.empty()) write_integers(tensor, values, stream_.get());
   }
-  std::vector<std::int64_t> slots(
-      static_cast<std::size_t>(most_sequences_ * rotation_.slots_a_sequence));
-  std::iota(slots.begin(), slots.end(), 0);
-  for (std::int64_t& slot : slots)
-    slot += slot >= scratch_.null_block_id && scratch_.null_block_id >= 0 ? 1 : 0;
-  write_integers(scratch_.state_batch_indices, slots, stream_.get());
-  if (scratch_.dst_state_batch_indices) {
-    write_integers(scratch_.dst_state_batch_indices, slots, stream_.get());
-  }
-  const auto sequences = static_cast<std::size_t>(most_sequences_);
-  if (scratch_.num_accepted_tokens) {
-    write_integers(scratch_.num_accepted_tokens, std::vector<std::int64_t>(sequences, 1),
-                   stream_.get());
-  }
-  if (!scratch_.cu_seqlens) return;
-  std::vector<std::int64_t> bounds(sequences + 1);
-  for (std::size_t i = 0; i < bounds.size(); ++i)
-    bounds[i] = static_cast<std::int64_t>(i) * problem_.max_seqlen;
-  write_integers(scratch_.cu_seqlens, bounds, stream_.get());
 }
 
 double measuring_bench::measure_copy_rate() {
-  const auto [whole, before_first] = extent_of(scratch_.state);
+  const tensor_view& state = scratch_[find_operand(traits_.operands, operand_role::state)];
+  const auto [whole, before_first] = extent_of(state);
   const std::int64_t half = std::min(static_cast<std::int64_t>(whole) / 2, most_copied_bytes);
-  auto* from = static_cast<std::byte*>(scratch_.state.data()) - before_first;
+  auto* from = static_cast<std::byte*>(state.data()) - before_first;
   std::vector<double> times(min_rounds);
   for (double& time : times) {
     time = time_us([&] {
@@ -259,28 +260,32 @@ double measuring_bench::time_us(Enqueue enqueue) {
   return 1000.0 * static_cast<double>(milliseconds);
 }
 
-ssu_args measuring_bench::arguments(std::int64_t sequences, std::int64_t launch) const {
-  const std::int64_t slots = rotation_.slots_of(sequences);
-  ssu_args args = scratch_;
-  const std::int64_t first_slot = rotation_.first_slot(launch, sequences, args.state.extent(0));
-  const std::int64_t offset = first_slot * args.state.stride(0) * size_of(args.state.dtype());
-  args.state =
-      args.state.at(static_cast<std::byte*>(args.state.data()) + offset).with_extent(0, slots);
-  const std::int64_t rows = sequences * (problem_.has_cu_seqlens ? problem_.max_seqlen : 1);
-  const std::int64_t first_row = launch % (args.x.extent(0) / rows) * rows;
-  for (const tensor_field& field : tensor_fields) {
-    tensor_view& tensor = args.*field.member;
+bound_tensors measuring_bench::tensors_of(std::int64_t sequences, std::int64_t launch) const {
+  const std::int64_t rows = sequences * rows_a_sequence(traits_);
+  bound_tensors tensors = scratch_;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    tensor_view& tensor = tensors[i];
     if (!tensor) continue;
-    if (field.leading == leading_axis::rows) {
-      // Of their own, too: what a launch reads must not be in the cache for the one before it.
-      tensor = tensor.at(static_cast<std::byte*>(tensor.data()) +
-                         first_row * tensor.stride(0) * size_of(tensor.dtype()));
-      tensor = tensor.with_extent(0, rows);
+    switch (traits_.operands[i].leading) {
+      case first_axis::slots:
+        tensor = part_of(tensor, rotation_.first_slot(launch, sequences, tensor.extent(0)),
+                         rotation_.slots_of(sequences));
+        break;
+      case first_axis::rows:
+        // Of their own, too: what a launch reads must not be in the cache for the one before it.
+        tensor = part_of(tensor, launch % (tensor.extent(0) / rows) * rows, rows);
+        break;
+      case first_axis::sequences:
+        tensor = tensor.with_extent(0, sequences);
+        break;
+      case first_axis::boundaries:
+        tensor = tensor.with_extent(0, sequences + 1);
+        break;
+      case first_axis::none:
+        break;
     }
-    if (field.leading == leading_axis::sequences) tensor = tensor.with_extent(0, sequences);
-    if (field.leading == leading_axis::boundaries) tensor = tensor.with_extent(0, sequences + 1);
   }
-  return args;
+  return tensors;
 }
 
 std::int64_t measuring_bench::launches_of(std::int64_t sequences) const noexcept {
@@ -301,15 +306,15 @@ cuda_graph measuring_bench::record(const std::vector<step_launch>& launches) con
   }
 }
 
-cuda_graph_exec measuring_bench::record(const ssu_plan& candidate, std::int64_t sequences) {
-  const step_plan planned = executable(
-      resolve(*find_backend(candidate.backend), problem_, sequences, candidate.algorithm));
+cuda_graph_exec measuring_bench::record(const plan_choice& candidate, std::int64_t sequences) {
+  const std::shared_ptr<planned_step> planned = step_.plan(sequences, candidate);
+  planned->load();
   std::vector<chain_link> links;
   links.reserve(static_cast<std::size_t>(launches_of(sequences)));
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
-    links.push_back({&planned, arguments(sequences, launch)});
+    links.push_back({planned, tensors_of(sequences, launch)});
   const cuda_graph graph = record(lower_chain(links, back_to_back_));
-  if (tool_listens()) report(graph.get(), planned.plan);
+  if (tool_listens()) report(graph.get(), step_, *planned);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");
   return exec;
@@ -321,12 +326,12 @@ double measuring_bench::replay_us(cudaGraphExec_t exec, std::int64_t sequences) 
   return whole / static_cast<double>(launches_of(sequences));
 }
 
-timing_table measuring_bench::measure(std::span<const ssu_plan> candidates,
+timing_table measuring_bench::measure(std::span<const plan_choice> candidates,
                                       std::int64_t sequences) {
   std::vector<cuda_graph_exec> graphs;
   std::vector<std::vector<double>> times(candidates.size());
   double best = std::numeric_limits<double>::infinity();
-  for (const ssu_plan& candidate : candidates) {
+  for (const plan_choice& candidate : candidates) {
     graphs.push_back(record(candidate, sequences));
     static_cast<void>(replay_us(graphs.back().get(), sequences));  // the first run warms up
   }
@@ -341,8 +346,7 @@ timing_table measuring_bench::measure(std::span<const ssu_plan> candidates,
       best = std::min(best, times[i].back());
     }
   }
-  const double limit_us =
-      static_cast<double>(ssu_traffic(problem_, sequences)) / copied_bytes_a_us_;
+  const double limit_us = static_cast<double>(step_.bytes(sequences)) / copied_bytes_a_us_;
   timing_table table;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const double median_us = median(times[i]);

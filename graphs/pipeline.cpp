@@ -1,6 +1,7 @@
 #include "graphs/describe.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/pipeline_core.hpp"
+#include "lib/ssu/step.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
@@ -17,14 +18,13 @@ pipeline::pipeline(std::shared_ptr<const detail::pipeline_core> core) noexcept
 lane pipeline::make_lane(stream_handle stream, std::span<const binding> bindings) const {
   const detail::nvtx_range range{detail::nvtx_category::build, detail::nvtx_name{"make_lane"},
                                  static_cast<std::int64_t>(core_->buckets.buckets().size())};
-  std::vector<ssu_args> arguments =
-      detail::bound_arguments(*core_, detail::built_arguments(*core_), bindings);
+  detail::bound_steps steps = detail::bind(*core_, detail::built_steps(*core_), bindings);
 #if SSUGRAPH_CUDA
   if (core_->where == target::cuda) {
-    return lane{detail::make_cuda_lane(core_, stream, std::move(arguments))};
+    return lane{detail::make_cuda_lane(core_, stream, std::move(steps))};
   }
 #endif
-  return lane{detail::make_host_lane(core_, stream, std::move(arguments))};
+  return lane{detail::make_host_lane(core_, stream, std::move(steps))};
 }
 
 std::size_t pipeline::step_count() const noexcept {
@@ -54,11 +54,11 @@ const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const
     throw invalid_argument{"bucket_index", "below " + std::to_string(buckets),
                            std::to_string(bucket_index)};
   }
-  const detail::ssu_step* ssu = core_->steps[step].ssu();
-  if (ssu == nullptr) {
-    throw invalid_argument{"step", "an SSU step", "custom step '" + core_->steps[step].name + "'"};
-  }
-  return ssu->plans[bucket_index].plan;
+  const detail::library_step* ours = core_->steps[step].library();
+  const ssu_plan* plan =
+      ours != nullptr ? detail::ssu_plan_of(*ours->plans[bucket_index]) : nullptr;
+  if (plan != nullptr) return *plan;
+  throw invalid_argument{"step", "an SSU step", "step '" + core_->steps[step].name + "'"};
 }
 
 std::int64_t pipeline::seeds_per_replay() const noexcept {

@@ -2,8 +2,9 @@
 
 #include "graphs/lane_registry.hpp"
 #include "graphs/nvtx.hpp"
-#include "graphs/step_plan.hpp"
+#include "lib/step/planned_step.hpp"
 
+#include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
 
 #include <cstddef>
@@ -16,13 +17,15 @@
 
 namespace ssugraph::detail {
 
-/** One SSU layer as a pipeline keeps it. */
-struct ssu_step {
-  ssu_args args;  ///< canonical, cut to the largest bucket
-  ssu_problem problem;
-  ssu_options options;
-  std::vector<step_plan> plans;  ///< one a bucket
-  std::int64_t seed = -1;        ///< which of the replay's seeds; -1: none
+using checked_pointer = std::shared_ptr<const checked_step>;
+using planned_pointer = std::shared_ptr<const planned_step>;
+
+/** One step of the library's, from the builder to the lane. */
+struct library_step {
+  checked_pointer checked;
+  bool shares_state = false;             ///< with an earlier step
+  std::vector<planned_pointer> plans{};  ///< one a bucket, once the pipeline is built
+  std::int64_t seed = -1;                ///< which of the replay's seeds; -1: none
 };
 
 /** One step of the user's. */
@@ -30,18 +33,30 @@ struct custom_step {
   step_function enqueue;
   step_options options;
   std::int64_t first_seed = 0;  ///< of `options.seeds`
-  std::size_t neighbour = 0;    ///< the SSU step whose padded copies its context shows
+  std::size_t neighbour = 0;    ///< the library step whose padded copies its context shows
 };
 
 struct pipeline_step {
   std::string name;
-  std::variant<ssu_step, custom_step> what;
+  std::variant<library_step, custom_step> what;
 
-  [[nodiscard]] const ssu_step* ssu() const noexcept { return std::get_if<ssu_step>(&what); }
+  [[nodiscard]] const library_step* library() const noexcept {
+    return std::get_if<library_step>(&what);
+  }
   [[nodiscard]] const custom_step* custom() const noexcept {
     return std::get_if<custom_step>(&what);
   }
 };
+
+/** What `call` returns; an argument that it refuses is named with the step in front. */
+template <class Call>
+auto named_by(const std::string& step, Call call) {
+  try {
+    return call();
+  } catch (const invalid_argument& error) {
+    throw invalid_argument{step + "." + error.argument(), error.expected(), error.came()};
+  }
+}
 
 /** The ranges of one bucket. */
 struct bucket_ranges {
@@ -74,7 +89,7 @@ struct pipeline_core {
   std::int64_t rows_per_sequence = 1;  ///< of the row tensors of a recorded step
   std::int64_t seed_count = 0;
   std::size_t scratch_bytes = 0;
-  std::size_t first_ssu = 0;  ///< an SSU step
+  std::size_t first_library_step = 0;
   std::vector<pipeline_step> steps;
   mutable lane_registry lanes;
 };

@@ -2,6 +2,7 @@
 
 #include "lib/core/host_device.hpp"
 #include "lib/random/philox.hpp"
+#include "lib/step/sequence.hpp"
 
 #include <ssugraph/random.hpp>
 
@@ -24,13 +25,17 @@ enum class padding : std::uint8_t {
 
 /** One index or count tensor and its dense, padded copy. */
 struct copy_job {
-  const void* source;
-  void* copy;
-  std::int64_t stride[2];
+  index_tensor source;
+  void* copy;  ///< as wide
   std::int64_t columns;
   std::int64_t null_block_id;
   padding pad;
-  bool wide;  ///< int64, else int32
+
+  /** The same copy, wherever it lies. */
+  [[nodiscard]] bool same_copy(const copy_job& other) const {
+    return source == other.source && columns == other.columns &&
+           null_block_id == other.null_block_id && pad == other.pad;
+  }
 };
 
 struct live_counts {
@@ -64,25 +69,18 @@ struct worker {
   std::int32_t count;
 };
 
-SSUGRAPH_HOST_DEVICE inline std::int64_t read_source(const copy_job& job, std::int64_t row,
-                                                     std::int64_t column) {
-  const std::int64_t at = row * job.stride[0] + column * job.stride[1];
-  return job.wide ? static_cast<const std::int64_t*>(job.source)[at]
-                  : static_cast<const std::int32_t*>(job.source)[at];
-}
-
 SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::int64_t live,
                                                       std::int64_t row, std::int64_t column) {
   switch (job.pad) {
     case padding::null_slots:
-      return row < live ? read_source(job, row, column) : job.null_block_id;
+      return row < live ? load_index(job.source, row, column) : job.null_block_id;
     case padding::identity:
       return row < live ? row : -1;
     case padding::one_token:
-      return row < live ? read_source(job, row, column) : 1;
+      return row < live ? load_index(job.source, row, column) : 1;
     case padding::last_bound:
       // Without a live sequence nothing of the user's is read.
-      return live == 0 ? 0 : read_source(job, row < live ? row : live, column);
+      return live == 0 ? 0 : load_index(job.source, row < live ? row : live, column);
   }
   return 0;
 }
@@ -93,7 +91,7 @@ SSUGRAPH_HOST_DEVICE inline void write_copy(const prologue_params& p, const copy
   const std::int64_t rows = p.bucket + (job.pad == padding::last_bound ? 1 : 0);
   for (std::int64_t i = w.index; i < rows * job.columns; i += w.count) {
     const std::int64_t value = padded_value(job, live, i / job.columns, i % job.columns);
-    if (job.wide) {
+    if (job.source.wide) {
       static_cast<std::int64_t*>(job.copy)[i] = value;
     } else {
       static_cast<std::int32_t*>(job.copy)[i] = static_cast<std::int32_t>(value);

@@ -17,20 +17,27 @@ struct worded {
   std::string came;
 };
 
-worded in_words(promise which, const ssu_args& args, std::int64_t max_seqlen) {
-  const std::string most = std::to_string(max_seqlen);
-  const std::string slot = "null_block_id or in [0, " + std::to_string(args.state.extent(0)) + ")";
-  const std::string source = "state_batch_indices";
-  const std::string destination = args.dst_state_batch_indices ? "dst_state_batch_indices" : source;
+worded in_words(promise which, const step_traits& step) {
+  const auto name_of = [&](operand_role role) {
+    const std::size_t place = find_operand(step.operands, role);
+    return std::string{place < step.operands.size() ? step.operands[place].name : ""};
+  };
+  const std::string most = std::to_string(step.sequences.max_seqlen);
+  const std::string slot = "null_block_id or in [0, " + std::to_string(step.sequences.slots) + ")";
+  const std::string bounds = name_of(operand_role::bounds);
+  const std::string source = name_of(operand_role::source_slots);
+  const bool has_destinations = step.sequences.dst_indices.data != nullptr;
+  const std::string destination =
+      has_destinations ? name_of(operand_role::destination_slots) : source;
   switch (which) {
     case promise::first_row:
-      return {"cu_seqlens", "0 or more", "a negative row"};
+      return {bounds, "0 or more", "a negative row"};
     case promise::order:
-      return {"cu_seqlens", "bounds that do not decrease", "an end in front of its begin"};
+      return {bounds, "bounds that do not decrease", "an end in front of its begin"};
     case promise::length:
-      return {"cu_seqlens", "at most " + most + " tokens", "a longer sequence"};
+      return {bounds, "at most " + most + " tokens", "a longer sequence"};
     case promise::accepted:
-      return {"num_accepted_tokens", "from 0 to " + most, "a count outside of that"};
+      return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
     case promise::source:
       return {source, slot, "another slot"};
     case promise::destination:
@@ -55,7 +62,7 @@ void throw_broken(const pipeline_core& core, volatile broken_promise* broken) {
   const std::size_t index = (word >> promise_bits) & ((1U << step_bits) - 1);
   const std::string sequence = std::to_string(word >> (promise_bits + step_bits));
   const pipeline_step& step = core.steps[index];
-  const worded words = in_words(which, step.ssu()->args, core.max_seqlen);
+  const worded words = in_words(which, step.library()->checked->traits());
   throw invalid_argument{step.name + "." + words.tensor + "[" + sequence + "]", words.expected,
                          words.came + ", in a replay before this call"};
 }

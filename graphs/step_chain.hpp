@@ -12,14 +12,13 @@
 /** Steps behind one another on one stream, lowered to what is launched or recorded. */
 namespace ssugraph::detail {
 
-/** What a backend that is no kernel_backend enqueues for a step. */
+/** A step that is none of the library's kernels, and enqueues itself. */
 struct foreign_launch {
-  backend_pointer backend;
-  ssu_plan plan;
-  ssu_args args;  ///< with rand_seed bound, if it rounds
+  planned_pointer planned;
+  bound_tensors tensors;
 
-  /** Throws what the backend throws. */
-  void launch(stream_handle stream) const { backend->enqueue(plan, args, 0, stream); }
+  /** Throws what its backend throws. */
+  void launch(stream_handle stream) const { planned->enqueue(tensors, stream); }
 };
 
 /** A custom step in one bucket. */
@@ -31,7 +30,7 @@ struct custom_launch {
   void launch(stream_handle stream) const { step->enqueue(context, stream); }
 };
 
-/** One step on its arguments, as a value. */
+/** One launch of a step on its tensors, as a value. */
 using step_launch = std::variant<kernel_launch, foreign_launch, custom_launch>;
 
 struct written_tensor {
@@ -46,31 +45,36 @@ struct launch_front {
   std::vector<byte_range> ranges{};       ///< and these
 };
 
-/** An SSU step as a launch, and what the launch behind it must know. */
+/** A step of the library's as launches, and what the launch behind them must know. */
 struct lowered_step {
-  step_launch launch;
+  std::vector<step_launch> launches;
   launch_front behind;
 };
 
 /**
- * One SSU step behind `front`: programmatic only if `front` allows it. `next`: the SSU step that is
- * launched right behind it by what `behind` says, or null. Between the two of them, and so through
- * any number of such steps, kernels are let start before the ones in front of theirs are over.
+ * One step behind `front`, whose launches are programmatic where `front` and what they read allow
+ * it. `next`: the step that is launched right behind it by what `behind` says, or null. Between two
+ * launches in a row, and so through any number of them, kernels are let start before the ones in
+ * front of theirs are over.
  */
-[[nodiscard]] lowered_step lower(const step_plan& planned, const ssu_args& args, launch_front front,
-                                 const step_plan* next);
+[[nodiscard]] lowered_step lower(const planned_pointer& planned, const bound_tensors& tensors,
+                                 launch_front front, const planned_step* next);
+
+/** The same with launches that each wait for the end of the one in front. */
+[[nodiscard]] std::vector<step_launch> lower_in_turn(const planned_pointer& planned,
+                                                     const bound_tensors& tensors);
 
 struct chain_link {
-  const step_plan* planned;
-  ssu_args args;
+  planned_pointer planned;
+  bound_tensors tensors;
 };
 
-/** Lowers SSU steps that run one after another, programmatically wherever that may be; the first
- *  waits in full. Unless they are `back_to_back`, each is as if a step of another kind followed. */
+/** Lowers steps that run one after another, programmatically wherever that may be; the first waits
+ *  in full. Unless they are `back_to_back`, each is as if a step of another kind followed. */
 [[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links,
                                                    bool back_to_back);
 
-/** Enqueues one step. Throws cuda_error, and what a callable or a user's backend throws. */
+/** Enqueues one launch. Throws cuda_error, and what a callable or a user's backend throws. */
 void launch(const step_launch& step, stream_handle stream);
 
 }  // namespace ssugraph::detail

@@ -19,11 +19,11 @@ namespace detail {
 class lane_engine;
 }  // namespace detail
 
-/** Another address for one bound tensor of one SSU step; its layout stays. */
+/** Another address for one bound tensor of a step; its layout stays. */
 struct binding {
-  std::string step;                       ///< its name in the builder
-  ssu_tensor tensor = ssu_tensor::state;  ///< one that the step binds
-  const void* data = nullptr;             ///< where it lies from now on
+  std::string step;            ///< its name in the builder
+  std::string tensor;          ///< the name of one that the step binds, as `state`
+  const void* data = nullptr;  ///< where it lies from now on
 };
 
 /** What `lane::rebind` did to the graph of one bucket. */

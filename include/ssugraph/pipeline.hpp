@@ -29,6 +29,7 @@ namespace ssugraph {
 
 namespace detail {
 struct pipeline_core;
+struct pipeline_draft;
 }  // namespace detail
 
 /** Where a pipeline runs. The host records the same steps, buckets, padding and seeds, and replays
@@ -140,8 +141,9 @@ class SSUGRAPH_EXPORT pipeline_builder {
    */
   pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
   // Copied where others are moved, as a pipeline.
-  pipeline_builder(const pipeline_builder&) = default;
-  pipeline_builder& operator=(const pipeline_builder&) = default;
+  pipeline_builder(const pipeline_builder& other);
+  pipeline_builder& operator=(const pipeline_builder& other);
+  ~pipeline_builder();
 
   /**
    * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch * T rows, indices and
@@ -178,32 +180,9 @@ class SSUGRAPH_EXPORT pipeline_builder {
   [[nodiscard]] pipeline build() const;
 
  private:
-  struct ssu_layer {
-    ssu_args args;
-    ssu_problem problem;
-    ssu_options options;
-  };
-  struct custom {
-    step_function enqueue;
-    step_options options;
-  };
-  struct named_step {
-    std::string name;
-    std::variant<ssu_layer, custom> what;
-  };
+  friend struct detail::pipeline_draft;
 
-  [[nodiscard]] ssu_layer checked_layer(const ssu_args& args, ssu_options options) const;
-  [[nodiscard]] const ssu_layer* first_layer() const noexcept;
-  void check_name(const std::string& name) const;
-
-  mamba_config config_;
-  bucket_policy buckets_;
-  target where_;
-  std::shared_ptr<const mamba_ssu_backend> backend_;
-  bool pdl_ = true;
-  tuning_options tuning_;
-  recording_options recording_;
-  std::vector<named_step> steps_;
+  std::unique_ptr<detail::pipeline_draft> draft_;
 };
 
 }  // namespace ssugraph

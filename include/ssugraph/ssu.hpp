@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/enum_set.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/stream.hpp>
@@ -80,9 +81,6 @@ struct ssu_args {
   std::int64_t null_block_id = 0;
   /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
   std::int64_t max_seqlen = 0;
-  /** Which of Triton's tile tables serves: the one for Blackwell or the other (default: the
-   *  device's own). */
-  std::optional<bool> is_blackwell;
 
   bool operator==(const ssu_args&) const = default;
 };
@@ -134,7 +132,11 @@ struct tensor_layout {
   bool operator==(const tensor_layout&) const = default;
 };
 
-/** What `ssu_args` boil down to for dispatch. Holds no address and no batch. */
+/**
+ * What `ssu_args` boil down to for dispatch, as they are launched. Holds no address and no batch.
+ * A pipeline launches its own copies of index and count tensors: dense, aligned, the indices there
+ * even where none are bound (int32 then, and null_block_id is -1).
+ */
 struct ssu_problem {
   ///@{
   /** As of the tensors in ssu_args. */
@@ -162,9 +164,10 @@ struct ssu_problem {
   std::optional<dtype> dst_index_dtype;
   std::optional<dtype> accepted_dtype;
   std::optional<dtype> cu_seqlens_dtype;
+  bool has_rand_seed = false;  ///< else the seed comes by value
   ///@}
   std::int64_t slots = 0;          ///< of the state
-  std::int64_t null_block_id = 0;  ///< as in ssu_args
+  std::int64_t null_block_id = 0;  ///< as in ssu_args; -1 if the indices cannot hold that
   bool dt_softplus = false;        ///< as in ssu_args
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;
@@ -176,7 +179,7 @@ struct ssu_problem {
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
   std::array<tensor_layout, 14> layouts{};
-  bool is_blackwell = false;  ///< which of Triton's tile tables serves
+  bool is_blackwell = false;  ///< the device's compute capability is 10.0 or later
 
   /** How `tensor` lies. */
   [[nodiscard]] const tensor_layout& layout(ssu_tensor tensor) const noexcept {
@@ -246,6 +249,37 @@ struct support {
   explicit operator bool() const noexcept { return why_not.empty(); }
 };
 
+/** What a problem may need of a backend beside one token a sequence of a tied model. */
+enum class ssu_feature : std::uint8_t {
+  untied,               ///< A, dt and dt_bias that are no scalar a head (Mamba-1)
+  varlen,               ///< cu_seqlens
+  speculative,          ///< num_accepted_tokens
+  dst_indices,          ///< dst_state_batch_indices
+  D,                    ///< the tensor of that name
+  z,                    ///< the same
+  dt_bias,              ///< the same
+  dt_softplus,          ///< of dt + dt_bias
+  stochastic_rounding,  ///< of the stored state
+};
+
+/** What a backend has. What a problem needs beyond it is refused by name, so that nothing new ever
+ *  runs as something else. */
+struct backend_features {
+  enum_set<ssu_feature> features;  ///< of those above
+  enum_set<dtype> state;           ///< dtypes of the state
+  enum_set<dtype> floats;          ///< of x, dt, A, B, C, D, z, dt_bias and out
+  enum_set<dtype> indices;         ///< of index and count tensors
+
+  bool operator==(const backend_features&) const = default;
+};
+
+/** All that version 0.1 had: each feature above, fp32, fp16 and bf16, int32 and int64. What later
+ *  versions add is not in it. */
+[[nodiscard]] SSUGRAPH_EXPORT backend_features features_of_0_1() noexcept;
+
+/** As it is written here. */
+[[nodiscard]] SSUGRAPH_EXPORT std::string to_string(ssu_feature feature);
+
 /**
  * An implementation of SSU. Safe to share between threads. A user's own derives from this, too; a
  * pipeline records what its `enqueue` puts on the stream by stream capture.
@@ -256,6 +290,8 @@ class SSUGRAPH_EXPORT mamba_ssu_backend {
 
   /** What configs name it by. */
   [[nodiscard]] virtual std::string name() const = 0;
+  /** What it has. A problem that needs more never reaches the functions below. */
+  [[nodiscard]] virtual backend_features features() const { return features_of_0_1(); }
   /** Whether it can do `problem`, whatever the number of sequences. */
   [[nodiscard]] virtual support supports(const ssu_problem& problem) const = 0;
   /**
@@ -271,9 +307,10 @@ class SSUGRAPH_EXPORT mamba_ssu_backend {
   [[nodiscard]] virtual std::vector<ssu_plan> candidates(const ssu_problem& problem,
                                                          std::int64_t sequences) const;
   /**
-   * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present) and
-   * match the plan. Stochastic rounding takes its seed from `args.rand_seed` or, where that is
-   * unbound, from `drawn_seed`. Must be capture-safe wherever `args.rand_seed` is bound.
+   * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present),
+   * match the plan and have its scalars. Stochastic rounding takes its seed from `args.rand_seed`
+   * or, where that is unbound, from `drawn_seed`. Must be capture-safe wherever `args.rand_seed` is
+   * bound.
    */
   virtual void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                        stream_handle stream) const = 0;

@@ -19,7 +19,7 @@ bool keeps_promises(const ssu_plan& plan) {
 std::vector<backend_pointer> serving(const ssu_problem& problem) {
   std::vector<backend_pointer> backends = all_backends();
   std::erase_if(backends, [&](const backend_pointer& backend) {
-    return !backend->supports(problem) || !keeps_promises(backend->plan(problem, 1, "auto"));
+    return !answer_of(*backend, problem) || !keeps_promises(backend->plan(problem, 1, "auto"));
   });
   return backends;
 }
@@ -34,6 +34,18 @@ void check_algorithm(const std::string& algorithm) {
 
 std::string automatic_backend::name() const {
   return automatic;
+}
+
+backend_features automatic_backend::features() const {
+  backend_features all;
+  for (const backend_pointer& backend : all_backends()) {
+    const backend_features one = backend->features();
+    all = {.features = all.features | one.features,
+           .state = all.state | one.state,
+           .floats = all.floats | one.floats,
+           .indices = all.indices | one.indices};
+  }
+  return all;
 }
 
 support automatic_backend::supports(const ssu_problem& problem) const {

@@ -13,6 +13,8 @@ namespace ssugraph::detail {
 class automatic_backend final : public mamba_ssu_backend {
  public:
   [[nodiscard]] std::string name() const override;
+  /** What any backend has. */
+  [[nodiscard]] backend_features features() const override;
   [[nodiscard]] support supports(const ssu_problem& problem) const override;
   [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                               const std::string& algorithm) const override;

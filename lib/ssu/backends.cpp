@@ -2,6 +2,7 @@
 
 #include "lib/backends/reference/reference.hpp"
 #include "lib/ssu/automatic.hpp"
+#include "lib/ssu/problem.hpp"
 #include "lib/ssu/validate.hpp"
 
 #include <ssugraph/error.hpp>
@@ -76,7 +77,7 @@ std::string missing(const optional_backend& absent) {
 std::vector<backend_support> answers(const ssu_problem& problem) {
   std::vector<backend_support> all;
   for (const backend_pointer& backend : all_backends()) {
-    all.push_back({backend->name(), backend->supports(problem)});
+    all.push_back({backend->name(), answer_of(*backend, problem)});
   }
   for (const optional_backend& candidate : optional_backends) {
     if (std::ranges::find(all, candidate.name, &backend_support::backend) == all.end()) {
@@ -85,6 +86,21 @@ std::vector<backend_support> answers(const ssu_problem& problem) {
   }
   return all;
 }
+
+/** What a user's backend planned, run by its `enqueue`. */
+class foreign_ssu final : public planned_ssu {
+ public:
+  foreign_ssu(backend_pointer backend, ssu_plan plan)
+      : planned_ssu{std::move(plan)}, backend_{std::move(backend)} {}
+
+  using planned_ssu::enqueue;
+  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override {
+    backend_->enqueue(plan(), args, drawn_seed, stream);
+  }
+
+ private:
+  backend_pointer backend_;
+};
 
 /** `refused` first, then what the others say. */
 unsupported refusal_of(const std::string& backend, const std::string& reason,
@@ -119,16 +135,27 @@ backend_pointer find_backend(const std::string& name) {
   throw invalid_argument{"backend", "one of " + names + automatic, "'" + name + "'"};
 }
 
-ssu_plan resolve(const mamba_ssu_backend& backend, const ssu_problem& problem,
-                 std::int64_t sequences, const std::string& algorithm) {
-  if (const support answer = backend.supports(problem); !answer) {
-    throw refusal_of(backend.name(), answer.why_not, problem);
+support answer_of(const mamba_ssu_backend& backend, const ssu_problem& problem) {
+  if (std::string reason = why_lacks(backend.features(), problem); !reason.empty())
+    return {std::move(reason)};
+  return backend.supports(problem);
+}
+
+std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend, const ssu_problem& problem,
+                                     std::int64_t sequences, const std::string& algorithm) {
+  if (const support answer = answer_of(*backend, problem); !answer) {
+    throw refusal_of(backend->name(), answer.why_not, problem);
   }
   try {
-    return backend.plan(problem, sequences, algorithm);
+    if (const auto* library = dynamic_cast<const library_backend*>(backend.get()))
+      return library->resolve(problem, sequences, algorithm);
+    ssu_plan plan = backend->plan(problem, sequences, algorithm);
+    if (plan.backend == backend->name())
+      return std::make_shared<foreign_ssu>(backend, std::move(plan));
+    return resolve(find_backend(plan.backend), plan.problem, plan.sequences, plan.algorithm);
   } catch (const unsupported& error) {
     if (error.refusals().size() != 1) throw;
-    throw refusal_of(backend.name(), error.refusals().front().reason, problem);
+    throw refusal_of(backend->name(), error.refusals().front().reason, problem);
   }
 }
 

@@ -1,7 +1,10 @@
 #pragma once
 
+#include "lib/ssu/planned_ssu.hpp"
+
 #include <ssugraph/ssu.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +25,16 @@ inline constexpr const char* automatic = "automatic";
 /** Every backend of this process: built in, then registered ones, in order. */
 [[nodiscard]] std::vector<backend_pointer> all_backends();
 
+/** Whether `backend` has the features and dtypes that `problem` needs, and serves it. */
+[[nodiscard]] support answer_of(const mamba_ssu_backend& backend, const ssu_problem& problem);
+
 /**
- * The plan of `problem` by `backend`. Throws unsupported, with every backend's answer, where it
- * does not serve the problem or cannot do `algorithm`.
+ * `problem` planned by `backend`. Throws unsupported, with every backend's answer, where that does
+ * not serve the problem or cannot do `algorithm`.
  */
-[[nodiscard]] ssu_plan resolve(const mamba_ssu_backend& backend, const ssu_problem& problem,
-                               std::int64_t sequences, const std::string& algorithm);
+[[nodiscard]] std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend,
+                                                   const ssu_problem& problem,
+                                                   std::int64_t sequences,
+                                                   const std::string& algorithm);
 
 }  // namespace ssugraph::detail

@@ -34,12 +34,12 @@ ssu_dispatch::ssu_dispatch(mamba_config config, std::uint64_t seed)
 
 ssu_plan ssu_dispatch::plan(const ssu_args& args) const {
   const detail::ssu_call call = detail::validate(args, config_);
-  return detail::resolve(*backend_, call.problem, call.sequences, config_.algorithm);
+  return detail::resolve(backend_, call.problem, call.sequences, config_.algorithm)->plan();
 }
 
 void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle stream) {
-  detail::ssu_call call = detail::validate(args, config_);
-  const ssu_plan plan = detail::resolve(*backend_, call.problem, call.sequences, config_.algorithm);
+  const detail::ssu_call call = detail::validate(args, config_);
+  const auto planned = detail::resolve(backend_, call.problem, call.sequences, config_.algorithm);
   if (call.sequences == 0) return;
   const bool draws = call.problem.stochastic_rounding && !call.args.rand_seed;
   if (draws && detail::is_capturing(stream, call.problem.device)) {
@@ -47,7 +47,7 @@ void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle st
                         "bind rand_seed"};
   }
   const std::int64_t drawn = draws ? draw_seed() : 0;
-  backend_->enqueue(plan, call.args, drawn, stream);
+  planned->enqueue(call.args, drawn, stream);
 }
 
 std::int64_t ssu_dispatch::draw_seed() noexcept {

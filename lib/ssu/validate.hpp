@@ -28,14 +28,7 @@ void validate(const mamba_config& config);
  */
 [[nodiscard]] ssu_call validate(const ssu_args& args, const mamba_config& config);
 
-/** The mode that `args` select by the tensors they bind. */
-[[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
-
-/**
- * `args` cut down to their first `sequences` sequences and `sequences * max_seqlen` rows. Throws
- * invalid_argument where a bound tensor has fewer.
- */
-[[nodiscard]] ssu_args first_sequences(const ssu_args& args, std::int64_t sequences,
-                                       std::int64_t max_seqlen);
+/** Throws invalid_argument unless T fits the kernels. */
+void check_max_seqlen(std::int64_t max_seqlen);
 
 }  // namespace ssugraph::detail

@@ -35,7 +35,8 @@ class lane_bindings : public target_suite {
       for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
         const tensor_view& tensor = from.args(layer).*ssu_tensors[i].member;
         if (!tensor) continue;
-        bindings.push_back({model::name_of(layer), static_cast<ssu_tensor>(i), tensor.data()});
+        bindings.push_back(
+            {model::name_of(layer), std::string{ssu_tensors[i].name}, tensor.data()});
       }
     }
     return bindings;
@@ -77,22 +78,18 @@ TEST_P(lane_bindings, refuse_what_does_not_fit) {
   const placed_stream stream{where()};
   const pipeline built = layers.build(bucket_policy{{3, 6}});
   const ssu_args& args = layers.args(0);
-  EXPECT_EQ(refused_argument(built, stream.get(), {"nobody", ssu_tensor::x, args.x.data()}),
-            "bindings");
-  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", ssu_tensor::z, args.x.data()}),
-            "layer0.z");
-  EXPECT_EQ(refused_argument(built, stream.get(),
-                             {"layer0", ssu_tensor::num_accepted_tokens, args.x.data()}),
+  EXPECT_EQ(refused_argument(built, stream.get(), {"nobody", "x", args.x.data()}), "bindings");
+  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", "z", args.x.data()}), "layer0.z");
+  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", "num_accepted_tokens", args.x.data()}),
             "layer0.num_accepted_tokens");
   // A plan of 16-byte accesses cannot take this; the host's can.
   const auto* shifted = static_cast<const std::byte*>(args.B.data()) + 4;
-  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", ssu_tensor::B, shifted}),
+  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", "B", shifted}),
             on_gpu() ? "layer0" : "no error");
   const auto* between = static_cast<const std::byte*>(args.dt.data()) + 1;
-  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::dt, between}), "no error");
-  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::x, nullptr}), "no error");
-  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", ssu_tensor::out, args.x.data()}),
-            "no error");
+  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "dt", between}), "no error");
+  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "x", nullptr}), "no error");
+  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "out", args.x.data()}), "no error");
 }
 
 TEST_P(lane_bindings, refuse_memory_of_the_other_kind) {
@@ -101,9 +98,8 @@ TEST_P(lane_bindings, refuse_memory_of_the_other_kind) {
   const model elsewhere{on_gpu() ? target::host : target::cuda, cases(), false};
   const placed_stream stream{where()};
   const pipeline built = layers.build(bucket_policy{{6}});
-  EXPECT_NE(
-      refused_argument(built, stream.get(), {"layer0", ssu_tensor::x, elsewhere.args(0).x.data()}),
-      "no error");
+  EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "x", elsewhere.args(0).x.data()}),
+            "no error");
 }
 
 SSUGRAPH_ON_BOTH_TARGETS(lane_bindings);

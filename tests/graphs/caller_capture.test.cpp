@@ -294,8 +294,7 @@ TEST_F(callers_capture, wants_its_prologue_again_after_a_rebind) {
   check(cudaStreamBeginCapture(elsewhere.get(), cudaStreamCaptureModeRelaxed));
   lane.record_prologue(3, live(), elsewhere.get());
   lane.record_step(0, elsewhere.get());
-  (void)lane.rebind(
-      std::vector<binding>{{"layer1", ssu_tensor::state, others.args(1).state.data()}});
+  (void)lane.rebind(std::vector<binding>{{"layer1", "state", others.args(1).state.data()}});
   EXPECT_THROW(lane.record_step(1, elsewhere.get()), invalid_state);
   lane.record(3, live(), elsewhere.get());
   cudaGraph_t raw = nullptr;

@@ -256,7 +256,7 @@ TEST_P(checked_mode, follows_a_rebind) {
   second.write(broken);
   lane.replay(4, stream_->get());
   EXPECT_EQ(refused([&] { (void)lane.random_state(); }), "");
-  const binding bound{"layer1", ssu_tensor::state_batch_indices,
+  const binding bound{"layer1", "state_batch_indices",
                       second.layers().args(0).state_batch_indices.data()};
   (void)lane.rebind(std::span{&bound, 1});
   lane.replay(4, stream_->get());
@@ -365,7 +365,7 @@ TEST_F(checked_on_a_gpu, refuses_tensors_outside_of_one_live_allocation) {
   const placed_memory whole{place::device, bytes};
   const placed_memory part{place::device, bytes / 2};
   const auto bound = [](const std::byte* data) {
-    return std::vector{binding{"layer1", ssu_tensor::state, data}};
+    return std::vector{binding{"layer1", "state", data}};
   };
   const pipeline built = promising.build(true);
   lane lane = built.make_lane(stream_->get(), bound(whole.data()));

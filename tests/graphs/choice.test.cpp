@@ -7,7 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 /** How a pipeline chooses by the times of candidates, whoever measured them. */
@@ -16,81 +19,107 @@ namespace {
 
 using detail::timing_table;
 
-/** A backend of two algorithms; it is never run. */
-class two_ways : public mamba_ssu_backend {
+/** A plan that is only chosen, never run. */
+class one_way final : public detail::planned_step {
  public:
-  std::string name() const override { return "two_ways"; }
-  support supports(const ssu_problem& problem) const override {
-    // Nothing that another test runs has no head.
-    return problem.nheads == 0 ? support{} : support{"it serves problems of no heads"};
+  one_way(std::int64_t sequences, detail::plan_choice choice)
+      : sequences_{sequences}, choice_{std::move(choice)} {}
+
+  std::int64_t sequences() const override { return sequences_; }
+  detail::plan_choice choice() const override { return choice_; }
+  std::string text() const override { return choice_.label(); }
+  detail::plan_fields fields() const override { return {}; }
+  const std::vector<candidate_timing>& timings() const override { return timings_; }
+  void set_timings(std::vector<candidate_timing> timings) override {
+    timings_ = std::move(timings);
   }
-  ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
-                const std::string& algorithm) const override {
-    ssu_plan plan;
-    plan.backend = name();
-    plan.algorithm = algorithm;
-    plan.sequences = sequences;
-    plan.problem = problem;
-    return plan;
-  }
-  void enqueue(const ssu_plan&, const ssu_args&, std::int64_t, stream_handle) const override {
+  void enqueue(std::span<const tensor_view>, stream_handle) const override {
     FAIL() << "nothing is to run";
   }
+
+ private:
+  std::int64_t sequences_;
+  detail::plan_choice choice_;
+  std::vector<candidate_timing> timings_;
+};
+
+/** A step that can be run in any way. */
+class two_ways final : public detail::checked_step {
+ public:
+  two_ways() : checked_step{{}} {}
+
+  std::string problem() const override { return "left or right"; }
+  std::int64_t bytes(std::int64_t) const override { return 0; }
+  std::shared_ptr<const checked_step> on(detail::bound_tensors) const override { return nullptr; }
+  std::string why_not(const detail::planned_step&) const override { return {}; }
+  std::shared_ptr<detail::planned_step> plan(std::int64_t sequences) const override {
+    return plan(sequences, {"two_ways", "left"});
+  }
+  std::shared_ptr<detail::planned_step> plan(std::int64_t sequences,
+                                             const detail::plan_choice& choice) const override {
+    return std::make_shared<one_way>(sequences, choice);
+  }
+  bool is_measured() const override { return true; }
+  std::vector<detail::plan_choice> candidates(std::int64_t) const override { return {}; }
 };
 
 class choice : public testing::Test {
  protected:
-  static void SetUpTestSuite() { register_mamba_ssu_backend(std::make_shared<two_ways>()); }
-
   static timing_table timed(double left_us, double right_us) {
     return {{"two_ways", "left", left_us, 0.5, {}}, {"two_ways", "right", right_us, 0.5, {}}};
   }
 
-  static std::vector<std::string> algorithms(const std::vector<ssu_plan>& plans) {
+  static std::vector<std::string> algorithms(const detail::bucket_plans& plans) {
     std::vector<std::string> names;
-    for (const ssu_plan& plan : plans)
-      names.push_back(plan.algorithm);
+    for (const auto& planned : plans)
+      names.push_back(planned->choice().algorithm);
     return names;
   }
 
   const bucket_policy buckets_{{1, 2, 4}};
+  const two_ways step_;
 };
 
 TEST_F(choice, takes_the_fastest_of_each_bucket) {
   const std::vector tables{timed(1, 2), timed(3, 2), timed(4, 4.4)};
-  const auto plans = detail::choose({}, buckets_, tables, false);
+  const auto plans = detail::choose(step_, buckets_, tables, false);
   EXPECT_EQ(algorithms(plans), (std::vector<std::string>{"left", "right", "left"}));
   for (std::size_t i = 0; i < plans.size(); ++i) {
-    EXPECT_EQ(plans[i].sequences, buckets_.buckets()[i]);
-    ASSERT_EQ(plans[i].timings.size(), 2u);
-    EXPECT_EQ(plans[i].timings[0].verdict, "chosen");
-    EXPECT_LE(plans[i].timings[0].median_us, plans[i].timings[1].median_us);
+    EXPECT_EQ(plans[i]->sequences(), buckets_.buckets()[i]);
+    ASSERT_EQ(plans[i]->timings().size(), 2u);
+    EXPECT_EQ(plans[i]->timings()[0].verdict, "chosen");
+    EXPECT_LE(plans[i]->timings()[0].median_us, plans[i]->timings()[1].median_us);
   }
-  EXPECT_EQ(plans[2].timings[1].verdict, "10.0% slower");
-  EXPECT_NE(to_table(plans[1]).find("right"), std::string::npos);
+  EXPECT_EQ(plans[2]->timings()[1].verdict, "10.0% slower");
 }
 
 TEST_F(choice, may_be_one_for_all_buckets) {
   // Right loses the first bucket by a little and wins the others by more.
   const std::vector tables{timed(1, 1.1), timed(3, 2), timed(4, 3.9)};
-  const auto plans = detail::choose({}, buckets_, tables, true);
+  const auto plans = detail::choose(step_, buckets_, tables, true);
   EXPECT_EQ(algorithms(plans), (std::vector<std::string>{"right", "right", "right"}));
-  EXPECT_EQ(plans[0].timings[0].algorithm, "left");
-  EXPECT_EQ(plans[0].timings[1].verdict, "chosen for all buckets");
+  EXPECT_EQ(plans[0]->timings()[0].algorithm, "left");
+  EXPECT_EQ(plans[0]->timings()[1].verdict, "chosen for all buckets");
 }
 
 TEST_F(choice, a_bucket_that_was_not_measured_takes_the_largest_that_was) {
   const std::vector tables{timed(1, 2), timed(3, 2)};
-  const auto plans = detail::choose({}, buckets_, tables, false);
+  const auto plans = detail::choose(step_, buckets_, tables, false);
   EXPECT_EQ(algorithms(plans), (std::vector<std::string>{"left", "right", "right"}));
-  EXPECT_EQ(plans[2].sequences, 4);
-  EXPECT_NE(to_table(plans[2]).find("as bucket 2"), std::string::npos) << to_table(plans[2]);
+  EXPECT_EQ(plans[2]->sequences(), 4);
+  ASSERT_EQ(plans[2]->timings().size(), 1u);
+  EXPECT_NE(plans[2]->timings()[0].verdict.find("as bucket 2"), std::string::npos);
 }
 
-TEST_F(choice, equal_plans_may_have_been_measured_apart) {
-  const auto one = detail::choose({}, buckets_, std::vector<timing_table>{timed(1, 2)}, false);
-  const auto other = detail::choose({}, buckets_, std::vector<timing_table>{timed(5, 9)}, false);
+TEST(ssu_plan, is_equal_to_one_that_was_measured_apart) {
+  ssu_plan one;
+  one.timings = {{"native", "8x128", 1.0, 0.5, "chosen"}};
+  ssu_plan other = one;
+  other.timings.front().median_us = 5.0;
   EXPECT_EQ(one, other);
+  EXPECT_NE(to_table(one), to_table(other));
+  other.algorithm = "scalar";
+  EXPECT_NE(one, other);
 }
 
 TEST(tuning_options, refuses_a_fraction_that_is_none) {

@@ -77,7 +77,7 @@ class custom_overlap : public testing::Test {
           },
           options);
       ssu_args args = layers.args(layer);
-      home.push_back({model::name_of(layer), ssu_tensor::state, args.state.data()});
+      home.push_back({model::name_of(layer), "state", args.state.data()});
       if (rebinds_) args.state = elsewhere.args(layer).state;
       builder.ssu(model::name_of(layer), args);
     }

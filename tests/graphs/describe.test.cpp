@@ -212,7 +212,7 @@ TEST_F(described_graphs, tell_what_a_rebind_made_of_them) {
   };
   lane rebound = built_on(layers.args(1));
   const std::string before = rebound.describe_json();
-  (void)rebound.rebind(std::vector<binding>{{"second", ssu_tensor::state, shared.state.data()}});
+  (void)rebound.rebind(std::vector<binding>{{"second", "state", shared.state.data()}});
   EXPECT_EQ(rebound.describe_json(), built_on(shared).describe_json());
   EXPECT_NE(rebound.describe_json(), before);
 }

@@ -219,8 +219,8 @@ class another_device_current : public testing::Test {
 TEST_F(another_device_current, during_a_rebind) {
   expect_no_difference([](on_second_device& one) {
     (void)one.own->rebind(
-        std::vector<binding>{{"layer0", ssu_tensor::x, one.others.args(0).x.data()},
-                             {"layer1", ssu_tensor::state, one.others.args(1).state.data()}});
+        std::vector<binding>{{"layer0", "x", one.others.args(0).x.data()},
+                             {"layer1", "state", one.others.args(1).state.data()}});
     for (const std::int32_t batch : {5, 2})
       one.own->replay(batch, one.stream.get());
   });

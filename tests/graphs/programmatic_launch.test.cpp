@@ -160,8 +160,7 @@ TEST_F(programmatic_launch, of_a_state_that_a_rebind_put_where_the_step_in_front
     builder.programmatic_dependent_launch(overlap);
     builder.ssu("first", layers.args(0)).ssu("second", layers.args(1), {.shares_state = true});
     lane lane = builder.build().make_lane(stream.get());
-    EXPECT_EQ(lane.rebind(
-                  std::vector<binding>{{"second", ssu_tensor::state, layers.args(0).state.data()}}),
+    EXPECT_EQ(lane.rebind(std::vector<binding>{{"second", "state", layers.args(0).state.data()}}),
               std::vector{rebind_outcome::updated});
     for (int i = 0; i < replays; ++i)
       test::run(lane, call, 16, stream.get());

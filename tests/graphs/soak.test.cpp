@@ -126,7 +126,8 @@ class soaked_lane {
       for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
         const tensor_view& view = to.args(layer).*ssu_tensors[i].member;
         if (view)
-          bindings.push_back({model::name_of(layer), static_cast<ssu_tensor>(i), view.data()});
+          bindings.push_back(
+              {model::name_of(layer), std::string{ssu_tensors[i].name}, view.data()});
       }
     }
     return bindings;

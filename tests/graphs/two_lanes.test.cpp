@@ -47,15 +47,15 @@ std::vector<binding> rows_and_indices(const model& rows) {
   std::vector<binding> bindings;
   for (std::size_t layer = 0; layer < rows.size(); ++layer) {
     const ssu_args& args = rows.args(layer);
-    const auto bind = [&](ssu_tensor tensor, const tensor_view& view) {
+    const auto bind = [&](const std::string& tensor, const tensor_view& view) {
       bindings.push_back({model::name_of(layer), tensor, view.data()});
     };
-    bind(ssu_tensor::x, args.x);
-    bind(ssu_tensor::B, args.B);
-    bind(ssu_tensor::C, args.C);
-    bind(ssu_tensor::dt, args.dt);
-    bind(ssu_tensor::out, args.out);
-    bind(ssu_tensor::state_batch_indices, args.state_batch_indices);
+    bind("x", args.x);
+    bind("B", args.B);
+    bind("C", args.C);
+    bind("dt", args.dt);
+    bind("out", args.out);
+    bind("state_batch_indices", args.state_batch_indices);
   }
   return bindings;
 }
@@ -153,7 +153,7 @@ TEST_P(two_lanes, may_not_read_what_the_other_writes) {
   const pipeline built = even_->build(bucket_policy{{6}});
   const lane first = built.make_lane(stream_->get());
   auto bindings = rows_and_indices(*odd_);
-  bindings.push_back({"layer2", ssu_tensor::x, even_->args(1).out.data()});
+  bindings.push_back({"layer2", "x", even_->args(1).out.data()});
   EXPECT_EQ(refused_argument([&] { (void)built.make_lane(other_->get(), bindings); }), "layer2.x");
 }
 

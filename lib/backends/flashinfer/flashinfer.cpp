@@ -14,9 +14,6 @@
 namespace ssugraph::detail {
 namespace {
 
-/** No valid slot. */
-constexpr std::int32_t no_slot = -1;
-
 const flashinfer_specialization* find_specialization(const flashinfer_shape& shape) {
   const auto all = flashinfer_specializations();
   const auto found = std::ranges::find(all, shape, &flashinfer_specialization::shape);
@@ -73,20 +70,15 @@ flashinfer_slots destinations_of(const ssu_args& args, ssu_mode mode) {
   return indices_of(in_place ? args.state_batch_indices : args.dst_state_batch_indices, mode);
 }
 
-std::int32_t pad_slot_of(const ssu_args& args) {
-  const bool bound = static_cast<bool>(args.state_batch_indices);
-  return bound && std::in_range<std::int32_t>(args.null_block_id)
-             ? static_cast<std::int32_t>(args.null_block_id)
-             : no_slot;
+std::int32_t pad_slot_of(const ssu_problem& problem) {
+  return problem.has_indices && std::in_range<std::int32_t>(problem.null_block_id)
+             ? static_cast<std::int32_t>(problem.null_block_id)
+             : static_cast<std::int32_t>(no_slot);
 }
 
 std::int64_t sequences_of(const ssu_args& args) {
   if (args.state_batch_indices) return args.state_batch_indices.extent(0);
   return args.cu_seqlens ? args.cu_seqlens.extent(0) - 1 : args.x.extent(0);
-}
-
-flashinfer_algorithm algorithm_of(const ssu_plan& plan) {
-  return *std::ranges::find(flashinfer_algorithms, plan.algorithm, name_of);
 }
 
 /** FlashInfer takes no strides of these, and a problem cannot tell 1 from what it ignores. */
@@ -95,17 +87,17 @@ void check_contiguous(const char* name, const tensor_view& counts) {
   throw unsupported{{{flashinfer_name, std::string{name} + " is not contiguous"}}};
 }
 
-flashinfer_call lowered(const ssu_plan& plan, const ssu_args& args) {
-  const ssu_problem& problem = plan.problem;
+flashinfer_call lowered(const ssu_problem& problem, flashinfer_algorithm algorithm,
+                        const ssu_args& args) {
   return {
-      .algorithm = algorithm_of(plan),
+      .algorithm = algorithm,
       .many_tokens = takes_many_tokens(problem),
       .sequences = static_cast<std::uint32_t>(sequences_of(args)),
       .nheads = static_cast<std::uint32_t>(problem.nheads),
       .ngroups = static_cast<std::uint32_t>(problem.ngroups),
       .slots = static_cast<std::uint32_t>(args.state.extent(0)),
-      .pad_slot_id = pad_slot_of(args),
-      .dt_softplus = args.dt_softplus,
+      .pad_slot_id = pad_slot_of(problem),
+      .dt_softplus = problem.dt_softplus,
       .state = slots_of(args.state),
       .x = rows_of(args.x),
       .dt = rows_of(args.dt),
@@ -146,10 +138,49 @@ class device_seed {
   std::int64_t* address_ = nullptr;
 };
 
+/** One call of FlashInfer's launcher, and what its kernels need beside it. */
+class flashinfer_ssu final : public planned_ssu {
+ public:
+  flashinfer_ssu(ssu_plan plan, flashinfer_algorithm algorithm)
+      : planned_ssu{std::move(plan)},
+        algorithm_{algorithm},
+        kernels_{*find_specialization(shape_of(this->plan().problem))} {}
+
+  using planned_ssu::enqueue;
+  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
+
+ private:
+  flashinfer_algorithm algorithm_;
+  const flashinfer_specialization& kernels_;
+};
+
+void flashinfer_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed,
+                             stream_handle stream) const {
+  check_contiguous("cu_seqlens", args.cu_seqlens);
+  check_contiguous("num_accepted_tokens", args.num_accepted_tokens);
+  const ssu_problem& problem = plan().problem;
+  const device_guard guard{problem.device.ordinal};
+  // A first launch loads its kernel, which a capture going on must not forbid.
+  const relaxed_capture relaxed;
+  flashinfer_call call = lowered(problem, algorithm_, args);
+  std::optional<device_seed> seed;
+  if (problem.stochastic_rounding && !args.rand_seed) {
+    call.rand_seed = seed.emplace(drawn_seed, stream).address();
+  }
+  kernels_.launch(call, stream);
+  enqueue_null_rows(problem, args, stream);
+}
+
 }  // namespace
 
 std::string flashinfer_backend::name() const {
   return flashinfer_name;
+}
+
+backend_features flashinfer_backend::features() const {
+  backend_features has = features_of_0_1();
+  has.features.erase(ssu_feature::untied);
+  return has;
 }
 
 support flashinfer_backend::supports(const ssu_problem& problem) const {
@@ -162,9 +193,13 @@ support flashinfer_backend::supports(const ssu_problem& problem) const {
   return {why_no_image(problem.device)};
 }
 
-ssu_plan flashinfer_backend::plan(const ssu_problem& problem, std::int64_t sequences,
-                                  const std::string& algorithm) const {
-  return flashinfer_plan(problem, sequences, algorithm, ask(problem.device));
+std::shared_ptr<planned_ssu> flashinfer_backend::resolve(const ssu_problem& problem,
+                                                         std::int64_t sequences,
+                                                         const std::string& algorithm) const {
+  const flashinfer_device device = ask(problem.device);
+  const flashinfer_choice choice = choose_algorithm(problem, sequences, algorithm, device);
+  return std::make_shared<flashinfer_ssu>(flashinfer_plan(problem, sequences, choice, device),
+                                          choice.algorithm);
 }
 
 std::vector<ssu_plan> flashinfer_backend::candidates(const ssu_problem& problem,
@@ -175,22 +210,6 @@ std::vector<ssu_plan> flashinfer_backend::candidates(const ssu_problem& problem,
     plans.push_back(plan(problem, sequences, std::string{name_of(algorithm)}));
   }
   return plans;
-}
-
-void flashinfer_backend::enqueue(const ssu_plan& plan, const ssu_args& args,
-                                 std::int64_t drawn_seed, stream_handle stream) const {
-  check_contiguous("cu_seqlens", args.cu_seqlens);
-  check_contiguous("num_accepted_tokens", args.num_accepted_tokens);
-  const device_guard guard{plan.problem.device.ordinal};
-  // A first launch loads its kernel, which a capture going on must not forbid.
-  const relaxed_capture relaxed;
-  flashinfer_call call = lowered(plan, args);
-  std::optional<device_seed> seed;
-  if (plan.problem.stochastic_rounding && !args.rand_seed) {
-    call.rand_seed = seed.emplace(drawn_seed, stream).address();
-  }
-  find_specialization(shape_of(plan.problem))->launch(call, stream);
-  enqueue_null_rows(plan.problem, args, stream);
 }
 
 }  // namespace ssugraph::detail

@@ -252,7 +252,6 @@ std::string to_string(const flashinfer_shape& shape) {
 
 std::string why_not(const ssu_problem& problem) {
   if (problem.device.is_host()) return "it runs on CUDA and the tensors live in host memory";
-  if (!problem.tied) return "its kernels take A, dt and dt_bias that are one scalar a head";
   for (const auto rule : {why_not_dtypes, why_not_sizes, why_not_strides, why_not_alignment}) {
     if (std::string reason = rule(problem); !reason.empty()) return reason;
   }

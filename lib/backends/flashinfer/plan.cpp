@@ -15,12 +15,6 @@ constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
 constexpr int warp_threads = 32;
 constexpr int simple_threads = 4 * warp_threads;
 
-/** An algorithm and why it is the one. */
-struct choice {
-  flashinfer_algorithm algorithm;
-  std::string reason;
-};
-
 [[noreturn]] void refuse(std::string reason) {
   throw unsupported{{{flashinfer_name, std::move(reason)}}};
 }
@@ -33,7 +27,8 @@ bool fills_device(const ssu_problem& problem, std::int64_t sequences,
 
 /** The rule that FlashInfer documents in its launchers, by name; where its choice cannot do the
  *  problem, `simple`. */
-choice choose(const ssu_problem& problem, std::int64_t sequences, const flashinfer_device& device) {
+flashinfer_choice own_choice(const ssu_problem& problem, std::int64_t sequences,
+                             const flashinfer_device& device) {
   using enum flashinfer_algorithm;
   if (takes_many_tokens(problem)) {
     return {simple, "the one for destinations, varlen and speculative calls"};
@@ -49,7 +44,7 @@ choice choose(const ssu_problem& problem, std::int64_t sequences, const flashinf
   return {pipelined, "two heads of work a multiprocessor, or more"};
 }
 
-choice named(const ssu_problem& problem, const std::string& algorithm) {
+flashinfer_choice named(const ssu_problem& problem, const std::string& algorithm) {
   for (const flashinfer_algorithm candidate : flashinfer_algorithms) {
     if (algorithm != name_of(candidate)) continue;
     if (std::string reason = why_not(problem, candidate); !reason.empty()) {
@@ -82,7 +77,7 @@ struct ssu_plan::tile tile_of(const ssu_problem& problem, std::int64_t sequences
       return {.rows = dim, .lanes = warp_threads, .threads = 5 * warp_threads};
     case flashinfer_algorithm::horizontal:
       return {.rows = dim, .lanes = 2, .threads = (1 + dim / 64 * 4) * warp_threads};
-    default:
+    case flashinfer_algorithm::simple:
       break;
   }
   if (takes_many_tokens(problem)) {
@@ -121,26 +116,30 @@ std::string_view name_of(flashinfer_algorithm algorithm) noexcept {
       return "vertical";
     case flashinfer_algorithm::horizontal:
       return "horizontal";
-    default:
+    case flashinfer_algorithm::simple:
       return "simple";
   }
+  return "unknown";
+}
+
+flashinfer_choice choose_algorithm(const ssu_problem& problem, std::int64_t sequences,
+                                   const std::string& name, const flashinfer_device& device) {
+  return name == "auto" ? own_choice(problem, sequences, device) : named(problem, name);
 }
 
 ssu_plan flashinfer_plan(const ssu_problem& problem, std::int64_t sequences,
-                         const std::string& algorithm, const flashinfer_device& device) {
+                         const flashinfer_choice& choice, const flashinfer_device& device) {
   if (sequences > max_grid_x) refuse("more than 2^31 - 1 sequences");
-  const choice chosen =
-      algorithm == "auto" ? choose(problem, sequences, device) : named(problem, algorithm);
   ssu_plan plan;
   plan.backend = flashinfer_name;
-  plan.algorithm = name_of(chosen.algorithm);
-  plan.reason = chosen.reason;
+  plan.algorithm = name_of(choice.algorithm);
+  plan.reason = choice.reason;
   plan.sequences = sequences;
-  plan.tile = tile_of(problem, sequences, chosen.algorithm, device);
+  plan.tile = tile_of(problem, sequences, choice.algorithm, device);
   plan.grid = {sequences, problem.nheads, (problem.dim + plan.tile.rows - 1) / plan.tile.rows};
   plan.contract_bits = !problem.stochastic_rounding;
   plan.problem = problem;
-  plan.notes = notes_of(problem, chosen.algorithm);
+  plan.notes = notes_of(problem, choice.algorithm);
   return plan;
 }
 

@@ -24,12 +24,21 @@ struct flashinfer_device {
   int major = 0;  ///< of the compute capability
 };
 
-/**
- * The plan of a problem that is served; asks no device. Throws unsupported if `algorithm` is
- * unknown or cannot do it.
- */
+/** An algorithm and why it is the one. */
+struct flashinfer_choice {
+  flashinfer_algorithm algorithm;
+  std::string reason;
+};
+
+/** The algorithm called `name` for a problem that is served, or FlashInfer's own choice for `auto`;
+ *  asks no device. Throws unsupported if it is unknown or cannot do it. */
+[[nodiscard]] flashinfer_choice choose_algorithm(const ssu_problem& problem, std::int64_t sequences,
+                                                 const std::string& name,
+                                                 const flashinfer_device& device);
+
+/** The plan by that choice. Throws unsupported for too many sequences. */
 [[nodiscard]] ssu_plan flashinfer_plan(const ssu_problem& problem, std::int64_t sequences,
-                                       const std::string& algorithm,
+                                       const flashinfer_choice& choice,
                                        const flashinfer_device& device);
 
 }  // namespace ssugraph::detail

@@ -3,7 +3,9 @@
 #include "lib/backends/native/kernels.hpp"
 #include "lib/backends/native/policy.hpp"
 #include "lib/backends/native/ssu_params.hpp"
-#include "lib/ssu/tensors.hpp"
+#include "lib/ssu/operands.hpp"
+#include "lib/ssu/problem.hpp"
+#include "lib/ssu/ssu_kernel.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -38,15 +40,15 @@ std::int64_t tiles_of(std::int64_t dim, int rows) {
 std::string why_no_vectors(const ssu_problem& problem) {
   if (!problem.misalignment.empty()) return problem.misalignment;
   constexpr std::int64_t max_stride = std::numeric_limits<std::int32_t>::max();
-  for (const ssu_tensor tensor :
-       {ssu_tensor::state, ssu_tensor::x, ssu_tensor::dt, ssu_tensor::A, ssu_tensor::B,
-        ssu_tensor::C, ssu_tensor::D, ssu_tensor::z, ssu_tensor::dt_bias, ssu_tensor::out}) {
-    const auto& strides = problem.layout(tensor).strides;
-    for (std::size_t axis = tensor == ssu_tensor::state ? 1 : 0; axis < strides.size(); ++axis) {
-      constexpr std::int64_t most = max_stride / size_of(dtype::float32);
+  constexpr std::int64_t most = max_stride / size_of(dtype::float32);
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    const ssu_operand& each = ssu_operands[i];
+    if (each.shape.rank == 0) continue;
+    const auto& strides = problem.layouts[i].strides;
+    for (std::size_t axis = each.what.leading == first_axis::slots ? 1 : 0; axis < strides.size();
+         ++axis) {
       if (strides[axis] > most || strides[axis] < -most) {
-        return "stride " + std::to_string(axis) + " of " +
-               std::string{tensor_fields[static_cast<std::size_t>(tensor)].name} +
+        return "stride " + std::to_string(axis) + " of " + std::string{each.what.name} +
                " is too long for 32 bits";
       }
     }
@@ -72,6 +74,7 @@ struct tile_choice {
   [[nodiscard]] std::string name() const {
     return std::to_string(rows) + "x" + std::to_string(workers);
   }
+  bool operator==(const tile_choice&) const = default;
 };
 
 /** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size. */
@@ -161,14 +164,104 @@ strided<Rank> lowered_or(const tensor_view& tensor, const tensor_view& instead) 
   return {.data = instead.data(), .stride = {}, .type = instead.dtype()};
 }
 
-index_tensor lowered_index(const tensor_view& tensor) {
-  index_tensor result{.data = tensor.data(), .stride = {}, .wide = tensor.dtype() == dtype::int64};
-  std::ranges::copy(tensor.strides(), result.stride);
-  return result;
-}
-
 fast_divisor divisor(std::int64_t number) {
   return fast_divisor{static_cast<std::uint32_t>(number)};
+}
+
+/** The kernel for states of that dtype. */
+const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
+  const bool rounded = problem.stochastic_rounding;
+  switch (problem.state_dtype) {
+    case dtype::float16:
+      return rounded ? rounded_float16_state_kernel(key) : float16_state_kernel(key);
+    case dtype::bfloat16:
+      return rounded ? rounded_bfloat16_state_kernel(key) : bfloat16_state_kernel(key);
+    case dtype::float32:
+      if (!rounded) return float32_state_kernel(key);
+      [[fallthrough]];
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
+  }
+  throw refusal("no kernel for " + std::string{rounded ? "rounded " : ""} + "states of " +
+                std::string{to_string(problem.state_dtype)});
+}
+
+ssu_plan describe(const ssu_problem& problem, std::int64_t sequences,
+                  const algorithm_choice& choice) {
+  const int lanes = choice.vector ? lanes_for(problem.dstate) : max_lanes;
+  ssu_plan plan;
+  plan.backend = "native";
+  plan.algorithm = choice.vector ? choice.tile.name() : "scalar";
+  plan.reason = choice.reason;
+  plan.sequences = sequences;
+  plan.tile = {
+      .rows = choice.tile.rows_of_block(lanes), .lanes = lanes, .threads = choice.tile.workers};
+  plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
+  plan.problem = problem;
+  if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
+    throw refusal("more than 2^31 - 1 blocks");
+  }
+  return plan;
+}
+
+/** One launch of one of the kernels. */
+class native_ssu final : public ssu_kernel {
+ public:
+  native_ssu(const ssu_problem& problem, std::int64_t sequences, const algorithm_choice& choice)
+      : ssu_kernel{describe(problem, sequences, choice),
+                   !problem.has_cu_seqlens || problem.max_seqlen <= max_tokens_ahead},
+        kernel_{kernel_for(problem,
+                           key_of(problem, plan().tile.lanes, choice.tile.rows, choice.vector))} {}
+
+ private:
+  [[nodiscard]] const void* kernel() const override { return kernel_; }
+  [[nodiscard]] kernel_launch lower(const ssu_args& args,
+                                    const launch_context& context) const override;
+
+  const void* kernel_;
+};
+
+kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& context) const {
+  const ssu_problem& problem = plan().problem;
+  const ssu_params params{
+      .state = lowered<4>(args.state),
+      .x = lowered<3>(args.x),
+      .dt = lowered<3>(args.dt),
+      .z = lowered_or<3>(args.z, args.x),
+      .out = lowered<3>(args.out),
+      .A = lowered<3>(args.A),
+      .B = lowered<3>(args.B),
+      .C = lowered<3>(args.C),
+      .D = lowered_or<2>(args.D, args.A),
+      .dt_bias = lowered_or<2>(args.dt_bias, args.A),
+      .rule = rule_of(problem, args),
+      .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
+      .drawn_seed = context.drawn_seed,
+      .dim = static_cast<std::uint32_t>(problem.dim),
+      .dstate = static_cast<std::uint32_t>(problem.dstate),
+      .heads_per_group = divisor(problem.nheads / problem.ngroups),
+      .tiles = divisor(plan().grid[2]),
+      .heads = divisor(problem.nheads),
+      .sequences = static_cast<std::uint32_t>(plan().sequences),
+      .workers = static_cast<std::uint32_t>(plan().tile.threads),
+      .philox_rounds = problem.philox_rounds,
+      .has_D = problem.D_dtype.has_value(),
+      .has_dt_bias = problem.dt_bias_dtype.has_value(),
+      .has_z = problem.has_z,
+      .dt_softplus = problem.dt_softplus,
+      .state_ahead = context.state_ahead,
+      .inputs_ahead = context.inputs_ahead,
+      .triggers_ahead = context.triggers_ahead,
+  };
+  const auto blocks = static_cast<unsigned>(plan().grid[0] * plan().grid[1] * plan().grid[2]);
+  const bool waits_apart =
+      !problem.has_cu_seqlens && context.state_ahead && !context.triggers_ahead;
+  const int threads = plan().tile.threads + (waits_apart ? waiting_threads : 0);
+  return {kernel_, dim3{blocks}, dim3{static_cast<unsigned>(threads)}, params};
 }
 
 }  // namespace
@@ -185,102 +278,21 @@ support native_backend::supports(const ssu_problem& problem) const {
   return {};
 }
 
-ssu_plan native_backend::plan(const ssu_problem& problem, std::int64_t sequences,
-                              const std::string& algorithm) const {
-  const auto [vector, tile, reason] = choose(problem, sequences, algorithm);
-  const int lanes = vector ? lanes_for(problem.dstate) : max_lanes;
-  ssu_plan plan;
-  plan.backend = name();
-  plan.algorithm = vector ? tile.name() : "scalar";
-  plan.reason = reason;
-  plan.sequences = sequences;
-  plan.tile = {.rows = tile.rows_of_block(lanes), .lanes = lanes, .threads = tile.workers};
-  plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
-  plan.problem = problem;
-  if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
-    throw refusal("more than 2^31 - 1 blocks");
-  }
-  return plan;
+std::shared_ptr<planned_ssu> native_backend::resolve(const ssu_problem& problem,
+                                                     std::int64_t sequences,
+                                                     const std::string& algorithm) const {
+  return std::make_shared<native_ssu>(problem, sequences, choose(problem, sequences, algorithm));
 }
 
 std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
                                                  std::int64_t sequences) const {
-  std::vector<ssu_plan> all{plan(problem, sequences, "auto")};
-  if (all.front().algorithm == "scalar") return all;
+  const algorithm_choice usual = choose(problem, sequences, "auto");
+  std::vector<ssu_plan> all{describe(problem, sequences, usual)};
+  if (!usual.vector) return all;
   for (const tile_choice& tile : vector_tiles(problem)) {
-    if (tile.name() != all.front().algorithm) {
-      all.push_back(plan(problem, sequences, tile.name()));
-    }
+    if (tile != usual.tile) all.push_back(plan(problem, sequences, tile.name()));
   }
   return all;
-}
-
-const void* native_backend::kernel(const ssu_plan& plan) const {
-  const ssu_problem& problem = plan.problem;
-  const int groups = plan.tile.threads / plan.tile.lanes;
-  const kernel_key key =
-      key_of(problem, plan.tile.lanes, plan.tile.rows / groups, plan.algorithm != "scalar");
-  switch (problem.state_dtype) {
-    case dtype::float16:
-      return problem.stochastic_rounding ? rounded_float16_state_kernel(key)
-                                         : float16_state_kernel(key);
-    case dtype::bfloat16:
-      return problem.stochastic_rounding ? rounded_bfloat16_state_kernel(key)
-                                         : bfloat16_state_kernel(key);
-    default:
-      return float32_state_kernel(key);
-  }
-}
-
-bool native_backend::can_trigger_ahead(const ssu_plan& plan) const {
-  return !plan.problem.has_cu_seqlens || plan.problem.max_seqlen <= max_tokens_ahead;
-}
-
-kernel_launch native_backend::lower(const ssu_plan& plan, const ssu_args& args,
-                                    const launch_context& context) const {
-  const ssu_problem& problem = plan.problem;
-  const ssu_params params{
-      .state = lowered<4>(args.state),
-      .x = lowered<3>(args.x),
-      .dt = lowered<3>(args.dt),
-      .z = lowered_or<3>(args.z, args.x),
-      .out = lowered<3>(args.out),
-      .A = lowered<3>(args.A),
-      .B = lowered<3>(args.B),
-      .C = lowered<3>(args.C),
-      .D = lowered_or<2>(args.D, args.A),
-      .dt_bias = lowered_or<2>(args.dt_bias, args.A),
-      .indices = lowered_index(args.state_batch_indices),
-      .dst_indices = lowered_index(args.dst_state_batch_indices),
-      .accepted = lowered_index(args.num_accepted_tokens),
-      .cu_seqlens = lowered_index(args.cu_seqlens),
-      .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
-      .drawn_seed = context.drawn_seed,
-      .slots = args.state.extent(0),
-      .rows = args.x.extent(0),
-      .max_seqlen = problem.max_seqlen,
-      .null_block_id = args.null_block_id,
-      .dim = static_cast<std::uint32_t>(problem.dim),
-      .dstate = static_cast<std::uint32_t>(problem.dstate),
-      .heads_per_group = divisor(problem.nheads / problem.ngroups),
-      .tiles = divisor(plan.grid[2]),
-      .heads = divisor(problem.nheads),
-      .sequences = static_cast<std::uint32_t>(plan.sequences),
-      .workers = static_cast<std::uint32_t>(plan.tile.threads),
-      .philox_rounds = problem.philox_rounds,
-      .has_D = problem.D_dtype.has_value(),
-      .has_dt_bias = problem.dt_bias_dtype.has_value(),
-      .has_z = problem.has_z,
-      .dt_softplus = problem.dt_softplus,
-      .state_ahead = context.state_ahead,
-      .inputs_ahead = context.inputs_ahead,
-      .triggers_ahead = context.triggers_ahead,
-  };
-  const auto blocks = static_cast<unsigned>(plan.grid[0] * plan.grid[1] * plan.grid[2]);
-  const bool waits_apart =
-      !problem.has_cu_seqlens && context.state_ahead && !context.triggers_ahead;
-  const int threads = plan.tile.threads + (waits_apart ? waiting_threads : 0);
-  return {kernel(plan), dim3{blocks}, dim3{static_cast<unsigned>(threads)}, params};
 }
 
 }  // namespace ssugraph::detail

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/core/host_device.hpp"
+#include "lib/step/sequence.hpp"
 
 #include <ssugraph/tensor_view.hpp>
 
@@ -15,13 +16,6 @@ struct strided {
   void* data;
   std::int64_t stride[Rank];
   dtype type;
-};
-
-/** An index or count tensor, strides in elements; absent if `data` is null. */
-struct index_tensor {
-  const void* data;
-  std::int64_t stride[2];
-  bool wide;  ///< int64, else int32
 };
 
 /**
@@ -54,13 +48,9 @@ struct ssu_params {
   strided<3> x, dt, z, out;
   strided<3> A, B, C;
   strided<2> D, dt_bias;  ///< D, dt_bias and z, unbound: anything that can be read
-  index_tensor indices, dst_indices, accepted, cu_seqlens;
+  sequence_rule rule;
   const std::int64_t* rand_seed;  ///< null: drawn_seed
   std::int64_t drawn_seed;
-  std::int64_t slots;
-  std::int64_t rows;
-  std::int64_t max_seqlen;
-  std::int64_t null_block_id;
   std::uint32_t dim;
   std::uint32_t dstate;
   fast_divisor heads_per_group;

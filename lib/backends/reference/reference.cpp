@@ -3,11 +3,14 @@
 #include "lib/core/float16.hpp"
 #include "lib/random/philox.hpp"
 #include "lib/random/stochastic_round.hpp"
+#include "lib/ssu/problem.hpp"
+#include "lib/step/sequence.hpp"
 
 #include <ssugraph/error.hpp>
 
-#include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace ssugraph::detail {
@@ -20,95 +23,100 @@ T& element(const tensor_view& tensor, std::int64_t i, std::int64_t j = 0, std::i
                                         k * tensor.stride(2) + l * tensor.stride(3)];
 }
 
+[[noreturn]] void refuse(dtype type) {
+  throw unsupported{{{"reference", "it has no elements of " + std::string{to_string(type)}}}};
+}
+
 template <class... Index>
 float load(const tensor_view& tensor, Index... index) {
   switch (tensor.dtype()) {
+    case dtype::float32:
+      return element<float>(tensor, index...);
     case dtype::float16:
       return to_float(element<float16>(tensor, index...));
     case dtype::bfloat16:
       return to_float(element<bfloat16>(tensor, index...));
-    default:
-      return element<float>(tensor, index...);
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
   }
+  refuse(tensor.dtype());
 }
 
 template <class... Index>
 void store(const tensor_view& tensor, float value, Index... index) {
   switch (tensor.dtype()) {
+    case dtype::float32:
+      element<float>(tensor, index...) = value;
+      return;
     case dtype::float16:
       element<float16>(tensor, index...) = from_float<float16>(value);
-      break;
+      return;
     case dtype::bfloat16:
       element<bfloat16>(tensor, index...) = from_float<bfloat16>(value);
+      return;
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
       break;
-    default:
-      element<float>(tensor, index...) = value;
   }
+  refuse(tensor.dtype());
 }
 
+/** The same with stochastic rounding, by random bits. */
 template <class... Index>
-std::int64_t load_index(const tensor_view& tensor, Index... index) {
-  return tensor.dtype() == dtype::int64 ? element<std::int64_t>(tensor, index...)
-                                        : element<std::int32_t>(tensor, index...);
+void store_rounded(const tensor_view& tensor, float value, std::uint32_t bits, Index... index) {
+  switch (tensor.dtype()) {
+    case dtype::float16:
+      element<float16>(tensor, index...).bits = round_to_float16(value, bits);
+      return;
+    case dtype::bfloat16:
+      element<bfloat16>(tensor, index...).bits = round_to_bfloat16(value, bits);
+      return;
+    case dtype::float32:
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
+  }
+  refuse(tensor.dtype());
 }
 
 /** One sequence of the call: its rows and the slots it reads and writes. */
 class sequence {
  public:
-  sequence(const ssu_plan& plan, const ssu_args& args, std::int64_t i)
-      : args_{args}, i_{i}, max_seqlen_{plan.problem.max_seqlen} {
-    const std::int64_t rows = args.x.extent(0);
-    if (args.cu_seqlens) {
-      begin_ = std::clamp<std::int64_t>(load_index(args.cu_seqlens, i), 0, rows);
-      const auto end = std::clamp<std::int64_t>(load_index(args.cu_seqlens, i + 1), begin_, rows);
-      length_ = std::min(end - begin_, max_seqlen_);
-    } else {
-      begin_ = i;
-      length_ = 1;
-    }
-    std::int64_t column = 0;
-    if (args.num_accepted_tokens) {
-      const std::int64_t accepted = load_index(args.num_accepted_tokens, i);
-      column = std::clamp<std::int64_t>(accepted - 1, 0, max_seqlen_ - 1);
-    }
-    source_ = args.state_batch_indices ? slot(args.state_batch_indices, column) : i;
-  }
+  sequence(const sequence_rule& rule, std::int64_t i)
+      : rule_{rule}, i_{i}, rows_{rows_of(rule, i)}, source_{source_slot(rule, i)} {}
 
-  [[nodiscard]] std::int64_t row(std::int64_t t) const { return begin_ + t; }
-  [[nodiscard]] std::int64_t length() const { return length_; }
+  [[nodiscard]] std::int64_t row(int t) const { return rows_.begin + t; }
+  [[nodiscard]] int length() const { return rows_.length; }
   [[nodiscard]] std::int64_t source() const { return source_; }
-  [[nodiscard]] bool is_null() const { return source_ < 0; }
-
-  /** The slot that takes the state after token `t`, or -1. */
-  [[nodiscard]] std::int64_t destination(std::int64_t t) const {
-    const bool speculative = static_cast<bool>(args_.num_accepted_tokens);
-    if (!speculative && t + 1 < length_) return -1;
-    const std::int64_t column = speculative ? t : 0;
-    if (args_.dst_state_batch_indices) return slot(args_.dst_state_batch_indices, column);
-    return speculative ? slot(args_.state_batch_indices, column) : source_;
+  [[nodiscard]] bool is_null() const { return source_ == no_slot; }
+  /** The slot that takes the state after token `t`, or no_slot. */
+  [[nodiscard]] std::int64_t destination(int t) const {
+    return destination_slot(rule_, i_, source_, t, rows_.length);
   }
 
  private:
-  [[nodiscard]] std::int64_t slot(const tensor_view& indices, std::int64_t column) const {
-    const std::int64_t found = load_index(indices, i_, column);
-    const bool live = found != args_.null_block_id && found >= 0 && found < args_.state.extent(0);
-    return live ? found : -1;
-  }
-
-  const ssu_args& args_;
+  const sequence_rule& rule_;
   std::int64_t i_;
-  std::int64_t max_seqlen_;
-  std::int64_t begin_ = 0;
-  std::int64_t length_ = 0;
-  std::int64_t source_ = -1;
+  row_range rows_;
+  std::int64_t source_;
 };
 
 /** The update of one sequence in one head; `h` is its (dim, dstate) state in fp32. */
 class head_update {
  public:
-  head_update(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+  head_update(const ssu_problem& problem, const ssu_args& args, std::int64_t drawn_seed,
               const sequence& rows, std::int64_t head)
-      : problem_{plan.problem},
+      : problem_{problem},
         args_{args},
         sequence_{rows},
         head_{head},
@@ -127,18 +135,18 @@ class head_update {
   }
 
   void run(float* h) const {
-    for (std::int64_t t = 0; t < sequence_.length(); ++t) {
+    for (int t = 0; t < sequence_.length(); ++t) {
       const std::int64_t destination = sequence_.destination(t);
       for (std::int64_t d = 0; d < problem_.dim; ++d) {
         float* row = h + d * problem_.dstate;
         update(sequence_.row(t), d, row);
-        if (destination >= 0) write(destination, t, d, row);
+        if (destination != no_slot) write(destination, t, d, row);
       }
     }
   }
 
   void zero_out() const {
-    for (std::int64_t t = 0; t < sequence_.length(); ++t) {
+    for (int t = 0; t < sequence_.length(); ++t) {
       for (std::int64_t d = 0; d < problem_.dim; ++d) {
         store(args_.out, 0.0f, sequence_.row(t), head_, d);
       }
@@ -166,10 +174,10 @@ class head_update {
   [[nodiscard]] float time_step(std::int64_t row, std::int64_t d) const {
     float dt = load(args_.dt, row, head_, d);
     if (args_.dt_bias) dt += load(args_.dt_bias, head_, d);
-    return args_.dt_softplus && dt <= 20.0f ? std::log1p(std::exp(dt)) : dt;
+    return problem_.dt_softplus && dt <= 20.0f ? std::log1p(std::exp(dt)) : dt;
   }
 
-  void write(std::int64_t slot, std::int64_t t, std::int64_t d, const float* h) const {
+  void write(std::int64_t slot, int t, std::int64_t d, const float* h) const {
     const std::int64_t first = (head_ * problem_.dim + d) * problem_.dstate;
     philox_words words{};
     for (std::int64_t n = 0; n < problem_.dstate; ++n) {
@@ -184,11 +192,7 @@ class head_update {
                            sequence_.source(), problem_.philox_rounds);
       }
       const std::uint32_t bits = rounding_bits(words, static_cast<std::uint32_t>(e));
-      if (problem_.state_dtype == dtype::float16) {
-        element<float16>(args_.state, slot, head_, d, n).bits = round_to_float16(h[n], bits);
-      } else {
-        element<bfloat16>(args_.state, slot, head_, d, n).bits = round_to_bfloat16(h[n], bits);
-      }
+      store_rounded(args_.state, h[n], bits, slot, head_, d, n);
     }
   }
 
@@ -199,6 +203,43 @@ class head_update {
   std::int64_t group_;
   std::int64_t seed_ = 0;
 };
+
+/** Runs before it returns. */
+class reference_ssu final : public planned_ssu {
+ public:
+  explicit reference_ssu(ssu_plan plan) : planned_ssu{std::move(plan)} {}
+
+  using planned_ssu::enqueue;
+  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
+};
+
+void reference_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle) const {
+  const ssu_problem& problem = plan().problem;
+  const sequence_rule rule = rule_of(problem, args);
+  std::vector<sequence> sequences;
+  sequences.reserve(static_cast<std::size_t>(plan().sequences));
+  for (std::int64_t i = 0; i < plan().sequences; ++i)
+    sequences.emplace_back(rule, i);
+
+  // A head at a time, every source is read before any destination is written, as on a GPU.
+  const auto elements = static_cast<std::size_t>(problem.dim * problem.dstate);
+  std::vector<float> states(sequences.size() * elements);
+  for (std::int64_t head = 0; head < problem.nheads; ++head) {
+    const auto each = [&](auto&& apply) {
+      for (std::size_t i = 0; i < sequences.size(); ++i) {
+        if (sequences[i].length() == 0) continue;
+        const head_update update{problem, args, drawn_seed, sequences[i], head};
+        apply(update, sequences[i], states.data() + i * elements);
+      }
+    };
+    each([](const head_update& update, const sequence& rows, float* h) {
+      if (!rows.is_null()) update.read(h);
+    });
+    each([](const head_update& update, const sequence& rows, float* h) {
+      rows.is_null() ? update.zero_out() : update.run(h);
+    });
+  }
+}
 
 }  // namespace
 
@@ -212,8 +253,9 @@ support reference_backend::supports(const ssu_problem& problem) const {
           std::to_string(problem.device.ordinal)};
 }
 
-ssu_plan reference_backend::plan(const ssu_problem& problem, std::int64_t sequences,
-                                 const std::string& algorithm) const {
+std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& problem,
+                                                        std::int64_t sequences,
+                                                        const std::string& algorithm) const {
   if (algorithm != "auto" && algorithm != "serial") {
     throw unsupported{{{name(), "algorithm '" + algorithm + "' is none of auto, serial"}}};
   }
@@ -222,34 +264,7 @@ ssu_plan reference_backend::plan(const ssu_problem& problem, std::int64_t sequen
   plan.algorithm = "serial";
   plan.sequences = sequences;
   plan.problem = problem;
-  return plan;
-}
-
-void reference_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
-                                stream_handle) const {
-  std::vector<sequence> sequences;
-  sequences.reserve(static_cast<std::size_t>(plan.sequences));
-  for (std::int64_t i = 0; i < plan.sequences; ++i)
-    sequences.emplace_back(plan, args, i);
-
-  // A head at a time, every source is read before any destination is written, as on a GPU.
-  const auto elements = static_cast<std::size_t>(plan.problem.dim * plan.problem.dstate);
-  std::vector<float> states(sequences.size() * elements);
-  for (std::int64_t head = 0; head < plan.problem.nheads; ++head) {
-    const auto each = [&](auto&& apply) {
-      for (std::size_t i = 0; i < sequences.size(); ++i) {
-        if (sequences[i].length() == 0) continue;
-        const head_update update{plan, args, drawn_seed, sequences[i], head};
-        apply(update, sequences[i], states.data() + i * elements);
-      }
-    };
-    each([](const head_update& update, const sequence& rows, float* h) {
-      if (!rows.is_null()) update.read(h);
-    });
-    each([](const head_update& update, const sequence& rows, float* h) {
-      rows.is_null() ? update.zero_out() : update.run(h);
-    });
-  }
+  return std::make_shared<reference_ssu>(std::move(plan));
 }
 
 }  // namespace ssugraph::detail

@@ -3,6 +3,8 @@
 #include "lib/backends/triton/image.hpp"
 #include "lib/backends/triton/selection.hpp"
 #include "lib/core/cuda_check.hpp"
+#include "lib/core/device.hpp"
+#include "lib/ssu/ssu_kernel.hpp"
 #include "ssugraph_triton/arguments.hpp"
 
 #include <ssugraph/error.hpp>
@@ -28,17 +30,6 @@ constexpr std::int32_t narrow_index = 1;
 constexpr std::int32_t wide_index = 2;
 
 // --- What the device runs ------------------------------------------------------------------------
-
-/** 90 for compute capability 9.0. Throws cuda_error. */
-int compute_capability(device where) {
-  int major = 0;
-  int minor = 0;
-  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, where.ordinal),
-             "cudaDeviceGetAttribute");
-  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, where.ordinal),
-             "cudaDeviceGetAttribute");
-  return 10 * major + minor;
-}
 
 std::string architectures() {
   std::set<int> distinct;
@@ -101,7 +92,8 @@ class loaded_kernels {
   std::vector<cudaKernel_t> kernels_ = std::vector<cudaKernel_t>(triton_images().size());
 };
 
-const void* load(const triton_image& image) {
+/** Thread-safe. */
+const void* loaded_kernel(const triton_image& image) {
   static loaded_kernels kernels;
   return kernels.load(image);
 }
@@ -145,58 +137,23 @@ ssu_plan make_plan(const ssu_problem& problem, std::int64_t sequences, const tri
   return plan;
 }
 
-}  // namespace
+/** One launch of one of the images. */
+class triton_ssu final : public ssu_kernel {
+ public:
+  triton_ssu(const ssu_problem& problem, std::int64_t sequences, const triton_image& image,
+             std::string reason)
+      : ssu_kernel{make_plan(problem, sequences, image, std::move(reason)), false}, image_{image} {}
 
-std::string triton_backend::name() const {
-  return "triton";
-}
+ private:
+  [[nodiscard]] const void* kernel() const override { return loaded_kernel(image_); }
+  [[nodiscard]] kernel_launch lower(const ssu_args& args,
+                                    const launch_context& context) const override;
 
-support triton_backend::supports(const ssu_problem& problem) const {
-  if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
-  if (problem.nheads > max_grid_yz) return {"more than 65535 heads"};
-  try {
-    const auto images = images_of(problem);
-    if (images.empty()) return {why_none(problem, compute_capability(problem.device))};
-    const bool tall = std::ranges::any_of(images, [&](const triton_image* image) {
-      return tiles_of(problem.dim, image->rows) > max_grid_yz;
-    });
-    if (tall) return {"dim needs more than 65535 tiles"};
-  } catch (const cuda_error& error) {
-    return {std::string{"its device does not answer: "} + error.what()};
-  }
-  return {};
-}
+  const triton_image& image_;
+};
 
-ssu_plan triton_backend::plan(const ssu_problem& problem, std::int64_t sequences,
-                              const std::string& algorithm) const {
-  if (const support answer = supports(problem); !answer) {
-    throw unsupported{{{name(), answer.why_not}}};
-  }
-  if (sequences > max_grid_x) throw unsupported{{{name(), "more than 2^31 - 1 sequences"}}};
-  if (algorithm != "auto") {
-    return make_plan(problem, sequences, find_image(problem, algorithm), "as asked");
-  }
-  const tile_choice choice = choose_tile(images_of(problem), problem, sequences);
-  return make_plan(problem, sequences, *choice.image, choice.reason);
-}
-
-std::vector<ssu_plan> triton_backend::candidates(const ssu_problem& problem,
-                                                 std::int64_t sequences) const {
-  std::vector<ssu_plan> plans;
-  for (const triton_image* image : images_of(problem)) {
-    plans.push_back(plan(problem, sequences, tile_name(*image)));
-  }
-  return plans;
-}
-
-const void* triton_backend::kernel(const ssu_plan& plan) const {
-  return load(find_image(plan.problem, plan.algorithm));
-}
-
-kernel_launch triton_backend::lower(const ssu_plan& plan, const ssu_args& args,
-                                    const launch_context& context) const {
-  const ssu_problem& problem = plan.problem;
-  const triton_image& image = find_image(problem, plan.algorithm);
+kernel_launch triton_ssu::lower(const ssu_args& args, const launch_context& context) const {
+  const ssu_problem& problem = plan().problem;
   const triton_arguments arguments{
       .state = args.state.data(),
       .x = args.x.data(),
@@ -252,7 +209,7 @@ kernel_launch triton_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .slots = args.state.extent(0),
       .rows = args.x.extent(0),
       .max_seqlen = problem.max_seqlen,
-      .null_block_id = args.null_block_id,
+      .null_block_id = problem.null_block_id,
       .dim = static_cast<std::int32_t>(problem.dim),
       .dstate = static_cast<std::int32_t>(problem.dstate),
       .heads_per_group = static_cast<std::int32_t>(problem.nheads / problem.ngroups),
@@ -271,12 +228,58 @@ kernel_launch triton_backend::lower(const ssu_plan& plan, const ssu_args& args,
       .dt_softplus = problem.dt_softplus,
       .reads_ahead = context.state_ahead,
   };
-  const dim3 grid{static_cast<unsigned>(plan.grid[0]), static_cast<unsigned>(plan.grid[1]),
-                  static_cast<unsigned>(plan.grid[2])};
+  const dim3 grid{static_cast<unsigned>(plan().grid[0]), static_cast<unsigned>(plan().grid[1]),
+                  static_cast<unsigned>(plan().grid[2])};
   kernel_launch launch =
-      triton_launch(load(image), grid, dim3{static_cast<unsigned>(plan.tile.threads)}, arguments);
-  launch.set_shared_bytes(image.shared_bytes);
+      triton_launch(kernel(), grid, dim3{static_cast<unsigned>(plan().tile.threads)}, arguments);
+  launch.set_shared_bytes(image_.shared_bytes);
   return launch;
+}
+
+}  // namespace
+
+std::string triton_backend::name() const {
+  return "triton";
+}
+
+support triton_backend::supports(const ssu_problem& problem) const {
+  if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
+  if (problem.nheads > max_grid_yz) return {"more than 65535 heads"};
+  try {
+    const auto images = images_of(problem);
+    if (images.empty()) return {why_none(problem, compute_capability(problem.device))};
+    const bool tall = std::ranges::any_of(images, [&](const triton_image* image) {
+      return tiles_of(problem.dim, image->rows) > max_grid_yz;
+    });
+    if (tall) return {"dim needs more than 65535 tiles"};
+  } catch (const cuda_error& error) {
+    return {std::string{"its device does not answer: "} + error.what()};
+  }
+  return {};
+}
+
+std::shared_ptr<planned_ssu> triton_backend::resolve(const ssu_problem& problem,
+                                                     std::int64_t sequences,
+                                                     const std::string& algorithm) const {
+  if (const support answer = supports(problem); !answer) {
+    throw unsupported{{{name(), answer.why_not}}};
+  }
+  if (sequences > max_grid_x) throw unsupported{{{name(), "more than 2^31 - 1 sequences"}}};
+  if (algorithm != "auto") {
+    return std::make_shared<triton_ssu>(problem, sequences, find_image(problem, algorithm),
+                                        "as asked");
+  }
+  const tile_choice choice = choose_tile(images_of(problem), problem, sequences);
+  return std::make_shared<triton_ssu>(problem, sequences, *choice.image, choice.reason);
+}
+
+std::vector<ssu_plan> triton_backend::candidates(const ssu_problem& problem,
+                                                 std::int64_t sequences) const {
+  std::vector<ssu_plan> plans;
+  for (const triton_image* image : images_of(problem)) {
+    plans.push_back(make_plan(problem, sequences, *image, "as asked"));
+  }
+  return plans;
 }
 
 }  // namespace ssugraph::detail

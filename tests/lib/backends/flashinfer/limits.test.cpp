@@ -76,7 +76,6 @@ TEST(flashinfer_limits, serve_a_model) {
 TEST(flashinfer_limits, are_reasons) {
   const std::vector<limit> limits{
       {"host memory", [](ssu_problem& p) { p.device = device::host(); }},
-      {"one scalar a head", [](ssu_problem& p) { p.tied = false; }},
       {"dt, D and dt_bias differ", [](ssu_problem& p) { p.D_dtype = dtype::bfloat16; }},
       {"dt, D and dt_bias differ", [](ssu_problem& p) { p.dt_bias_dtype = dtype::float16; }},
       {"dst_state_batch_indices differ",
@@ -221,9 +220,10 @@ TEST(flashinfer_limits, name_the_line_that_would_compile_a_shape) {
 TEST(flashinfer_limits, are_what_supports_answers) {
   const flashinfer_backend backend;
   ssu_problem problem = served_problem();
-  problem.tied = false;
+  EXPECT_FALSE(backend.features().features.contains(ssu_feature::untied));
+  problem.dim = 72;
   EXPECT_EQ(backend.supports(problem).why_not, why_not(problem));
-  problem.tied = true;
+  problem.dim = 64;
   problem.state_dtype = dtype::float32;
   problem.A_dtype = dtype::float16;
   EXPECT_NE(backend.supports(problem).why_not.find(

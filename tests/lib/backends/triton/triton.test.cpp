@@ -1,8 +1,11 @@
 #include "lib/backends/triton/triton.hpp"
 
+#include "lib/step/kernel_launches.hpp"
+
 #include <ssugraph/error.hpp>
 #include <ssugraph/stream.hpp>
 
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -67,7 +70,6 @@ TEST_F(triton_plan, candidates_differ_and_can_be_asked_for_by_name) {
     EXPECT_TRUE(distinct.insert(candidate.algorithm).second) << candidate.algorithm;
     const ssu_plan other = backend_.plan(model_problem(), 64, candidate.algorithm);
     EXPECT_EQ(other.tile, candidate.tile);
-    EXPECT_EQ(backend_.kernel(other), backend_.kernel(candidate));
   }
   EXPECT_TRUE(distinct.contains(backend_.plan(model_problem(), 8, "auto").algorithm));
 }
@@ -95,8 +97,10 @@ TEST_F(triton_plan, names_the_line_that_would_serve) {
 TEST_F(triton_plan, its_image_waits_where_its_architecture_can) {
   int major = 0;
   ASSERT_EQ(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), cudaSuccess);
-  const void* kernel = backend_.kernel(backend_.plan(model_problem(), 8, "auto"));
-  EXPECT_EQ(load_kernel(kernel), major >= 9);
+  const auto planned = backend_.resolve(model_problem(), 8, "auto");
+  ASSERT_NE(planned->kernels(), nullptr);
+  planned->load();
+  EXPECT_EQ(planned->kernels()->launches().front().overlaps, major >= 9);
 }
 
 }  // namespace

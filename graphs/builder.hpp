@@ -1,0 +1,50 @@
+#pragma once
+
+#include "graphs/pipeline_core.hpp"
+#include "lib/ssu/step.hpp"
+
+#include <ssugraph/pipeline.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** What a builder has collected. An operation of the library has a builder method, which makes a
+ *  checked step and adds it here; nothing else of graphs/ knows it. */
+struct pipeline_draft {
+  pipeline_draft(mamba_config given_config, bucket_policy given_buckets, target given_where);
+
+  mamba_config config;
+  bucket_policy buckets;
+  target where;
+  ssu_setup ssu;  ///< of the SSU steps
+  bool programmatic_dependent_launch = true;
+  tuning_options tuning;
+  recording_options recording;
+  std::vector<pipeline_step> steps;
+
+  [[nodiscard]] static pipeline_draft& of(pipeline_builder& builder) { return *builder.draft_; }
+
+  /**
+   * Appends the step that `check` makes. Throws what it throws, and invalid_argument: a name that
+   * is empty or taken, tensors on another device or of another mode than the steps before, the
+   * state of an earlier step unless it is shared. All but the name's names the step. Throws
+   * unsupported if the step has no plan. The draft is then unchanged.
+   */
+  void add(std::string name, bool shares_state, const std::function<checked_pointer()>& check);
+
+  /** Appends a step of the user's. Throws invalid_argument; the draft is then unchanged. */
+  void add(std::string name, custom_step step);
+
+  /** Resolves every step for every bucket. Throws as pipeline_builder::build. */
+  [[nodiscard]] std::shared_ptr<pipeline_core> resolve() const;
+
+ private:
+  void check_name(const std::string& name) const;
+  void check_place(const checked_step& step) const;
+  void check_states(const checked_step& step) const;
+};
+
+}  // namespace ssugraph::detail

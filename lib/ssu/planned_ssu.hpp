@@ -1,0 +1,63 @@
+#pragma once
+
+#include "lib/step/planned_step.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** An SSU that is resolved: the plan that a user sees, and what runs it, typed by its backend. */
+class planned_ssu : public planned_step {
+ public:
+  [[nodiscard]] const ssu_plan& plan() const noexcept { return plan_; }
+
+  [[nodiscard]] std::int64_t sequences() const final { return plan_.sequences; }
+  [[nodiscard]] plan_choice choice() const final { return {plan_.backend, plan_.algorithm}; }
+  [[nodiscard]] std::string text() const final { return to_string(plan_); }
+  [[nodiscard]] plan_fields fields() const final;
+  [[nodiscard]] const std::vector<candidate_timing>& timings() const final { return plan_.timings; }
+  void set_timings(std::vector<candidate_timing> timings) final {
+    plan_.timings = std::move(timings);
+  }
+
+  /** With the seed of each launch bound, if it rounds. */
+  void enqueue(std::span<const tensor_view> tensors, stream_handle stream) const final;
+  /** As mamba_ssu_backend::enqueue. */
+  virtual void enqueue(const ssu_args& args, std::int64_t drawn_seed,
+                       stream_handle stream) const = 0;
+
+ protected:
+  explicit planned_ssu(ssu_plan plan) : plan_{std::move(plan)} {}
+
+  /** `tensors` with the scalars of the problem. */
+  [[nodiscard]] ssu_args arguments(std::span<const tensor_view> tensors) const;
+
+ private:
+  ssu_plan plan_;
+};
+
+/** A backend of the library: its plans hold what they launch as values. */
+class library_backend : public mamba_ssu_backend {
+ public:
+  /** As `plan`, and what runs it. */
+  [[nodiscard]] virtual std::shared_ptr<planned_ssu> resolve(
+      const ssu_problem& problem, std::int64_t sequences, const std::string& algorithm) const = 0;
+
+  [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
+                              const std::string& algorithm) const final {
+    return resolve(problem, sequences, algorithm)->plan();
+  }
+  void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+               stream_handle stream) const final {
+    resolve(plan.problem, plan.sequences, plan.algorithm)->enqueue(args, drawn_seed, stream);
+  }
+};
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "lib/ssu/operands.hpp"
+#include "lib/step/sequence.hpp"
+
+#include <ssugraph/ssu.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ssugraph::detail {
+
+/** The mode that `args` select by the tensors they bind. */
+[[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
+
+/** What `args`, which are checked and canonical, boil down to on `where`. Addresses count by their
+ *  alignment alone. */
+[[nodiscard]] ssu_problem problem_of(const ssu_args& args, const mamba_config& config,
+                                     device where);
+
+/** Of a tensor; none where it is not bound. */
+[[nodiscard]] std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor);
+
+/** How many there are. Not of slots and rows, which a problem has any number of. */
+[[nodiscard]] std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis);
+
+/** Where the sequences of a launch are; of the scalars, the problem's count. */
+[[nodiscard]] sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args);
+
+/** Why `has` is not enough for `problem`; empty if it is. */
+[[nodiscard]] std::string why_lacks(const backend_features& has, const ssu_problem& problem);
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "lib/core/host_device.hpp"
+
+#include <cstdint>
+
+/**
+ * The sequences of a call: which rows each has, which slots it reads and writes, and when its state
+ * is stored. Index and count tensors hold whatever the caller put there, and nothing of it is
+ * trusted: rows and lengths are clamped, and a slot that does not exist counts as the null block.
+ * One source for the kernels, the CPU and the checks; ssugraph/ssu.hpp says what the tensors mean.
+ */
+namespace ssugraph::detail {
+
+/** An index or count tensor; strides in elements. Absent if `data` is null. */
+struct index_tensor {
+  const void* data;
+  std::int64_t stride[2];
+  bool wide;  ///< int64, else int32
+
+  bool operator==(const index_tensor&) const = default;
+};
+
+/** What says where the rows and slots of sequences are. */
+struct sequence_rule {
+  index_tensor indices;  ///< absent: sequence i has slot i
+  index_tensor dst_indices;
+  index_tensor accepted;    ///< present: the state is stored behind every token
+  index_tensor cu_seqlens;  ///< absent: sequence i has row i
+  std::int64_t slots;       ///< of the state
+  std::int64_t rows;        ///< of the tensors that have any
+  std::int64_t max_seqlen;  ///< T
+  std::int64_t null_block_id;
+
+  bool operator==(const sequence_rule&) const = default;
+};
+
+/** The rows of a sequence. */
+struct row_range {
+  std::int64_t begin;
+  int length;
+};
+
+inline constexpr std::int64_t no_slot = -1;
+
+/** The index that lies `offset` elements from the first. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t load_index(const index_tensor& tensor,
+                                                    std::int64_t offset) {
+  return tensor.wide ? static_cast<const std::int64_t*>(tensor.data)[offset]
+                     : static_cast<const std::int32_t*>(tensor.data)[offset];
+}
+
+SSUGRAPH_HOST_DEVICE inline std::int64_t load_index(const index_tensor& tensor, std::int64_t i,
+                                                    std::int64_t j) {
+  return load_index(tensor, i * tensor.stride[0] + j * tensor.stride[1]);
+}
+
+SSUGRAPH_HOST_DEVICE inline std::int64_t clamp(std::int64_t value, std::int64_t low,
+                                               std::int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+/** Whether the state goes to a slot of its own behind every token, not only behind the last. */
+SSUGRAPH_HOST_DEVICE inline bool stores_every_token(const sequence_rule& rule) {
+  return rule.accepted.data != nullptr;
+}
+
+SSUGRAPH_HOST_DEVICE inline row_range rows_of(const sequence_rule& rule, std::int64_t sequence) {
+  if (rule.cu_seqlens.data == nullptr) return {sequence, 1};
+  const std::int64_t stride = rule.cu_seqlens.stride[0];
+  const std::int64_t begin = clamp(load_index(rule.cu_seqlens, sequence * stride), 0, rule.rows);
+  const std::int64_t end =
+      clamp(load_index(rule.cu_seqlens, (sequence + 1) * stride), begin, rule.rows);
+  return {begin, static_cast<int>(clamp(end - begin, 0, rule.max_seqlen))};
+}
+
+/** A slot in [0, slots), or no_slot: the null block, or a slot that does not exist. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t live_slot(const sequence_rule& rule,
+                                                   const index_tensor& indices,
+                                                   std::int64_t sequence, std::int64_t column) {
+  const std::int64_t slot = load_index(indices, sequence, column);
+  return slot != rule.null_block_id && slot >= 0 && slot < rule.slots ? slot : no_slot;
+}
+
+/** Which of its indices says what a sequence reads. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t source_column(const sequence_rule& rule,
+                                                       std::int64_t sequence) {
+  if (!stores_every_token(rule)) return 0;
+  const std::int64_t accepted = load_index(rule.accepted, sequence * rule.accepted.stride[0]);
+  return clamp(accepted - 1, 0, rule.max_seqlen - 1);
+}
+
+/** The slot that a sequence reads; no_slot: it is null. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t source_slot(const sequence_rule& rule,
+                                                     std::int64_t sequence) {
+  if (rule.indices.data == nullptr) return sequence;
+  return live_slot(rule, rule.indices, sequence, source_column(rule, sequence));
+}
+
+/** The slot that takes the state after token `t` of `length`, where `source` was read; no_slot: it
+ *  is not stored. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t destination_slot(const sequence_rule& rule,
+                                                          std::int64_t sequence,
+                                                          std::int64_t source, int t, int length) {
+  const bool every_token = stores_every_token(rule);
+  if (!every_token && t + 1 < length) return no_slot;
+  const int column = every_token ? t : 0;
+  if (rule.dst_indices.data != nullptr) return live_slot(rule, rule.dst_indices, sequence, column);
+  return every_token ? live_slot(rule, rule.indices, sequence, column) : source;
+}
+
+}  // namespace ssugraph::detail
