@@ -64,13 +64,16 @@ void be_refused() {
   }
 }
 
-void replay(const toy::stream& stream) {
+/** Without indices, sequence i has slot i. */
+void replay(const toy::stream& stream, bool with_indices) {
   const model replayed;
   const model oracle;
   for (const model* m : {&replayed, &oracle}) {
+    ssugraph::ssu_args args = m->layer.args;
+    if (!with_indices) args.state_batch_indices = {};
     ssugraph::lane lane =
         ssugraph::pipeline_builder{{.backend = "row_by_row"}, ssugraph::bucket_policy{{2, 8}}}
-            .ssu("layer", m->layer.args)
+            .ssu("layer", args)
             .build()
             .make_lane(stream.get());
     for (const std::int32_t batch : {3, 1, 2})
@@ -87,7 +90,9 @@ void run() {
   call_eagerly(stream);
   be_refused();
   // A host pipeline always runs on backend `reference`.
-  if (toy::on_gpu()) replay(stream);
+  if (!toy::on_gpu()) return;
+  replay(stream, true);
+  replay(stream, false);
 }
 
 }  // namespace

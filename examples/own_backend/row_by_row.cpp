@@ -69,16 +69,16 @@ void launch(const params& p, std::int64_t sequences, std::int64_t heads, cudaStr
 
 }  // namespace
 
+ssugraph::backend_features row_by_row::features() const {
+  return {.features = {ssugraph::ssu_feature::untied},
+          .state = {dtype::float32},
+          .floats = {dtype::float32},
+          .indices = {dtype::int32}};
+}
+
 ssugraph::support row_by_row::supports(const ssugraph::ssu_problem& problem) const {
-  for (const dtype type :
-       {problem.state_dtype, problem.io_dtype, problem.dt_dtype, problem.A_dtype})
-    if (type != dtype::float32) return {"it takes fp32 alone"};
-  if (problem.index_dtype != dtype::int32) return {"it needs int32 indices"};
-  if (problem.mode != ssugraph::ssu_mode::plain || problem.has_dst_indices)
-    return {"it updates one token a sequence, in place"};
-  if (problem.D_dtype || problem.has_z || problem.dt_bias_dtype || problem.dt_softplus)
-    return {"it knows neither D, z, dt_bias nor softplus"};
-  return {};
+  // A pipeline always launches with indices, its own where none are bound.
+  return problem.has_indices ? ssugraph::support{} : ssugraph::support{"it needs indices"};
 }
 
 ssugraph::ssu_plan row_by_row::plan(const ssugraph::ssu_problem& problem, std::int64_t sequences,

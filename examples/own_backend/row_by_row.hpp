@@ -6,12 +6,15 @@
 #include <string>
 
 /**
- * A backend of your own: four functions. It updates the state by one thread a row, on the GPU or on
- * the host, wherever the tensors are.
+ * A backend of your own: four functions, and a fifth where it has less than the library's. It
+ * updates the state by one thread a row, on the GPU or on the host, wherever the tensors are.
  */
 class row_by_row final : public ssugraph::mamba_ssu_backend {
  public:
   [[nodiscard]] std::string name() const override { return "row_by_row"; }
+
+  /** A problem that needs more is refused, by name, before it gets here. */
+  [[nodiscard]] ssugraph::backend_features features() const override;
 
   /** Empty where it serves a problem, else the reason in words, which the user gets to read. */
   [[nodiscard]] ssugraph::support supports(const ssugraph::ssu_problem& problem) const override;

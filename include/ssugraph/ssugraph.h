@@ -298,7 +298,7 @@ typedef void (*ssugraph_backend_visitor)(void* user_data, const char* backend, c
 /** Major * 10000 + minor * 100 + patch of the library that runs. That of this header is in
  *  SSUGRAPH_VERSION_MAJOR, SSUGRAPH_VERSION_MINOR and SSUGRAPH_VERSION_PATCH. */
 SSUGRAPH_C_API int32_t ssugraph_version(void);
-/** For example `0.1.0`. Static. */
+/** For example `0.2.0`. Static. */
 SSUGRAPH_C_API const char* ssugraph_version_string(void);
 /** The status in words, `invalid argument`; `unknown status` for any other number. Static. */
 SSUGRAPH_C_API const char* ssugraph_status_string(int32_t status);

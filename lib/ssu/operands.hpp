@@ -108,6 +108,10 @@ static_assert(static_cast<std::size_t>(ssu_tensor::cu_seqlens) + 1 == ssu_tensor
                   ssu_tensor_count == std::tuple_size_v<decltype(ssu_problem::layouts)>,
               "ssu_tensor, the layouts of a problem and the operands name the same tensors");
 
+[[nodiscard]] constexpr std::string_view name_of(ssu_tensor tensor) {
+  return ssu_operands[static_cast<std::size_t>(tensor)].what.name;
+}
+
 /** The same, as every step has it. */
 [[nodiscard]] inline std::span<const operand> operands_of_ssu() {
   static constexpr auto table = [] {

@@ -31,12 +31,11 @@ struct reset_params {
   bool wide;
 };
 
+/** `size`: 1, 2 or 4. */
 __device__ void zero_element(void* data, std::int64_t offset, int size) {
-  if (size == 4) {
-    static_cast<std::uint32_t*>(data)[offset] = 0;
-  } else {
-    static_cast<std::uint16_t*>(data)[offset] = 0;
-  }
+  if (size == 4) static_cast<std::uint32_t*>(data)[offset] = 0;
+  if (size == 2) static_cast<std::uint16_t*>(data)[offset] = 0;
+  if (size == 1) static_cast<std::uint8_t*>(data)[offset] = 0;
 }
 
 /** Grid: (slots, parts of a slot, layers). */

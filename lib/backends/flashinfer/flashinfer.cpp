@@ -4,6 +4,7 @@
 #include "lib/backends/flashinfer/null_rows.hpp"
 #include "lib/backends/flashinfer/plan.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/ssu/problem.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -168,7 +169,7 @@ void flashinfer_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed,
     call.rand_seed = seed.emplace(drawn_seed, stream).address();
   }
   kernels_.launch(call, stream);
-  enqueue_null_rows(problem, args, stream);
+  enqueue_null_rows(rule_of(problem, args), sequences_of(args), args.out, stream);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "lib/backends/flashinfer/limits.hpp"
 
+#include "lib/ssu/operands.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -39,7 +41,6 @@ std::string a_multiple(std::string_view what, std::int64_t of) {
 /** A stride that a tensor must have on an axis of more than one element. */
 struct wanted_stride {
   ssu_tensor tensor;
-  std::string_view name;
   int axis;
   std::int64_t extent;
   std::int64_t stride;
@@ -49,36 +50,34 @@ std::vector<wanted_stride> wanted_strides(const ssu_problem& problem) {
   const auto& [nheads, dim, dstate, ngroups] =
       std::tie(problem.nheads, problem.dim, problem.dstate, problem.ngroups);
   std::vector<wanted_stride> wanted{
-      {ssu_tensor::state, "state", 3, dstate, 1},
-      {ssu_tensor::state, "state", 2, dim, dstate},
-      {ssu_tensor::state, "state", 1, nheads, dim * dstate},
-      {ssu_tensor::x, "x", 2, dim, 1},
-      {ssu_tensor::x, "x", 1, nheads, dim},
-      {ssu_tensor::out, "out", 2, dim, 1},
-      {ssu_tensor::out, "out", 1, nheads, dim},
-      {ssu_tensor::B, "B", 2, dstate, 1},
-      {ssu_tensor::B, "B", 1, ngroups, dstate},
-      {ssu_tensor::C, "C", 2, dstate, 1},
-      {ssu_tensor::C, "C", 1, ngroups, dstate},
-      {ssu_tensor::dt, "dt", 1, nheads, 1},
-      {ssu_tensor::A, "A", 0, nheads, 1},
+      {ssu_tensor::state, 3, dstate, 1},
+      {ssu_tensor::state, 2, dim, dstate},
+      {ssu_tensor::state, 1, nheads, dim * dstate},
+      {ssu_tensor::x, 2, dim, 1},
+      {ssu_tensor::x, 1, nheads, dim},
+      {ssu_tensor::out, 2, dim, 1},
+      {ssu_tensor::out, 1, nheads, dim},
+      {ssu_tensor::B, 2, dstate, 1},
+      {ssu_tensor::B, 1, ngroups, dstate},
+      {ssu_tensor::C, 2, dstate, 1},
+      {ssu_tensor::C, 1, ngroups, dstate},
+      {ssu_tensor::dt, 1, nheads, 1},
+      {ssu_tensor::A, 0, nheads, 1},
   };
   if (problem.has_z) {
-    wanted.push_back({ssu_tensor::z, "z", 2, dim, 1});
-    wanted.push_back({ssu_tensor::z, "z", 1, nheads, dim});
+    wanted.push_back({ssu_tensor::z, 2, dim, 1});
+    wanted.push_back({ssu_tensor::z, 1, nheads, dim});
   }
   if (problem.D_dtype) {
-    wanted.push_back({ssu_tensor::D, "D", 0, nheads, 1});
-    wanted.push_back({ssu_tensor::D, "D", 1, dim, 0});
+    wanted.push_back({ssu_tensor::D, 0, nheads, 1});
+    wanted.push_back({ssu_tensor::D, 1, dim, 0});
   }
-  if (problem.dt_bias_dtype) wanted.push_back({ssu_tensor::dt_bias, "dt_bias", 0, nheads, 1});
+  if (problem.dt_bias_dtype) wanted.push_back({ssu_tensor::dt_bias, 0, nheads, 1});
   // Extents of these are at least the bucket, which a problem does not know; a stride of 0 is one
   // of an extent of 1.
-  for (const auto& [tensor, name] :
-       {std::pair{ssu_tensor::cu_seqlens, "cu_seqlens"},
-        std::pair{ssu_tensor::num_accepted_tokens, "num_accepted_tokens"}}) {
+  for (const ssu_tensor tensor : {ssu_tensor::cu_seqlens, ssu_tensor::num_accepted_tokens}) {
     const std::int64_t stride = problem.layout(tensor).strides[0];
-    if (stride != 0) wanted.push_back({tensor, name, 0, 2, 1});
+    if (stride != 0) wanted.push_back({tensor, 0, 2, 1});
   }
   return wanted;
 }
@@ -87,33 +86,31 @@ std::string why_not_strides(const ssu_problem& problem) {
   for (const wanted_stride& want : wanted_strides(problem)) {
     const std::int64_t stride = problem.layout(want.tensor).strides[want.axis];
     if (want.extent == 1 || stride == want.stride) continue;
-    return "stride " + std::to_string(want.axis) + " of " + std::string{want.name} + " is " +
-           std::to_string(stride) + ", and it takes " + std::to_string(want.stride);
+    return "stride " + std::to_string(want.axis) + " of " + std::string{name_of(want.tensor)} +
+           " is " + std::to_string(stride) + ", and it takes " + std::to_string(want.stride);
   }
   return {};
 }
 
 /** Tensors that are read or written in 16-byte words. */
-std::vector<std::pair<ssu_tensor, std::string_view>> vector_tensors(const ssu_problem& problem) {
-  std::vector<std::pair<ssu_tensor, std::string_view>> tensors{{ssu_tensor::state, "state"},
-                                                               {ssu_tensor::x, "x"},
-                                                               {ssu_tensor::B, "B"},
-                                                               {ssu_tensor::C, "C"},
-                                                               {ssu_tensor::out, "out"}};
-  if (problem.has_z) tensors.emplace_back(ssu_tensor::z, "z");
+std::vector<ssu_tensor> vector_tensors(const ssu_problem& problem) {
+  std::vector<ssu_tensor> tensors{ssu_tensor::state, ssu_tensor::x, ssu_tensor::B, ssu_tensor::C,
+                                  ssu_tensor::out};
+  if (problem.has_z) tensors.push_back(ssu_tensor::z);
   return tensors;
 }
 
 std::string why_not_alignment(const ssu_problem& problem) {
-  for (const auto& [tensor, name] : vector_tensors(problem)) {
+  for (const ssu_tensor tensor : vector_tensors(problem)) {
+    const std::string name{name_of(tensor)};
     const tensor_layout& layout = problem.layout(tensor);
     const std::int64_t size =
         size_of(tensor == ssu_tensor::state ? problem.state_dtype : problem.io_dtype);
     if (layout.alignment % vector_bytes != 0) {
-      return std::string{name} + " is not aligned to " + in_bytes(vector_bytes);
+      return name + " is not aligned to " + in_bytes(vector_bytes);
     }
     if (layout.strides[0] * size % vector_bytes != 0) {
-      return a_multiple("stride 0 of " + std::string{name}, vector_bytes) + " bytes";
+      return a_multiple("stride 0 of " + name, vector_bytes) + " bytes";
     }
   }
   return {};
@@ -204,12 +201,11 @@ std::string why_not_tma(const ssu_problem& problem) {
 std::string why_not_vertical(const ssu_problem& problem) {
   if (problem.dim > max_vertical_dim) return "it leaves rows of out beyond dim 128 unwritten";
   if (problem.dim < min_tma_dim) return "its pipeline wants a dim of 64 or more";
-  std::vector<std::pair<ssu_tensor, std::string_view>> copied{
-      {ssu_tensor::x, "x"}, {ssu_tensor::B, "B"}, {ssu_tensor::C, "C"}};
-  if (problem.has_z) copied.emplace_back(ssu_tensor::z, "z");
-  for (const auto& [tensor, name] : copied) {
+  std::vector<ssu_tensor> copied{ssu_tensor::x, ssu_tensor::B, ssu_tensor::C};
+  if (problem.has_z) copied.push_back(ssu_tensor::z);
+  for (const ssu_tensor tensor : copied) {
     if (problem.layout(tensor).alignment % bulk_alignment == 0) continue;
-    return std::string{name} + " is not aligned to " + in_bytes(bulk_alignment);
+    return std::string{name_of(tensor)} + " is not aligned to " + in_bytes(bulk_alignment);
   }
   return {};
 }

@@ -1,6 +1,5 @@
 #include "lib/backends/flashinfer/null_rows.hpp"
 #include "lib/core/kernel_launch.hpp"
-#include "lib/ssu/problem.hpp"
 #include "lib/step/sequence.hpp"
 
 #include <cstdint>
@@ -40,18 +39,19 @@ const void* const null_rows = reinterpret_cast<const void*>(&null_rows_kernel);
 
 }  // namespace
 
-void enqueue_null_rows(const ssu_problem& problem, const ssu_args& args, stream_handle stream) {
-  const std::int64_t rows = args.out.extent(0);
-  if (!args.state_batch_indices || rows == 0) return;
+void enqueue_null_rows(const sequence_rule& rule, std::int64_t sequences, const tensor_view& out,
+                       stream_handle stream) {
+  const std::int64_t rows = out.extent(0);
+  if (rule.indices.data == nullptr || rows == 0) return;
   const std::int64_t elements_per_word =
-      static_cast<std::int64_t>(sizeof(uint4)) / size_of(problem.io_dtype);
+      static_cast<std::int64_t>(sizeof(uint4)) / size_of(out.dtype());
   const null_rows_params params{
-      .rule = rule_of(problem, args),
-      .out = static_cast<uint4*>(args.out.data()),
-      .row_stride = rows > 1 ? args.out.stride(0) / elements_per_word : 0,
-      .row_words = problem.nheads * problem.dim / elements_per_word,
+      .rule = rule,
+      .out = static_cast<uint4*>(out.data()),
+      .row_stride = rows > 1 ? out.stride(0) / elements_per_word : 0,
+      .row_words = out.extent(1) * out.extent(2) / elements_per_word,
   };
-  const dim3 grid{static_cast<unsigned>(args.state_batch_indices.extent(0))};
+  const dim3 grid{static_cast<unsigned>(sequences)};
   kernel_launch launch{null_rows, grid, dim3{block_threads}, params};
   // The build compiles this for 9.0 and later only, and so with the wait.
   launch.set_programmatic(true);

@@ -1,7 +1,9 @@
 #pragma once
 
-#include <ssugraph/ssu.hpp>
+#include "lib/step/sequence.hpp"
+
 #include <ssugraph/stream.hpp>
+#include <ssugraph/tensor_view.hpp>
 
 #include <cstdint>
 
@@ -9,11 +11,12 @@
 namespace ssugraph::detail {
 
 /**
- * Zeroes the `out` rows of the sequences whose source slot is null or outside of the state. Needs
- * contiguous rows of `out` and 16-byte alignment. Does nothing where no indices are bound. Starts
- * while the launch in front runs, and waits for it. Throws cuda_error.
+ * Zeroes the rows of `out` (rows, nheads, dim) of the sequences whose source slot is null or
+ * outside of the state. Needs contiguous rows and 16-byte alignment. Does nothing where no indices
+ * are bound. Starts while the launch in front runs, and waits for it. Throws cuda_error.
  */
-void enqueue_null_rows(const ssu_problem& problem, const ssu_args& args, stream_handle stream);
+void enqueue_null_rows(const sequence_rule& rule, std::int64_t sequences, const tensor_view& out,
+                       stream_handle stream);
 
 /** Writes `seed` to `address` in stream order, without a copy from host memory. */
 void enqueue_seed(std::int64_t* address, std::int64_t seed, stream_handle stream);

@@ -1,6 +1,7 @@
 #include "lib/backends/triton/selection.hpp"
 
 #include "lib/backends/triton/policy.hpp"
+#include "lib/ssu/operands.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <tuple>
+#include <utility>
 
 namespace ssugraph::detail {
 namespace {
@@ -17,16 +19,6 @@ constexpr std::int64_t octet_size = 8;
 /** Offsets within a tile are 32-bit in images for vector access, in bytes too. */
 constexpr std::int64_t max_offset_in_tile = std::int64_t{1} << 29;
 constexpr std::array<std::int64_t, 5> dstate_blocks{16, 32, 64, 128, 256};
-
-/** A tensor with an axis dim, and which that is. */
-struct dim_axis {
-  ssu_tensor tensor;
-  std::size_t axis;
-};
-constexpr std::array dim_axes{dim_axis{ssu_tensor::state, 2}, dim_axis{ssu_tensor::x, 2},
-                              dim_axis{ssu_tensor::dt, 2},    dim_axis{ssu_tensor::A, 1},
-                              dim_axis{ssu_tensor::D, 1},     dim_axis{ssu_tensor::z, 2},
-                              dim_axis{ssu_tensor::out, 2},   dim_axis{ssu_tensor::dt_bias, 1}};
 
 bool serves(const triton_image& image, const ssu_problem& problem) {
   return image.state == problem.state_dtype && image.rounding == problem.stochastic_rounding &&
@@ -82,11 +74,16 @@ bool runs_on(int architecture, int compute_capability) {
 
 std::string why_no_vectors(const ssu_problem& problem) {
   if (!problem.misalignment.empty()) return problem.misalignment;
-  const bool compact = std::ranges::all_of(dim_axes, [&](const dim_axis& where) {
-    const std::int64_t stride = problem.layout(where.tensor).strides[where.axis];
-    return std::abs(stride) < max_offset_in_tile / std::max<std::int64_t>(problem.dim, 1);
-  });
-  return compact ? "" : "a stride along dim is too long for 32-bit offsets";
+  const std::int64_t most = max_offset_in_tile / std::max<std::int64_t>(problem.dim, 1);
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    for (std::size_t axis = 0; axis < tensor_view::max_rank; ++axis) {
+      const bool is_dim = std::cmp_less(axis, ssu_operands[i].shape.rank) &&
+                          ssu_operands[i].shape.axes[axis] == ssu_axis::dim;
+      if (is_dim && std::abs(problem.layouts[i].strides[axis]) >= most)
+        return "a stride along dim is too long for 32-bit offsets";
+    }
+  }
+  return {};
 }
 
 std::vector<const triton_image*> select_images(std::span<const triton_image> images,

@@ -118,7 +118,7 @@ std::string planned_scale::text() const {
 detail::plan_fields planned_scale::fields() const {
   return {{"bucket", sequences_},
           {"algorithm", choice().algorithm},
-          {"launches", std::int64_t{launches_}}};
+          {"launches", std::int64_t{parts_}}};
 }
 
 void planned_scale::enqueue(std::span<const tensor_view> tensors, stream_handle) const {

@@ -45,11 +45,11 @@ enum scale_operand : std::uint8_t { scaled_out, scale_factor };
 class planned_scale : public detail::planned_step {
  public:
   planned_scale(std::int64_t sequences, std::int64_t channels, int launches)
-      : sequences_{sequences}, channels_{channels}, launches_{launches} {}
+      : sequences_{sequences}, channels_{channels}, parts_{launches} {}
 
   [[nodiscard]] std::int64_t sequences() const override { return sequences_; }
   [[nodiscard]] detail::plan_choice choice() const override {
-    return {"scale", launches_ == 1 ? "whole" : "halves"};
+    return {"scale", parts_ == 1 ? "whole" : "halves"};
   }
   [[nodiscard]] std::string text() const override;
   [[nodiscard]] detail::plan_fields fields() const override;
@@ -62,13 +62,13 @@ class planned_scale : public detail::planned_step {
  protected:
   /** The first channel of launch `index`; for the one behind the last, all channels. */
   [[nodiscard]] std::int64_t first_channel(std::size_t index) const {
-    return channels_ * static_cast<std::int64_t>(index) / launches_;
+    return channels_ * static_cast<std::int64_t>(index) / parts_;
   }
 
  private:
   std::int64_t sequences_;
   std::int64_t channels_;
-  int launches_;
+  int parts_;
   std::vector<candidate_timing> timings_;
 };
 
