@@ -1,6 +1,6 @@
-# What a user gets: the symbols of the shared library, and tests/consumer, projects of their own,
-# built against the build tree, an install tree, the unpacked archive of CPack and the sources, by
-# CMake and by pkg-config.
+# What a user gets: the symbols and the weight of the shared library, and tests/consumer, projects of
+# their own, built against the build tree, an install tree, the unpacked archive of CPack and the
+# sources, by CMake and by pkg-config.
 
 set(consumer_dir ${PROJECT_BINARY_DIR}/consumer)
 set(consumer_source ${PROJECT_SOURCE_DIR}/tests/consumer)
@@ -11,6 +11,20 @@ set(toolkit $<$<BOOL:${SSUGRAPH_CUDA}>:-DCUDAToolkit_ROOT=${CUDAToolkit_BIN_DIR}
 add_test(NAME packaging.symbols
   COMMAND ${packaging}/symbols.sh $<TARGET_FILE:ssugraph> $<TARGET_FILE:ssugraph_shared>
           libssugraph.so.${this_version})
+
+# In MB, for any one architecture and for the default ones, with our own manifests and lists of shapes.
+if(SSUGRAPH_CUDA)
+  set(heaviest)
+  if(CMAKE_CUDA_ARCHITECTURES MATCHES "^[0-9]+[a-z]?(-real|-virtual)?$")
+    set(heaviest 16)
+  elseif(CMAKE_CUDA_ARCHITECTURES STREQUAL "80-real;90")
+    set(heaviest 40)
+  endif()
+  if(heaviest)
+    add_test(NAME packaging.weight
+      COMMAND ${packaging}/weight.sh $<TARGET_FILE:ssugraph_shared> ${heaviest})
+  endif()
+endif()
 
 add_test(NAME packaging.install
   COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --config $<CONFIG>

@@ -21,11 +21,14 @@ function(ssugraph_settings target)
   endif()
 endfunction()
 
-# And what the library itself is made of: what is not SSUGRAPH_EXPORT stays inside.
+# And what the library itself is made of: what is not SSUGRAPH_EXPORT stays inside, and kernels, most of
+# its weight, are compressed. nvcc by itself compresses PTX alone.
 function(ssugraph_library_settings target)
   ssugraph_settings(${target})
   set_target_properties(${target} PROPERTIES
     CXX_VISIBILITY_PRESET hidden
     CUDA_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xfatbin=-compress-all --compress-mode=size>)
 endfunction()

@@ -96,19 +96,23 @@ function(ssugraph_add_triton target)
   ssugraph_triton_architectures(architectures)
   message(STATUS "triton: ${manifest} for ${architectures}")
 
+  # Comes with nvcc.
+  find_program(SSUGRAPH_FATBINARY fatbinary HINTS ${CUDAToolkit_BIN_DIR} REQUIRED)
+  mark_as_advanced(SSUGRAPH_FATBINARY)
+
   # The include path is the folder above, so that the name in #include says where the file is from.
   set(generated ${PROJECT_BINARY_DIR}/triton/ssugraph_triton)
   add_custom_command(
-    OUTPUT ${generated}/images.cpp ${generated}/arguments.hpp ${generated}/cubins.bin
+    OUTPUT ${generated}/images.cpp ${generated}/arguments.hpp ${generated}/fatbins.bin
     COMMAND ${python} ${source}/generate.py --manifest ${manifest} --architectures ${architectures}
-            --output ${generated}
+            --fatbinary ${SSUGRAPH_FATBINARY} --output ${generated}
     DEPENDS ${source}/generate.py ${source}/ssu_kernel.py ${source}/requirements.txt ${manifest}
     COMMENT "Compiling the images of the triton backend"
     VERBATIM)
   # By itself, so that it waits for nothing that only its users need.
   add_custom_target(ssugraph_triton_images DEPENDS ${generated}/arguments.hpp)
   set_source_files_properties(${generated}/images.cpp PROPERTIES
-    OBJECT_DEPENDS ${generated}/cubins.bin)
+    OBJECT_DEPENDS ${generated}/fatbins.bin)
   target_sources(${target} PRIVATE
     ${source}/selection.cpp
     ${source}/triton.cpp

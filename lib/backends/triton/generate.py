@@ -1,10 +1,11 @@
 """Compiles the images that a manifest names and writes what the library embeds of them.
 
-    generate.py --manifest FILE --architectures 80,90 --output FOLDER
+    generate.py --manifest FILE --architectures 80,90 --fatbinary TOOL --output FOLDER
 
-FOLDER gets cubins.bin (all images), images.cpp (their table) and arguments.hpp (the kernel's
-arguments as a struct); FOLDER/cache keeps each image under a hash of all that it is made from (the
-kernel, its specialisation and Triton's version), so only what changed is compiled again.
+FOLDER gets fatbins.bin (all images, each compressed by the CUDA toolkit's fatbinary), images.cpp
+(their table) and arguments.hpp (the kernel's arguments as a struct); FOLDER/cache keeps each image
+as it was compiled, under a hash of all that it is made from (the kernel, its specialisation and
+Triton's version), so only what changed is compiled again.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import multiprocessing
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -263,18 +265,30 @@ def table_row(wanted, offset, size, shared_bytes):
             f".size = {size}}},\n")
 
 
-def write_images(paths, output):
+def compressed(wanted, cubin, fatbinary):
+    """The image as a fat binary of one. From 90 on Triton compiles for sm_90a and so on."""
+    suffix = "a" if wanted.architecture >= 90 else ""
+    with tempfile.TemporaryDirectory() as scratch:
+        fatbin = pathlib.Path(scratch, "image.fatbin")
+        subprocess.run([fatbinary, "--64", "--compress-all", "--compress-mode=size",
+                        f"--image3=kind=elf,sm={wanted.architecture}{suffix},file={cubin.name}",
+                        f"--create={fatbin}"], cwd=cubin.parent, check=True)
+        return fatbin.read_bytes()
+
+
+def write_images(paths, fatbinary, output):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        fatbins = list(pool.map(lambda item: compressed(*item, fatbinary), paths.items()))
     blob = bytearray()
     rows = []
-    for wanted, path in paths.items():
-        cubin = path.read_bytes()
+    for (wanted, path), fatbin in zip(paths.items(), fatbins):
         shared_bytes = json.loads(path.with_suffix(".json").read_text())["shared_bytes"]
-        rows.append(table_row(wanted, len(blob), len(cubin), shared_bytes))
-        blob += cubin + bytes(-len(cubin) % 64)
-    write(output / "cubins.bin", bytes(blob))
+        rows.append(table_row(wanted, len(blob), len(fatbin), shared_bytes))
+        blob += fatbin + bytes(-len(fatbin) % 64)
+    write(output / "fatbins.bin", bytes(blob))
     # The hash makes this file change with the blob.
     digest = hashlib.sha256(blob).hexdigest()
-    write(output / "images.cpp", f"""// Written by generate.py. Cubins: {digest}
+    write(output / "images.cpp", f"""// Written by generate.py. Fat binaries: {digest}
 #include "lib/backends/triton/image.hpp"
 
 #include <array>
@@ -282,15 +296,15 @@ def write_images(paths, output):
 asm(R"(
   .section .rodata
   .balign 64
-ssugraph_triton_cubins:
-  .incbin "{output / 'cubins.bin'}"
-  .size ssugraph_triton_cubins, . - ssugraph_triton_cubins
-  .hidden ssugraph_triton_cubins
-  .globl ssugraph_triton_cubins
+ssugraph_triton_fatbins:
+  .incbin "{output / 'fatbins.bin'}"
+  .size ssugraph_triton_fatbins, . - ssugraph_triton_fatbins
+  .hidden ssugraph_triton_fatbins
+  .globl ssugraph_triton_fatbins
   .previous
 )");
 
-extern "C" const std::byte ssugraph_triton_cubins[];
+extern "C" const std::byte ssugraph_triton_fatbins[];
 
 namespace ssugraph::detail {{
 namespace {{
@@ -304,8 +318,8 @@ std::span<const triton_image> triton_images() {{
   return images;
 }}
 
-std::span<const std::byte> cubin_of(const triton_image& image) {{
-  return {{ssugraph_triton_cubins + image.offset, image.size}};
+std::span<const std::byte> fatbin_of(const triton_image& image) {{
+  return {{ssugraph_triton_fatbins + image.offset, image.size}};
 }}
 
 }}  // namespace ssugraph::detail
@@ -348,6 +362,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", type=pathlib.Path, required=True)
     parser.add_argument("--architectures", required=True, help="for example 80,90")
+    parser.add_argument("--fatbinary", required=True, help="path of the CUDA toolkit's tool")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     options = parser.parse_args()
     output = options.output.resolve()
@@ -355,7 +370,7 @@ def main():
     cache.mkdir(parents=True, exist_ok=True)
     architectures = [int(text) for text in options.architectures.split(",")]
     paths = compile_missing(read_manifest(options.manifest, architectures), cache)
-    write_images(paths, output)
+    write_images(paths, options.fatbinary, output)
     write_arguments(kernel_arguments(), output)
 
 

@@ -21,7 +21,7 @@ struct triton_image {
   int rows;     ///< of dim, that a block owns
   int warps;    ///< of a block
   unsigned shared_bytes;
-  std::size_t offset;  ///< of the cubin, among all
+  std::size_t offset;  ///< of its fat binary, among all
   std::size_t size;
 };
 
@@ -31,7 +31,7 @@ inline constexpr const char* triton_symbol = "ssu";
 /** What this build compiled, in the order of its manifest. Generated. */
 [[nodiscard]] std::span<const triton_image> triton_images();
 
-/** Generated. */
-[[nodiscard]] std::span<const std::byte> cubin_of(const triton_image& image);
+/** The fat binary of this image alone, compressed. Generated. */
+[[nodiscard]] std::span<const std::byte> fatbin_of(const triton_image& image);
 
 }  // namespace ssugraph::detail

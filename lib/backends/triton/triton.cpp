@@ -78,8 +78,8 @@ class loaded_kernels {
     const auto index = static_cast<std::size_t>(&image - triton_images().data());
     if (kernels_[index] == nullptr) {
       cudaLibrary_t library = nullptr;
-      check_cuda(cudaLibraryLoadData(&library, cubin_of(image).data(), nullptr, nullptr, 0, nullptr,
-                                     nullptr, 0),
+      check_cuda(cudaLibraryLoadData(&library, fatbin_of(image).data(), nullptr, nullptr, 0,
+                                     nullptr, nullptr, 0),
                  "cudaLibraryLoadData of a Triton image");
       check_cuda(cudaLibraryGetKernel(&kernels_[index], library, triton_symbol),
                  "cudaLibraryGetKernel of a Triton image");

@@ -206,7 +206,7 @@ TEST(triton_images, of_this_build_are_few_and_apart) {
     ++count[image.architecture];
     EXPECT_GE(image.offset, end);
     EXPECT_GT(image.size, 0u);
-    EXPECT_EQ(cubin_of(image)[1], std::byte{'E'}) << "an ELF file starts with 0x7f, E, L, F";
+    EXPECT_EQ(fatbin_of(image)[0], std::byte{0x50}) << "a fat binary starts with 50 ed 55 ba";
     end = image.offset + image.size;
   }
   ASSERT_FALSE(count.empty());
