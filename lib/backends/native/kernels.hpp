@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/tensor_view.hpp>
+
 #include <algorithm>
 
 namespace ssugraph::detail {
@@ -33,11 +35,12 @@ constexpr bool takes_whole_tiles(const kernel_key& key) {
   return key.vector && key.rows > 2 && !key.wide_io;
 }
 
-/** The kernels by state dtype and rounding: each finds the one for `key`, a `void(ssu_params)`. */
-const void* float32_state_kernel(const kernel_key& key);
-const void* float16_state_kernel(const kernel_key& key);
-const void* bfloat16_state_kernel(const kernel_key& key);
-const void* rounded_float16_state_kernel(const kernel_key& key);
-const void* rounded_bfloat16_state_kernel(const kernel_key& key);
+/**
+ * The kernel for `key`, a `void(ssu_params)`, among those of one format of the state, tied or not,
+ * of one token a sequence or many; null if there is none. Each of these functions is a source of
+ * its own, which the build writes (SsugraphNative.cmake).
+ */
+template <dtype State, bool Rounding, bool Tied, bool OneToken>
+const void* find_kernel(const kernel_key& key);
 
 }  // namespace ssugraph::detail

@@ -168,16 +168,26 @@ fast_divisor divisor(std::int64_t number) {
   return fast_divisor{static_cast<std::uint32_t>(number)};
 }
 
+template <dtype State, bool Rounding = false>
+const void* kernel_of(const kernel_key& key) {
+  if (key.tied) {
+    return key.one_token ? find_kernel<State, Rounding, true, true>(key)
+                         : find_kernel<State, Rounding, true, false>(key);
+  }
+  return key.one_token ? find_kernel<State, Rounding, false, true>(key)
+                       : find_kernel<State, Rounding, false, false>(key);
+}
+
 /** The kernel for states of that dtype. */
 const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
   const bool rounded = problem.stochastic_rounding;
   switch (problem.state_dtype) {
     case dtype::float16:
-      return rounded ? rounded_float16_state_kernel(key) : float16_state_kernel(key);
+      return rounded ? kernel_of<dtype::float16, true>(key) : kernel_of<dtype::float16>(key);
     case dtype::bfloat16:
-      return rounded ? rounded_bfloat16_state_kernel(key) : bfloat16_state_kernel(key);
+      return rounded ? kernel_of<dtype::bfloat16, true>(key) : kernel_of<dtype::bfloat16>(key);
     case dtype::float32:
-      if (!rounded) return float32_state_kernel(key);
+      if (!rounded) return kernel_of<dtype::float32>(key);
       [[fallthrough]];
     case dtype::int32:
     case dtype::int64:

@@ -1,5 +1,0 @@
-#include "lib/backends/native/find_kernel.cuh"
-
-const void* ssugraph::detail::rounded_bfloat16_state_kernel(const kernel_key& key) {
-  return find_kernel<__nv_bfloat16, true>(key);
-}
