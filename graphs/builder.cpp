@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <utility>
 #if SSUGRAPH_CUDA
 #include "graphs/prologue_kernel.hpp"
@@ -41,14 +42,26 @@ std::string describe(const step_traits& step) {
 }
 
 /** Whether the step has indices, and so sequences that it tells of. */
-bool has_sequences(const pipeline_step& step) {
-  if (step.library() == nullptr) return false;
-  const auto operands = step.library()->checked->traits().operands;
-  return find_operand(operands, operand_role::source_slots) < operands.size();
+bool has_sequences(const step_traits& step) {
+  return find_operand(step.operands, operand_role::source_slots) < step.operands.size();
 }
 
 bool is_library(const pipeline_step& step) {
   return step.library() != nullptr;
+}
+
+bool tells_sequences(const pipeline_step& step) {
+  return is_library(step) && has_sequences(step.library()->checked->traits());
+}
+
+/** Whether both can be steps of one pipeline: the same mode, T and device. */
+bool go_together(const step_traits& a, const step_traits& b) {
+  if (a.device != b.device) return false;
+  if (!has_sequences(a) || !has_sequences(b)) return true;
+  const auto shape = [](const sequence_rule& rule) {
+    return std::tuple{rule.max_seqlen, rule.cu_seqlens.data != nullptr, stores_every_token(rule)};
+  };
+  return shape(a.sequences) == shape(b.sequences);
 }
 
 void check_graph_budget(const recording_options& recording, const bucket_policy& buckets) {
@@ -63,10 +76,10 @@ void check_graph_budget(const recording_options& recording, const bucket_policy&
 /** Custom steps see the padded copies of the next step that has any; behind the last one, of that.
  */
 void link_neighbours(pipeline_core& core) {
-  const auto last = std::ranges::find_if(core.steps.rbegin(), core.steps.rend(), has_sequences);
+  const auto last = std::ranges::find_if(core.steps.rbegin(), core.steps.rend(), tells_sequences);
   auto neighbour = static_cast<std::size_t>(core.steps.rend() - last) - 1;
   for (std::size_t step = core.steps.size(); step-- > 0;) {
-    if (has_sequences(core.steps[step])) {
+    if (tells_sequences(core.steps[step])) {
       neighbour = step;
     } else if (auto* custom = std::get_if<custom_step>(&core.steps[step].what)) {
       custom->neighbour = neighbour;
@@ -101,12 +114,14 @@ void pipeline_draft::check_name(const std::string& name) const {
 
 void pipeline_draft::check_place(const checked_step& step) const {
   check_target(step.traits(), where);
-  const auto found = std::ranges::find_if(steps, has_sequences);
-  if (found == steps.end()) return;
-  const std::string first = describe(found->library()->checked->traits());
-  const std::string mine = describe(step.traits());
-  if (first == mine) return;
-  throw invalid_argument{"state", "the mode, T and device of the first step: " + first, mine};
+  for (const pipeline_step& earlier : steps) {
+    if (!is_library(earlier)) continue;
+    const step_traits& its = earlier.library()->checked->traits();
+    if (go_together(its, step.traits())) continue;
+    throw invalid_argument{"state",
+                           "the mode, T and device of '" + earlier.name + "': " + describe(its),
+                           describe(step.traits())};
+  }
 }
 
 void pipeline_draft::check_states(const checked_step& step) const {
@@ -142,7 +157,7 @@ void pipeline_draft::add(std::string name, custom_step step) {
 }
 
 std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
-  const auto first = std::ranges::find_if(steps, has_sequences);
+  const auto first = std::ranges::find_if(steps, tells_sequences);
   if (first == steps.end()) {
     throw invalid_state{"the pipeline builder", "has no SSU step", "call ssu(name, args)"};
   }
