@@ -162,7 +162,7 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   static_assert(offsetof(ssugraph_ssu_args, rand_seed) ==
                 offsetof(ssugraph_ssu_args, state) + (count - 1) * sizeof(const DLTensor*));
   std::array<const DLTensor*, count> tensors{};
-  std::memcpy(tensors.data(),
+  std::memcpy(static_cast<void*>(tensors.data()),
               reinterpret_cast<const std::byte*>(&known) + offsetof(ssugraph_ssu_args, state),
               sizeof tensors);
   ssu_args args;

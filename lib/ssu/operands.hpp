@@ -52,12 +52,12 @@ struct ssu_operand {
   ssu_shape shape;
 };
 
-inline constexpr ssu_shape of_state{
+inline constexpr ssu_shape state_shape{
     4, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
-inline constexpr ssu_shape of_x{3, {ssu_axis::rows, ssu_axis::nheads, ssu_axis::dim}};
-inline constexpr ssu_shape of_B{3, {ssu_axis::rows, ssu_axis::ngroups, ssu_axis::dstate}};
-inline constexpr ssu_shape of_A{3, {ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
-inline constexpr ssu_shape of_D{2, {ssu_axis::nheads, ssu_axis::dim}};
+inline constexpr ssu_shape x_shape{3, {ssu_axis::rows, ssu_axis::nheads, ssu_axis::dim}};
+inline constexpr ssu_shape B_shape{3, {ssu_axis::rows, ssu_axis::ngroups, ssu_axis::dstate}};
+inline constexpr ssu_shape A_shape{3, {ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
+inline constexpr ssu_shape D_shape{2, {ssu_axis::nheads, ssu_axis::dim}};
 inline constexpr bool required = true;
 
 /** An index or count tensor, or the seed: optional, of a shape that the mode says. */
@@ -73,25 +73,25 @@ inline constexpr std::array<ssu_operand, 15> ssu_operands{{
      &ssu_args::state,
      ssu_elements::state,
      required,
-     of_state},
-    {{"x", first_axis::rows}, &ssu_args::x, ssu_elements::floating, required, of_x},
-    {{"dt", first_axis::rows}, &ssu_args::dt, ssu_elements::floating, required, of_x},
+     state_shape},
+    {{"x", first_axis::rows}, &ssu_args::x, ssu_elements::floating, required, x_shape},
+    {{"dt", first_axis::rows}, &ssu_args::dt, ssu_elements::floating, required, x_shape},
     // Negative in a measurement, so that states decay.
     {{"A", first_axis::none, operand_role::data, operand_access::read, operand::small_negative},
      &ssu_args::A,
      ssu_elements::floating,
      required,
-     of_A},
-    {{"B", first_axis::rows}, &ssu_args::B, ssu_elements::as_x, required, of_B},
-    {{"C", first_axis::rows}, &ssu_args::C, ssu_elements::as_x, required, of_B},
-    {{"D", first_axis::none}, &ssu_args::D, ssu_elements::floating, !required, of_D},
-    {{"z", first_axis::rows}, &ssu_args::z, ssu_elements::as_x, !required, of_x},
-    {{"dt_bias", first_axis::none}, &ssu_args::dt_bias, ssu_elements::floating, !required, of_D},
+     A_shape},
+    {{"B", first_axis::rows}, &ssu_args::B, ssu_elements::as_x, required, B_shape},
+    {{"C", first_axis::rows}, &ssu_args::C, ssu_elements::as_x, required, B_shape},
+    {{"D", first_axis::none}, &ssu_args::D, ssu_elements::floating, !required, D_shape},
+    {{"z", first_axis::rows}, &ssu_args::z, ssu_elements::as_x, !required, x_shape},
+    {{"dt_bias", first_axis::none}, &ssu_args::dt_bias, ssu_elements::floating, !required, D_shape},
     {{"out", first_axis::rows, operand_role::data, operand_access::write},
      &ssu_args::out,
      ssu_elements::as_x,
      required,
-     of_x},
+     x_shape},
     beside("state_batch_indices", first_axis::sequences, operand_role::source_slots,
            &ssu_args::state_batch_indices),
     beside("dst_state_batch_indices", first_axis::sequences, operand_role::destination_slots,

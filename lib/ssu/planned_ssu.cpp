@@ -37,7 +37,7 @@ ssu_args planned_ssu::arguments(std::span<const tensor_view> tensors) const {
   scalars.dt_softplus = plan_.problem.dt_softplus;
   scalars.null_block_id = plan_.problem.null_block_id;
   scalars.max_seqlen = plan_.problem.max_seqlen;
-  return with_tensors(std::move(scalars), tensors);
+  return with_tensors(scalars, tensors);
 }
 
 }  // namespace ssugraph::detail

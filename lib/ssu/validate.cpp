@@ -128,6 +128,7 @@ void check_shapes(const ssu_args& args) {
     const tensor_view& tensor = args.*each.member;
     if (!tensor || each.shape.rank == 0) continue;
     std::vector<std::int64_t> extents;
+    extents.reserve(static_cast<std::size_t>(each.shape.rank));
     for (int axis = 0; axis < each.shape.rank; ++axis)
       extents.push_back(extent_of(args, each.shape.axes[static_cast<std::size_t>(axis)]));
     check_shape(each.what.name, tensor, extents);
