@@ -31,18 +31,18 @@ tool_function the_tool() noexcept {
 
 }  // namespace
 
-node_owner owner_of(const checked_step& step, const planned_step& planned) {
-  const std::int64_t bytes = step.bytes(planned.sequences());
+node_owner owner_of(const planned_step& planned) {
+  const std::int64_t bytes = planned.bytes(planned.sequences());
   return {.plan = planned.choice().label(),
           .bytes = bytes,
-          .bytes_a_sequence = bytes - step.bytes(planned.sequences() - 1)};
+          .bytes_a_sequence = bytes - planned.bytes(planned.sequences() - 1)};
 }
 
 node_owner owner_of(const pipeline_core& core, std::size_t step, std::size_t bucket_index) {
   const auto at = core.steps.begin() + static_cast<std::ptrdiff_t>(step);
   node_owner owner;
   if (const library_step* ours = at->library()) {
-    owner = owner_of(*ours->checked, *ours->plans[bucket_index]);
+    owner = owner_of(*ours->plans[bucket_index]);
     owner.layer = static_cast<std::int32_t>(
         std::count_if(core.steps.begin(), at, [&](const pipeline_step& before) {
           return before.library() != nullptr &&

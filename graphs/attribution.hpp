@@ -27,7 +27,7 @@ struct owned_node {
 };
 
 /** A planned step of the library's, its name and layer aside. */
-[[nodiscard]] node_owner owner_of(const checked_step& step, const planned_step& planned);
+[[nodiscard]] node_owner owner_of(const planned_step& planned);
 [[nodiscard]] node_owner owner_of(const pipeline_core& core, std::size_t step,
                                   std::size_t bucket_index);
 

@@ -64,6 +64,14 @@ bool go_together(const step_traits& a, const step_traits& b) {
   return shape(a.sequences) == shape(b.sequences);
 }
 
+/** Throws invalid_argument, by step and tensor, unless the largest bucket has all of its rows. */
+void check_rows(const pipeline_step& step, std::int64_t sequences, std::int64_t rows_each) {
+  const step_traits& traits = step.library()->checked->traits();
+  static_cast<void>(named_by(step.name, [&] {
+    return first_sequences(traits.operands, traits.tensors, sequences, sequences * rows_each);
+  }));
+}
+
 void check_graph_budget(const recording_options& recording, const bucket_policy& buckets) {
   const std::size_t graphs = buckets.buckets().size();
   if (recording.lazy || recording.max_graphs == 0 || graphs <= recording.max_graphs) return;
@@ -85,7 +93,7 @@ void link_neighbours(pipeline_core& core) {
       custom->neighbour = neighbour;
     }
   }
-  core.first_library_step = neighbour;
+  core.first_with_sequences = neighbour;
 }
 
 #if SSUGRAPH_CUDA
@@ -172,8 +180,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   core->recording = recording;
   core->checked = recording.checked.value_or(SSUGRAPH_CHECKED);
   core->max_seqlen = traits.sequences.max_seqlen;
-  core->rows_per_sequence =
-      traits.sequences.cu_seqlens.data != nullptr ? traits.sequences.max_seqlen : 1;
+  core->rows_per_sequence = rows_a_sequence(traits.sequences);
 #if SSUGRAPH_CUDA
   if (where == target::cuda) load_own_kernels(*core);
 #endif
@@ -181,6 +188,9 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
     return is_library(a) && is_library(b);
   };
   const bool back_to_back = std::ranges::adjacent_find(steps, both_ours) != steps.end();
+  for (const pipeline_step& step : steps) {
+    if (is_library(step)) check_rows(step, buckets.max_batch(), core->rows_per_sequence);
+  }
   bucket_planner planner{buckets, back_to_back, tuning};
   core->steps = steps;
   for (pipeline_step& step : core->steps) {

@@ -113,6 +113,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   } else {
     lowered.launches = {custom_launch{what.custom(), layout.context(step, bucket)}};
   }
+  front_ = {};  // also where one of several launches throws
   for (const step_launch& launch : lowered.launches)
     enqueue(launch, step, stream);
   recorded_[step] = true;

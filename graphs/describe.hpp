@@ -20,8 +20,8 @@ struct launch_shape {
 
 struct described_node {
   std::string step;                   ///< whose it is; `prologue`, `promises`
-  std::optional<std::int32_t> layer;  ///< its place among the SSU steps
-  std::string plan;                   ///< of an SSU step: `native:2x128`
+  std::optional<std::int32_t> layer;  ///< its place among the steps of its operation
+  std::string plan;                   ///< of a step of the library's: `native:2x128`
   std::string type;                   ///< of node: `kernel`, `memcpy`, ...
   std::optional<launch_shape> shape;  ///< of a kernel, where the driver tells
 };

@@ -39,9 +39,11 @@ double median_us(detail::lane_engine& engine, std::size_t bucket_index, int roun
 
 /** All bytes that the library's steps of a replay of `batch` sequences must move. */
 std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
+  const auto bucket = static_cast<std::size_t>(core.buckets.index_for(batch));
   std::int64_t bytes = 0;
   for (const detail::pipeline_step& step : core.steps) {
-    if (const detail::library_step* ours = step.library()) bytes += ours->checked->bytes(batch);
+    if (const detail::library_step* ours = step.library())
+      bytes += ours->plans[bucket]->bytes(batch);
   }
   return static_cast<std::uint64_t>(bytes);
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -82,11 +83,6 @@ padding padding_for(const operand& what, bool is_bound) {
   return is_bound ? padding::null_slots : padding::identity;
 }
 
-/** Whether the lane keeps a copy of such operands. */
-bool has_copy(const operand& what) {
-  return what.leading == first_axis::sequences || what.leading == first_axis::boundaries;
-}
-
 template <class Value>
 void store_at(std::byte* to, std::span<const Value> values) {
   if (!values.empty()) std::memcpy(to, values.data(), values.size_bytes());
@@ -113,7 +109,7 @@ std::size_t most_copy_bytes(const pipeline_core& core) {
     if (step.library() == nullptr) continue;
     const step_traits& traits = step.library()->checked->traits();
     for (std::size_t i = 0; i < traits.operands.size(); ++i) {
-      if (!has_copy(traits.operands[i])) continue;
+      if (!traits.operands[i].has_copy()) continue;
       bytes += copy_bytes(columns_of(traits.tensors[i]), true, core.buckets.max_batch());
       ++jobs;
     }
@@ -202,7 +198,7 @@ void lane_layout::rebind(bound_steps steps) {
   for (std::size_t step = 0; step < steps_.size(); ++step) {
     if (steps_[step]) copies_[step] = copies_of(steps_[step]->traits());
   }
-  const copy_job* const bounds = copy_of(core_.first_library_step, operand_role::bounds);
+  const copy_job* const bounds = copy_of(core_.first_with_sequences, operand_role::bounds);
   bounds_job_ = bounds == nullptr ? -1 : static_cast<std::int32_t>(bounds - jobs_.data());
 }
 
@@ -212,7 +208,7 @@ lane_layout::copy_places lane_layout::copies_of(const step_traits& step) {
     const operand& what = step.operands[i];
     const tensor_view& source = step.tensors[i];
     const bool made_up = what.role == operand_role::source_slots;
-    if (has_copy(what) && (source || made_up))
+    if (what.has_copy() && (source || made_up))
       places[i] = copy_of(what, source, step.sequences.null_block_id);
   }
   return places;
@@ -225,7 +221,7 @@ int lane_layout::copy_of(const operand& what, const tensor_view& source,
       .source = index_of(source),
       .copy = nullptr,
       .columns = columns_of(source),
-      .null_block_id = pad == padding::null_slots ? padding_of(source, null_block_id) : -1,
+      .null_block_id = pad == padding::null_slots ? null_block_id : -1,
       .pad = pad,
   };
   const auto found =
@@ -282,7 +278,7 @@ promised lane_layout::promised_of(std::size_t step) const {
     return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
   };
   sequence_rule rule = traits.sequences;
-  if (rule.indices.data == nullptr) rule.null_block_id = -1;
+  rule.rows = std::numeric_limits<std::int64_t>::max();  // nothing is promised of those
   rule.indices = copy(operand_role::source_slots);
   rule.dst_indices = copy(operand_role::destination_slots);
   rule.accepted = copy(operand_role::counts);
@@ -354,7 +350,6 @@ step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
     const std::size_t place = find_operand(neighbour.operands, role);
     return place < tensors.size() ? tensors[place] : tensor_view{};
   };
-  const copy_job* const indices = copy_of(custom.neighbour, operand_role::source_slots);
   return {
       .bucket = bucket,
       .rows = bucket * core_.max_seqlen,
@@ -364,7 +359,7 @@ step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
       .dst_state_batch_indices = copy(operand_role::destination_slots),
       .num_accepted_tokens = copy(operand_role::counts),
       .cu_seqlens = copy(operand_role::bounds),
-      .null_block_id = indices == nullptr ? -1 : indices->null_block_id,
+      .null_block_id = neighbour.sequences.null_block_id,
       .seeds = {seeds_ + custom.first_seed, static_cast<std::size_t>(custom.options.seeds)},
       .scratch = {scratch_, custom.options.scratch_bytes},
   };

@@ -84,11 +84,6 @@ void write_integers(const tensor_view& tensor, const std::vector<std::int64_t>& 
   copy(std::vector<std::int32_t>(values.begin(), values.end()));
 }
 
-/** The rows of a sequence, in a pipeline. */
-std::int64_t rows_a_sequence(const step_traits& step) {
-  return step.sequences.cu_seqlens.data != nullptr ? step.sequences.max_seqlen : 1;
-}
-
 /** A tensor with its first axis from `first` on, `count` entries long. */
 tensor_view part_of(const tensor_view& tensor, std::int64_t first, std::int64_t count) {
   const std::int64_t offset = first * tensor.stride(0) * size_of(tensor.dtype());
@@ -96,8 +91,8 @@ tensor_view part_of(const tensor_view& tensor, std::int64_t first, std::int64_t 
 }
 
 /** Tells a profiler what runs while a plan is measured. */
-void report(cudaGraph_t graph, const checked_step& step, const planned_step& planned) {
-  node_owner owner = owner_of(step, planned);
+void report(cudaGraph_t graph, const planned_step& planned) {
+  node_owner owner = owner_of(planned);
   owner.step = "tuning";
   std::vector<owned_node> nodes;
   for (const cudaGraphNode_t node : nodes_of(graph))
@@ -153,7 +148,7 @@ measuring_bench::measuring_bench(const checked_step& step, bool back_to_back, do
       rotation_.slot_bytes += std::abs(tensor.stride(0)) * size_of(tensor.dtype());
   }
   rotation_.slot_bytes = std::max<std::int64_t>(rotation_.slot_bytes, 1);
-  most_sequences_ = rule.rows / rows_a_sequence(traits_);
+  most_sequences_ = rule.rows / rows_a_sequence(traits_.sequences);
   while (most_sequences_ > 0 && bytes_for(most_sequences_) > budget)
     most_sequences_ /= 2;
   if (most_sequences_ == 0) return;
@@ -180,7 +175,7 @@ std::pair<bound_tensors, std::size_t> measuring_bench::placed(std::int64_t seque
       tensor = {nullptr, tensor.dtype(), {sequences, rotation_.slots_a_sequence}};
     const std::int64_t otherwise =
         what.leading == first_axis::slots ? rotation_.slots_up_to(sequences) : tensor.extent(0);
-    const std::int64_t rows = sequences * rows_a_sequence(traits_);
+    const std::int64_t rows = sequences * rows_a_sequence(traits_.sequences);
     tensor = places.place(tensor.with_extent(0, entries_of(what, sequences, rows, otherwise)));
   }
   return {scratch, places.used()};
@@ -197,7 +192,7 @@ std::vector<std::int64_t> measuring_bench::integers_of(operand_role role) const 
   switch (role) {
     case operand_role::source_slots:
     case operand_role::destination_slots: {
-      const std::int64_t null_block = launched_null_block_id(traits_);
+      const std::int64_t null_block = traits_.sequences.null_block_id;
       values.resize(sequences * static_cast<std::size_t>(rotation_.slots_a_sequence));
       std::iota(values.begin(), values.end(), 0);
       for (std::int64_t& slot : values)
@@ -234,10 +229,13 @@ void measuring_bench::fill() {
 }
 
 double measuring_bench::measure_copy_rate() {
-  const tensor_view& state = scratch_[find_operand(traits_.operands, operand_role::state)];
-  const auto [whole, before_first] = extent_of(state);
+  const auto bytes_of = [](const tensor_view& tensor) {
+    return tensor ? extent_of(tensor).whole : 0;
+  };
+  const tensor_view& largest = *std::ranges::max_element(scratch_, {}, bytes_of);
+  const auto [whole, before_first] = extent_of(largest);
   const std::int64_t half = std::min(static_cast<std::int64_t>(whole) / 2, most_copied_bytes);
-  auto* from = static_cast<std::byte*>(state.data()) - before_first;
+  auto* from = static_cast<std::byte*>(largest.data()) - before_first;
   std::vector<double> times(min_rounds);
   for (double& time : times) {
     time = time_us([&] {
@@ -261,7 +259,7 @@ double measuring_bench::time_us(Enqueue enqueue) {
 }
 
 bound_tensors measuring_bench::tensors_of(std::int64_t sequences, std::int64_t launch) const {
-  const std::int64_t rows = sequences * rows_a_sequence(traits_);
+  const std::int64_t rows = sequences * rows_a_sequence(traits_.sequences);
   bound_tensors tensors = scratch_;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     tensor_view& tensor = tensors[i];
@@ -314,7 +312,7 @@ cuda_graph_exec measuring_bench::record(const plan_choice& candidate, std::int64
   for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
     links.push_back({planned, tensors_of(sequences, launch)});
   const cuda_graph graph = record(lower_chain(links, back_to_back_));
-  if (tool_listens()) report(graph.get(), step_, *planned);
+  if (tool_listens()) report(graph.get(), *planned);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");
   return exec;
@@ -346,10 +344,11 @@ timing_table measuring_bench::measure(std::span<const plan_choice> candidates,
       best = std::min(best, times[i].back());
     }
   }
-  const double limit_us = static_cast<double>(step_.bytes(sequences)) / copied_bytes_a_us_;
   timing_table table;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const double median_us = median(times[i]);
+    const auto bytes = step_.plan(sequences, candidates[i])->bytes(sequences);
+    const double limit_us = static_cast<double>(bytes) / copied_bytes_a_us_;
     table.push_back(
         {candidates[i].backend, candidates[i].algorithm, median_us, limit_us / median_us, {}});
   }

@@ -89,7 +89,7 @@ struct pipeline_core {
   std::int64_t rows_per_sequence = 1;  ///< of the row tensors of a recorded step
   std::int64_t seed_count = 0;
   std::size_t scratch_bytes = 0;
-  std::size_t first_library_step = 0;
+  std::size_t first_with_sequences = 0;
   std::vector<pipeline_step> steps;
   mutable lane_registry lanes;
 };

@@ -46,32 +46,11 @@ struct promise_params {
   broken_promise* broken;  ///< takes the first report; none_broken once that is read
 };
 
-/** The slot that a sequence reads, as the caller gave it. */
-SSUGRAPH_HOST_DEVICE inline std::int64_t source_of(const sequence_rule& rule,
-                                                   std::int64_t sequence) {
-  return load_index(rule.indices, sequence, source_column(rule, sequence));
-}
-
-/** How many slots a sequence writes, null ones included: an empty or a null sequence none. */
-SSUGRAPH_HOST_DEVICE inline std::int64_t write_count(const sequence_rule& rule,
-                                                     std::int64_t sequence) {
-  const int length = rows_of(rule, sequence).length;
-  if (length == 0 || source_of(rule, sequence) == rule.null_block_id) return 0;
-  return stores_every_token(rule) ? length : 1;
-}
-
-/** The slots that it writes, as the caller gave them. */
-SSUGRAPH_HOST_DEVICE inline std::int64_t destination_of(const sequence_rule& rule,
-                                                        std::int64_t sequence, std::int64_t token) {
-  return load_index(rule.dst_indices.data != nullptr ? rule.dst_indices : rule.indices, sequence,
-                    token);
-}
-
 /** Whether one of the first `tokens` tokens of a sequence writes `slot`. */
 SSUGRAPH_HOST_DEVICE inline bool writes(const sequence_rule& rule, std::int64_t sequence,
                                         std::int64_t tokens, std::int64_t slot) {
   for (std::int64_t t = 0; t < tokens; ++t) {
-    if (destination_of(rule, sequence, t) == slot) return true;
+    if (destination_index(rule, sequence, t) == slot) return true;
   }
   return false;
 }
@@ -100,11 +79,11 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
     if (breaks(accepted < 0 || accepted > rule.max_seqlen, promise::accepted)) return true;
   }
   if (rows_of(rule, sequence).length == 0) return false;
-  const std::int64_t source = source_of(rule, sequence);
+  const std::int64_t source = source_index(rule, sequence);
   if (breaks(source != rule.null_block_id && !is_slot(rule, source), promise::source)) return true;
   const std::int64_t count = write_count(rule, sequence);
   for (std::int64_t t = 0; t < count; ++t) {
-    const std::int64_t slot = destination_of(rule, sequence, t);
+    const std::int64_t slot = destination_index(rule, sequence, t);
     if (breaks(slot != rule.null_block_id && !is_slot(rule, slot), promise::destination))
       return true;
   }
@@ -115,7 +94,7 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
 SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
                                                      std::int64_t sequence, promise& broken) {
   const std::int64_t count = write_count(rule, sequence);
-  const std::int64_t source = source_of(rule, sequence);
+  const std::int64_t source = source_index(rule, sequence);
   bool found = false;
   const auto take = [&](promise which) {
     if (!found || which < broken) broken = which;
@@ -125,10 +104,10 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
     const bool self = other == sequence;
     const std::int64_t other_count = write_count(rule, other);
     for (std::int64_t t = 0; t < count; ++t) {
-      const std::int64_t slot = destination_of(rule, sequence, t);
+      const std::int64_t slot = destination_index(rule, sequence, t);
       if (slot == rule.null_block_id) continue;
       if (writes(rule, other, self ? t : other_count, slot)) take(promise::written_once);
-      if (!self && other_count > 0 && source_of(rule, other) == slot)
+      if (!self && other_count > 0 && source_index(rule, other) == slot)
         take(promise::destination_free);
     }
     if (!self && count > 0 && writes(rule, other, other_count, source))

@@ -14,8 +14,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
-#include <vector>
 
 /**
  * Recording and replaying the SSU layers of a model, and what runs between them: `pipeline_builder`

@@ -174,7 +174,7 @@ struct ssu_problem {
   bool stochastic_rounding = false;  ///< of the stored state
   int philox_rounds = 0;             ///< 1..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
-  /** Empty if state, B, C and (untied) A allow 16-byte accesses of 8 elements along dstate; else
+  /** Empty if state, (untied) A, B and C allow 16-byte accesses of 8 elements along dstate; else
    *  the first tensor that does not, with the reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */

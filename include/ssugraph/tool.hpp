@@ -22,9 +22,9 @@ namespace ssugraph {
 struct tool_node {
   graph_node_handle node;  ///< in the graph, not in its executable
   const char* step;        ///< the step's name; `prologue`, `promises`, `tuning`
-  std::int32_t layer;      ///< its place among the SSU steps; -1: it is none of them
-  const char* plan;        ///< backend and algorithm of an SSU step, `native:2x128`; else empty
-  std::int64_t bytes;      ///< that an SSU step must move for a full bucket; else 0
+  std::int32_t layer;      ///< its place among the steps of its operation; -1: the user's
+  const char* plan;        ///< backend and algorithm, `native:2x128`; else empty
+  std::int64_t bytes;      ///< that a step of the library's must move for a full bucket; else 0
   std::int64_t bytes_a_sequence;  ///< what each padded sequence takes off that
 };
 

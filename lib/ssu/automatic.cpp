@@ -48,20 +48,22 @@ backend_features automatic_backend::features() const {
   return all;
 }
 
-support automatic_backend::supports(const ssu_problem& problem) const {
+support automatic_backend::serves(const ssu_problem& problem) const {
   if (!serving(problem).empty()) return {};
   return {"no backend serves this"};
 }
 
-ssu_plan automatic_backend::plan(const ssu_problem& problem, std::int64_t sequences,
-                                 const std::string& algorithm) const {
+std::shared_ptr<planned_ssu> automatic_backend::resolve(const ssu_problem& problem,
+                                                        std::int64_t sequences,
+                                                        const std::string& algorithm) const {
   check_algorithm(algorithm);
   const std::vector<backend_pointer> backends = serving(problem);
   for (const std::string_view name : preferred_backends) {
     const auto found = std::ranges::find(backends, name, &mamba_ssu_backend::name);
-    if (found != backends.end()) return (*found)->plan(problem, sequences, algorithm);
+    if (found != backends.end()) return detail::resolve(*found, problem, sequences, algorithm);
   }
-  return backends.front()->plan(problem, sequences, algorithm);
+  if (backends.empty()) throw unsupported{{{automatic, "no backend serves this"}}};
+  return detail::resolve(backends.front(), problem, sequences, algorithm);
 }
 
 std::vector<ssu_plan> automatic_backend::candidates(const ssu_problem& problem,
@@ -71,11 +73,6 @@ std::vector<ssu_plan> automatic_backend::candidates(const ssu_problem& problem,
     std::ranges::move(backend->candidates(problem, sequences), std::back_inserter(all));
   }
   return all;
-}
-
-void automatic_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
-                                stream_handle stream) const {
-  find_backend(plan.backend)->enqueue(plan, args, drawn_seed, stream);
 }
 
 }  // namespace ssugraph::detail

@@ -10,18 +10,17 @@ namespace ssugraph::detail {
  * measures. Backends that do not zero the `out` of null sequences, or would round by other bits
  * than native, are left out: what a seed gives must not hang on a measurement.
  */
-class automatic_backend final : public mamba_ssu_backend {
+class automatic_backend final : public library_backend {
  public:
   [[nodiscard]] std::string name() const override;
   /** What any backend has. */
   [[nodiscard]] backend_features features() const override;
-  [[nodiscard]] support supports(const ssu_problem& problem) const override;
-  [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
-                              const std::string& algorithm) const override;
+  [[nodiscard]] support serves(const ssu_problem& problem) const override;
+  [[nodiscard]] std::shared_ptr<planned_ssu> resolve(const ssu_problem& problem,
+                                                     std::int64_t sequences,
+                                                     const std::string& algorithm) const override;
   [[nodiscard]] std::vector<ssu_plan> candidates(const ssu_problem& problem,
                                                  std::int64_t sequences) const override;
-  void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
-               stream_handle stream) const override;
 };
 
 }  // namespace ssugraph::detail

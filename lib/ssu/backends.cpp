@@ -90,8 +90,8 @@ std::vector<backend_support> answers(const ssu_problem& problem) {
 /** What a user's backend planned, run by its `enqueue`. */
 class foreign_ssu final : public planned_ssu {
  public:
-  foreign_ssu(backend_pointer backend, ssu_plan plan)
-      : planned_ssu{std::move(plan)}, backend_{std::move(backend)} {}
+  foreign_ssu(backend_pointer backend, ssu_plan plan, const ssu_problem& problem)
+      : planned_ssu{std::move(plan), problem}, backend_{std::move(backend)} {}
 
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override {
@@ -101,6 +101,14 @@ class foreign_ssu final : public planned_ssu {
  private:
   backend_pointer backend_;
 };
+
+/** The backend that a plan of `backend` names; where it names nobody, that one. */
+backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend) {
+  for (const backend_pointer& other : all_backends()) {
+    if (other->name() == plan.backend) return other;
+  }
+  return backend;
+}
 
 /** `refused` first, then what the others say. */
 unsupported refusal_of(const std::string& backend, const std::string& reason,
@@ -150,9 +158,10 @@ std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend, const ssu_p
     if (const auto* library = dynamic_cast<const library_backend*>(backend.get()))
       return library->resolve(problem, sequences, algorithm);
     ssu_plan plan = backend->plan(problem, sequences, algorithm);
-    if (plan.backend == backend->name())
-      return std::make_shared<foreign_ssu>(backend, std::move(plan));
-    return resolve(find_backend(plan.backend), plan.problem, plan.sequences, plan.algorithm);
+    const backend_pointer owner = owner_of(plan, backend);
+    if (const auto* library = dynamic_cast<const library_backend*>(owner.get()))
+      return library->resolve(plan.problem, plan.sequences, plan.algorithm);
+    return std::make_shared<foreign_ssu>(owner, std::move(plan), problem);
   } catch (const unsupported& error) {
     if (error.refusals().size() != 1) throw;
     throw refusal_of(backend->name(), error.refusals().front().reason, problem);

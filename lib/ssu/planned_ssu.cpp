@@ -1,6 +1,12 @@
 #include "lib/ssu/planned_ssu.hpp"
 
 #include "lib/ssu/operands.hpp"
+#include "lib/ssu/problem.hpp"
+#include "lib/ssu/traffic.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <array>
 
 namespace ssugraph::detail {
 namespace {
@@ -32,12 +38,41 @@ void planned_ssu::enqueue(std::span<const tensor_view> tensors, stream_handle st
   enqueue(arguments(tensors), 0, stream);
 }
 
+planned_ssu::planned_ssu(ssu_plan plan, const ssu_problem& problem) : plan_{std::move(plan)} {
+  scalars_.dt_softplus = problem.dt_softplus;
+  scalars_.null_block_id = problem.null_block_id;
+  scalars_.max_seqlen = problem.max_seqlen;
+}
+
+std::int64_t planned_ssu::bytes(std::int64_t sequences) const {
+  return ssu_traffic(plan_.problem, sequences);
+}
+
+bool planned_ssu::equals(const planned_step& other) const {
+  const auto* ssu = dynamic_cast<const planned_ssu*>(&other);
+  return ssu != nullptr && plan_ == ssu->plan_;
+}
+
 ssu_args planned_ssu::arguments(std::span<const tensor_view> tensors) const {
-  ssu_args scalars;
-  scalars.dt_softplus = plan_.problem.dt_softplus;
-  scalars.null_block_id = plan_.problem.null_block_id;
-  scalars.max_seqlen = plan_.problem.max_seqlen;
-  return with_tensors(scalars, tensors);
+  return with_tensors(scalars_, tensors);
+}
+
+support library_backend::supports(const ssu_problem& problem) const {
+  if (std::string reason = why_lacks(features(), problem); !reason.empty())
+    return {std::move(reason)};
+  return serves(problem);
+}
+
+ssu_plan library_backend::plan(const ssu_problem& problem, std::int64_t sequences,
+                               const std::string& algorithm) const {
+  if (std::string reason = why_lacks(features(), problem); !reason.empty())
+    throw unsupported{{{name(), std::move(reason)}}};
+  return resolve(problem, sequences, algorithm)->plan();
+}
+
+void library_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
+                              stream_handle stream) const {
+  resolve(plan.problem, plan.sequences, plan.algorithm)->enqueue(args, drawn_seed, stream);
 }
 
 }  // namespace ssugraph::detail

@@ -22,6 +22,8 @@ class planned_ssu : public planned_step {
   [[nodiscard]] plan_choice choice() const final { return {plan_.backend, plan_.algorithm}; }
   [[nodiscard]] std::string text() const final { return to_string(plan_); }
   [[nodiscard]] plan_fields fields() const final;
+  [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const final;
+  [[nodiscard]] bool equals(const planned_step& other) const final;
   [[nodiscard]] const std::vector<candidate_timing>& timings() const final { return plan_.timings; }
   void set_timings(std::vector<candidate_timing> timings) final {
     plan_.timings = std::move(timings);
@@ -34,30 +36,34 @@ class planned_ssu : public planned_step {
                        stream_handle stream) const = 0;
 
  protected:
-  explicit planned_ssu(ssu_plan plan) : plan_{std::move(plan)} {}
+  /** Of `problem`, whatever a user's backend wrote into its plan. */
+  planned_ssu(ssu_plan plan, const ssu_problem& problem);
 
   /** `tensors` with the scalars of the problem. */
   [[nodiscard]] ssu_args arguments(std::span<const tensor_view> tensors) const;
 
  private:
   ssu_plan plan_;
+  ssu_args scalars_;  ///< without tensors
 };
 
-/** A backend of the library: its plans hold what they launch as values. */
+/** A backend of the library: its plans hold what they launch as values. Whoever asks, what it does
+ *  not declare is refused first. */
 class library_backend : public mamba_ssu_backend {
  public:
+  [[nodiscard]] backend_features features() const override = 0;
+  /** As `supports`, of problems that need no more than it declares. */
+  [[nodiscard]] virtual support serves(const ssu_problem& problem) const = 0;
   /** As `plan`, and what runs it. */
   [[nodiscard]] virtual std::shared_ptr<planned_ssu> resolve(
       const ssu_problem& problem, std::int64_t sequences, const std::string& algorithm) const = 0;
 
+  [[nodiscard]] support supports(const ssu_problem& problem) const final;
   [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
-                              const std::string& algorithm) const final {
-    return resolve(problem, sequences, algorithm)->plan();
-  }
+                              const std::string& algorithm) const final;
+  /** For who holds a plan alone: by the algorithm that it names. */
   void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
-               stream_handle stream) const final {
-    resolve(plan.problem, plan.sequences, plan.algorithm)->enqueue(args, drawn_seed, stream);
-  }
+               stream_handle stream) const final;
 };
 
 }  // namespace ssugraph::detail

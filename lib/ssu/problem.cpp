@@ -70,18 +70,6 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
   return layout;
 }
 
-std::int64_t max_seqlen_of(const ssu_args& args) {
-  switch (mode_of(args)) {
-    case ssu_mode::plain:
-      return 1;
-    case ssu_mode::varlen:
-      return args.max_seqlen > 0 ? args.max_seqlen : std::max<std::int64_t>(args.x.extent(0), 1);
-    case ssu_mode::speculative:
-      return args.state_batch_indices.extent(1);
-  }
-  return 1;
-}
-
 /** Each feature, and whether `problem` needs it. */
 auto needs_of(const ssu_problem& problem) {
   return std::array{std::pair{ssu_feature::untied, !problem.tied},
@@ -116,6 +104,18 @@ enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
 ssu_mode mode_of(const ssu_args& args) noexcept {
   if (args.num_accepted_tokens) return ssu_mode::speculative;
   return args.cu_seqlens ? ssu_mode::varlen : ssu_mode::plain;
+}
+
+std::int64_t max_seqlen_of(const ssu_args& args) {
+  switch (mode_of(args)) {
+    case ssu_mode::plain:
+      return 1;
+    case ssu_mode::varlen:
+      return args.max_seqlen > 0 ? args.max_seqlen : std::max<std::int64_t>(args.x.extent(0), 1);
+    case ssu_mode::speculative:
+      return args.state_batch_indices.rank() == 2 ? args.state_batch_indices.extent(1) : 1;
+  }
+  return 1;
 }
 
 ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device where) {

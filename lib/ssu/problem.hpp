@@ -14,6 +14,9 @@ namespace ssugraph::detail {
 /** The mode that `args` select by the tensors they bind. */
 [[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
 
+/** T of `args`. */
+[[nodiscard]] std::int64_t max_seqlen_of(const ssu_args& args);
+
 /** What `args`, which are checked and canonical, boil down to on `where`. Addresses count by their
  *  alignment alone. */
 [[nodiscard]] ssu_problem problem_of(const ssu_args& args, const mamba_config& config,

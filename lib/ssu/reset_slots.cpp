@@ -1,6 +1,7 @@
 #include "lib/ssu/reset_slots.hpp"
 
 #include "lib/core/device.hpp"
+#include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_handle.hpp"
 #endif
@@ -63,10 +64,7 @@ void zero_slot(const tensor_view& state, std::int64_t slot) {
 
 void zero_slots_on_host(std::span<const tensor_view> states, const tensor_view& slots) {
   for (std::int64_t i = 0; i < slots.extent(0); ++i) {
-    const std::int64_t at = i * slots.stride(0);
-    const std::int64_t slot = slots.dtype() == dtype::int64
-                                  ? static_cast<const std::int64_t*>(slots.data())[at]
-                                  : static_cast<const std::int32_t*>(slots.data())[at];
+    const std::int64_t slot = detail::load_index(detail::index_of(slots), i, 0);
     for (const tensor_view& state : states) {
       if (slot >= 0 && slot < state.extent(0)) zero_slot(state, slot);
     }

@@ -1,5 +1,7 @@
 #include "lib/core/kernel_launch.hpp"
 #include "lib/ssu/reset_slots.hpp"
+#include "lib/step/planned_step.hpp"
+#include "lib/step/sequence.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -26,25 +28,20 @@ struct layer_state {
 
 struct reset_params {
   layer_state layers[max_layers];
-  const void* slots;
-  std::int64_t slot_stride;
-  bool wide;
+  index_tensor slots;
 };
 
-/** `size`: 1, 2 or 4. */
 __device__ void zero_element(void* data, std::int64_t offset, int size) {
-  if (size == 4) static_cast<std::uint32_t*>(data)[offset] = 0;
-  if (size == 2) static_cast<std::uint16_t*>(data)[offset] = 0;
-  if (size == 1) static_cast<std::uint8_t*>(data)[offset] = 0;
+  auto* bytes = static_cast<std::uint8_t*>(data) + offset * size;
+  for (int i = 0; i < size; ++i)
+    bytes[i] = 0;
 }
 
 /** Grid: (slots, parts of a slot, layers). */
 __global__ void __launch_bounds__(block_threads)
     reset_kernel(const __grid_constant__ reset_params p) {
   const layer_state& layer = p.layers[blockIdx.z];
-  const std::int64_t at = blockIdx.x * p.slot_stride;
-  const std::int64_t slot = p.wide ? static_cast<const std::int64_t*>(p.slots)[at]
-                                   : static_cast<const std::int32_t*>(p.slots)[at];
+  const std::int64_t slot = load_index(p.slots, blockIdx.x, 0);
   if (slot < 0 || slot >= layer.slots) return;
   const std::int64_t first = blockIdx.y * static_cast<std::int64_t>(block_threads) + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.y) * block_threads;
@@ -99,9 +96,7 @@ void launch_reset_slots(std::span<const tensor_view> states, const tensor_view& 
     const auto layers = states.subspan(begin, std::min(max_layers, states.size() - begin));
     reset_params params{};
     std::ranges::transform(layers, params.layers, lowered);
-    params.slots = slots.data();
-    params.slot_stride = slots.stride(0);
-    params.wide = slots.dtype() == dtype::int64;
+    params.slots = index_of(slots);
     const dim3 grid{static_cast<unsigned>(slots.extent(0)), blocks_per_slot,
                     static_cast<unsigned>(layers.size())};
     kernel_launch{reinterpret_cast<const void*>(&reset_kernel), grid, dim3{block_threads}, params}

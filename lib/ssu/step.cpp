@@ -3,7 +3,6 @@
 #include "lib/ssu/operands.hpp"
 #include "lib/ssu/planned_ssu.hpp"
 #include "lib/ssu/problem.hpp"
-#include "lib/ssu/traffic.hpp"
 #include "lib/ssu/validate.hpp"
 
 #include <ssugraph/error.hpp>
@@ -15,20 +14,6 @@ namespace ssugraph::detail {
 namespace {
 
 const char* const host_backend = "reference";
-
-/** T, so far as it can be told before the tensors are checked. */
-std::int64_t max_seqlen_of(const ssu_args& args) {
-  const tensor_view& indices = args.state_batch_indices;
-  switch (mode_of(args)) {
-    case ssu_mode::plain:
-      return 1;
-    case ssu_mode::varlen:
-      return args.max_seqlen;
-    case ssu_mode::speculative:
-      return indices.rank() == 2 ? indices.extent(1) : 1;
-  }
-  return 1;
-}
 
 void check_seed_and_length(const ssu_args& args) {
   if (args.rand_seed) {
@@ -55,18 +40,21 @@ ssu_args cut(const ssu_args& args, std::int64_t sequences) {
 }
 
 step_traits traits_of(const ssu_call& call) {
-  return {.operation = "ssu",
-          .operands = operands_of_ssu(),
-          .tensors = tensors_of(call.args),
-          .sequences = rule_of(call.problem, call.args),
-          .device = call.problem.device,
-          .draws_seed = call.problem.stochastic_rounding};
+  step_traits traits{.operation = "ssu",
+                     .operands = operands_of_ssu(),
+                     .tensors = tensors_of(call.args),
+                     .sequences = rule_of(call.problem, call.args),
+                     .device = call.problem.device,
+                     .draws_seed = call.problem.stochastic_rounding};
+  traits.sequences.null_block_id =
+      launched_null_block_id(traits.operands, traits.tensors, call.args.null_block_id);
+  return traits;
 }
 
 ssu_problem launched_problem(const ssu_call& call, const step_traits& traits,
                              const mamba_config& config) {
   ssu_args args = with_tensors(call.args, as_launched(traits, call.sequences));
-  args.null_block_id = launched_null_block_id(traits);
+  args.null_block_id = traits.sequences.null_block_id;
   return problem_of(args, config, traits.device);
 }
 
@@ -74,17 +62,14 @@ class checked_ssu final : public checked_step {
  public:
   checked_ssu(const ssu_call& call, ssu_setup setup)
       : checked_step{traits_of(call)},
-        scalars_{call.args},
+        bound_{call.args},
         setup_{std::move(setup)},
         problem_{launched_problem(call, traits(), setup_.config)} {}
 
   [[nodiscard]] std::string problem() const override { return to_string(problem_); }
-  [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const override {
-    return ssu_traffic(problem_, sequences);
-  }
 
   [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
-    const ssu_call call = validate(with_tensors(scalars_, tensors), setup_.config);
+    const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config);
     return std::make_shared<checked_ssu>(call, setup_);
   }
   [[nodiscard]] std::string why_not(const planned_step& planned) const override {
@@ -114,7 +99,7 @@ class checked_ssu final : public checked_step {
   }
 
  private:
-  ssu_args scalars_;
+  ssu_args bound_;
   ssu_setup setup_;
   ssu_problem problem_;
 };

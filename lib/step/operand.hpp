@@ -47,6 +47,11 @@ struct operand {
 
   [[nodiscard]] constexpr bool is_read() const { return access != operand_access::write; }
   [[nodiscard]] constexpr bool is_written() const { return access != operand_access::read; }
+  /** A lane launches on a padded copy of it, not on what the user binds. */
+  [[nodiscard]] constexpr bool has_copy() const {
+    return role == operand_role::source_slots || role == operand_role::destination_slots ||
+           role == operand_role::counts || role == operand_role::bounds;
+  }
   /** Read together with the state: it, or what says which of it and how. */
   [[nodiscard]] constexpr bool comes_with_state() const { return role != operand_role::data; }
 };

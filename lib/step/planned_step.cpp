@@ -41,20 +41,19 @@ index_tensor index_of(const tensor_view& tensor) {
   return index;
 }
 
-std::int64_t padding_of(const tensor_view& indices, std::int64_t null_block_id) {
-  const bool fits =
-      indices && (indices.dtype() == dtype::int64 || std::in_range<std::int32_t>(null_block_id));
-  return fits ? null_block_id : -1;
-}
-
-std::int64_t launched_null_block_id(const step_traits& step) {
-  const std::int64_t null_block_id = step.sequences.null_block_id;
-  for (const operand_role role : {operand_role::source_slots, operand_role::destination_slots}) {
-    const std::size_t place = find_operand(step.operands, role);
-    if (place == step.operands.size()) continue;
-    if (padding_of(step.tensors[place], null_block_id) == null_block_id) return null_block_id;
+std::int64_t launched_null_block_id(std::span<const operand> operands,
+                                    std::span<const tensor_view> tensors,
+                                    std::int64_t null_block_id) {
+  bool is_bound = false;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const bool names_slots = operands[i].role == operand_role::source_slots ||
+                             operands[i].role == operand_role::destination_slots;
+    if (!names_slots || !tensors[i]) continue;
+    is_bound = true;
+    const bool is_wide = tensors[i].dtype() == dtype::int64;
+    if (!is_wide && !std::in_range<std::int32_t>(null_block_id)) return -1;
   }
-  return -1;
+  return is_bound ? null_block_id : -1;
 }
 
 bound_tensors as_launched(const step_traits& step, std::int64_t sequences) {

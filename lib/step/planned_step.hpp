@@ -53,6 +53,11 @@ class planned_step {
   [[nodiscard]] virtual std::string text() const = 0;
   [[nodiscard]] virtual plan_fields fields() const = 0;
 
+  /** Bytes that it must move for so many sequences of the most rows. */
+  [[nodiscard]] virtual std::int64_t bytes(std::int64_t sequences) const = 0;
+  /** Whether both launch the same, whatever was measured. */
+  [[nodiscard]] virtual bool equals(const planned_step& other) const = 0;
+
   /** What was measured of it and of what it was chosen among. */
   [[nodiscard]] virtual const std::vector<candidate_timing>& timings() const = 0;
   virtual void set_timings(std::vector<candidate_timing> timings) = 0;
@@ -70,7 +75,7 @@ struct step_traits {
   std::string_view operation;         ///< its name, `ssu`
   std::span<const operand> operands;  ///< of the operation
   bound_tensors tensors;              ///< canonical, cut to the largest batch
-  sequence_rule sequences;            ///< of these tensors
+  sequence_rule sequences;            ///< of these tensors, with the null block as launched
   ssugraph::device device;            ///< where they are
   bool draws_seed = false;            ///< takes one of a lane's seeds
 };
@@ -85,8 +90,6 @@ class checked_step {
   [[nodiscard]] const step_traits& traits() const noexcept { return traits_; }
   /** What its plans are of, in words. */
   [[nodiscard]] virtual std::string problem() const = 0;
-  /** Bytes that it must move for so many sequences of the most rows. */
-  [[nodiscard]] virtual std::int64_t bytes(std::int64_t sequences) const = 0;
 
   /** The same step on other tensors. Throws invalid_argument, which names one. */
   [[nodiscard]] virtual std::shared_ptr<const checked_step> on(bound_tensors tensors) const = 0;
@@ -121,12 +124,11 @@ class checked_step {
 /** An index or count tensor as sequence.hpp reads it. */
 [[nodiscard]] index_tensor index_of(const tensor_view& tensor);
 
-/** What the copy of `indices` is padded with: `null_block_id` where it can hold that, else -1,
- * which names no slot, either. */
-[[nodiscard]] std::int64_t padding_of(const tensor_view& indices, std::int64_t null_block_id);
-
-/** The null block of what is launched: an id that one of the copies can hold, or -1. */
-[[nodiscard]] std::int64_t launched_null_block_id(const step_traits& step);
+/** The null block of what is launched, which the copies of indices are padded with:
+ *  `null_block_id` if all of them can hold it, else -1, which names no slot, either. */
+[[nodiscard]] std::int64_t launched_null_block_id(std::span<const operand> operands,
+                                                  std::span<const tensor_view> tensors,
+                                                  std::int64_t null_block_id);
 
 /** The tensors of a step with a lane's copies and seed in place of the user's, at an address that
  *  only tells their alignment. */

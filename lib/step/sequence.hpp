@@ -65,6 +65,11 @@ SSUGRAPH_HOST_DEVICE inline bool stores_every_token(const sequence_rule& rule) {
   return rule.accepted.data != nullptr;
 }
 
+/** Rows that a sequence has in a bucket. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t rows_a_sequence(const sequence_rule& rule) {
+  return rule.cu_seqlens.data != nullptr ? rule.max_seqlen : 1;
+}
+
 SSUGRAPH_HOST_DEVICE inline row_range rows_of(const sequence_rule& rule, std::int64_t sequence) {
   if (rule.cu_seqlens.data == nullptr) return {sequence, 1};
   const std::int64_t stride = rule.cu_seqlens.stride[0];
@@ -107,6 +112,29 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t destination_slot(const sequence_rule& r
   const int column = every_token ? t : 0;
   if (rule.dst_indices.data != nullptr) return live_slot(rule, rule.dst_indices, sequence, column);
   return every_token ? live_slot(rule, rule.indices, sequence, column) : source;
+}
+
+// --- For checks: the same as the caller gave it, where indices are bound
+
+/** The index of the slot that a sequence reads. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t source_index(const sequence_rule& rule,
+                                                      std::int64_t sequence) {
+  return load_index(rule.indices, sequence, source_column(rule, sequence));
+}
+
+/** How many slots a sequence writes, null ones included: an empty or a null sequence none. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t write_count(const sequence_rule& rule,
+                                                     std::int64_t sequence) {
+  const int length = rows_of(rule, sequence).length;
+  if (length == 0 || source_index(rule, sequence) == rule.null_block_id) return 0;
+  return stores_every_token(rule) ? length : 1;
+}
+
+/** The index of the `i`th of those slots. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t destination_index(const sequence_rule& rule,
+                                                           std::int64_t sequence, std::int64_t i) {
+  return load_index(rule.dst_indices.data != nullptr ? rule.dst_indices : rule.indices, sequence,
+                    i);
 }
 
 }  // namespace ssugraph::detail

@@ -85,6 +85,31 @@ TEST_F(c_tensors, with_a_dtype_that_the_library_has_not) {
     EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.dtype = type; }), "x");
 }
 
+TEST_F(c_tensors, with_a_state_that_no_backend_has) {
+  constexpr std::uint8_t float8_e4m3fn = 10;
+  ssugraph_config config{};
+  config.struct_size = sizeof config;
+  config.backend = "reference";
+  ssugraph_dispatch* dispatch = nullptr;
+  ASSERT_STATUS(ssugraph_dispatch_create(&config, 0, &dispatch), SUCCESS);
+  for (const DLDataType type :
+       std::vector<DLDataType>{{kDLInt, 16, 1}, {kDLInt, 8, 1}, {float8_e4m3fn, 8, 1}}) {
+    c_args args{args_};
+    args.of("state").tensor.dtype = type;
+    EXPECT_STATUS(ssugraph_dispatch_plan(dispatch, args.get(), nullptr, 0, nullptr), UNSUPPORTED);
+    EXPECT_NE(std::string{ssugraph_last_error()}.find("for state"), std::string::npos);
+    EXPECT_STATUS(ssugraph_dispatch_selective_state_update(dispatch, args.get(), nullptr),
+                  UNSUPPORTED);
+  }
+  EXPECT_STATUS(ssugraph_dispatch_destroy(dispatch), SUCCESS);
+}
+
+TEST_F(c_tensors, beside_a_reserved_field_that_is_not_zero) {
+  c_args args{args_};
+  args.args.reserved = 1;
+  EXPECT_EQ(refused_argument(ask(args)), "reserved");
+}
+
 TEST_F(c_tensors, without_axes_or_with_too_many) {
   for (const int ndim :
        {-1, 0, 5, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()})

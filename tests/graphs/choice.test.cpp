@@ -29,6 +29,8 @@ class one_way final : public detail::planned_step {
   detail::plan_choice choice() const override { return choice_; }
   std::string text() const override { return choice_.label(); }
   detail::plan_fields fields() const override { return {}; }
+  std::int64_t bytes(std::int64_t) const override { return 0; }
+  bool equals(const planned_step& other) const override { return choice_ == other.choice(); }
   const std::vector<candidate_timing>& timings() const override { return timings_; }
   void set_timings(std::vector<candidate_timing> timings) override {
     timings_ = std::move(timings);
@@ -49,7 +51,6 @@ class two_ways final : public detail::checked_step {
   two_ways() : checked_step{{}} {}
 
   std::string problem() const override { return "left or right"; }
-  std::int64_t bytes(std::int64_t) const override { return 0; }
   std::shared_ptr<const checked_step> on(detail::bound_tensors) const override { return nullptr; }
   std::string why_not(const detail::planned_step&) const override { return {}; }
   std::shared_ptr<detail::planned_step> plan(std::int64_t sequences) const override {

@@ -5,11 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 /** A pipeline plans what it launches: its lane's copies of index and count tensors, its own seeds.
  */

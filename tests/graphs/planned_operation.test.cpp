@@ -160,6 +160,64 @@ TEST_P(planned_operation, takes_another_address_by_name) {
                invalid_argument);
 }
 
+/** Without indices or counts of its own, it goes with steps of any mode, in any place, checked too.
+ */
+TEST_P(planned_operation, stands_among_steps_of_several_tokens) {
+  case_spec spec;
+  spec.mode = ssu_mode::varlen;
+  spec.has_cu_seqlens = true;
+  spec.max_seqlen = 3;
+  spec.batch = batch;
+  spec.capacity = batch;
+  spec.nheads = nheads;
+  spec.dim = dim;
+  model several{GetParam(), make_layers(spec, 1), false};
+  const auto before = several.read();
+  const placed_stream stream{where()};
+  const auto run_with = [&](bool checked, lane_call call) {
+    pipeline_builder builder{{}, bucket_policy{{2, batch}}, GetParam()};
+    builder.recording({.checked = checked});
+    const auto scale = [&] {
+      return check_scale_out(rows_of(several.args(0).out), at(*factors_, 0));
+    };
+    detail::pipeline_draft::of(builder).add("in front", false, scale);
+    builder.ssu("layer", several.args(0));
+    detail::pipeline_draft::of(builder).add("behind", false, scale);
+    lane lane = builder.build().make_lane(stream.get());
+    several.write(before);
+    run(lane, call, 5, stream.get());
+    stream.wait();
+    EXPECT_EQ(lane.stats().buckets.size(), 2u);
+    return several.read();
+  };
+  const auto expected = run_with(false, lane_call::run_eager);
+  EXPECT_TRUE(expected != before);
+  EXPECT_TRUE(run_with(false, lane_call::replay) == expected);
+  EXPECT_TRUE(run_with(true, lane_call::replay) == expected);
+}
+
+TEST_P(planned_operation, has_all_rows_of_the_largest_bucket_or_is_named) {
+  pipeline_builder short_of_rows = builder(1);
+  const tensor_view out = rows_of(layers_->args(1).out).with_extent(0, batch - 1);
+  detail::pipeline_draft::of(short_of_rows).add("short", false, [&] {
+    return check_scale_out(out, at(*factors_, 0));
+  });
+  try {
+    (void)short_of_rows.build();
+    FAIL() << "no error";
+  } catch (const invalid_argument& error) {
+    EXPECT_EQ(error.argument(), "short.out");
+  }
+}
+
+TEST_P(planned_operation, has_plans_that_compare) {
+  const auto step = check_scale_out(rows_of(layers_->args(0).out), at(*factors_, 0));
+  EXPECT_TRUE(step->plan(2)->equals(*step->plan(2)));
+  EXPECT_FALSE(step->plan(2)->equals(*step->plan(3)));
+  EXPECT_FALSE(step->plan(2)->equals(*step->plan(2, {"scale", "halves"})));
+  EXPECT_EQ(step->plan(2)->bytes(3), 3 * nheads * dim * 8 + 4);
+}
+
 TEST_P(planned_operation, refuses_what_it_cannot_scale) {
   pipeline_builder refusing = builder(1);
   const auto refused = [&](const tensor_view& out, const tensor_view& factor) -> std::string {
@@ -201,6 +259,40 @@ class planned_kernels : public planned_operation {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
     if (!can_overlap()) GTEST_SKIP() << "no programmatic dependent launch here";
   }
+
+  /** `target`, of which a float is written slowly in front of every step. */
+  void expect_same_while_written(void* target, const placed_stream& stream) const {
+    constexpr std::array values{0.25f, 0.75f};
+    placed_memory sources{where(), sizeof values};
+    sources.write(0, std::as_bytes(std::span{values}));
+    for (const int launches : {1, 2}) {
+      std::vector<std::vector<arena>> results;
+      for (const bool overlap : {false, true}) {
+        pipeline_builder builder{{}, bucket_policy{{batch}}, GetParam()};
+        builder.programmatic_dependent_launch(overlap);
+        for (const std::size_t i : {0u, 1u}) {
+          builder.step("slow" + std::to_string(i),
+                       [=, &sources](const step_context&, stream_handle on) {
+                         enqueue_slow_copy(target, sources.data() + i * sizeof(float),
+                                           sizeof(float), 60, {.triggers = true}, on);
+                       },
+                       {.writes = {{{target, sizeof(float)}}}, .triggers_early = true});
+          builder.ssu("first" + std::to_string(i), layers_->args(0), {.shares_state = true});
+          detail::pipeline_draft::of(builder).add("scale" + std::to_string(i), false, [&] {
+            return check_scale_out(rows_of(layers_->args(0).out), at(*factors_, 0), launches);
+          });
+          builder.ssu("second" + std::to_string(i), layers_->args(1), {.shares_state = true});
+        }
+        layers_->write(before_);
+        lane lane = builder.build().make_lane(stream.get());
+        for (int replay = 0; replay < 10; ++replay)
+          lane.replay(batch, stream.get());
+        stream.wait();
+        results.push_back(layers_->read());
+      }
+      EXPECT_TRUE(results[0] == results[1]) << launches;
+    }
+  }
 };
 
 TEST_P(planned_kernels, have_programmatic_edges_to_both_sides) {
@@ -213,39 +305,14 @@ TEST_P(planned_kernels, have_programmatic_edges_to_both_sides) {
                                       "scale programmatic scale", "scale programmatic second"}));
 }
 
-/** The launches behind may start while a step of the user's still writes what they read. */
+/** The launches behind may start while a step of the user's still writes what they read: each of
+ *  them something of its own, and something else in every replay. */
 TEST_P(planned_kernels, wait_for_what_they_read) {
   const placed_stream stream{where()};
-  const tensor_view x = layers_->args(0).x;
-  const byte_range written{x.data(), 256};
-  const placed_memory source{where(), 256};
-  for (const int launches : {1, 2}) {
-    std::vector<std::vector<arena>> results;
-    for (const bool overlap : {false, true}) {
-      pipeline_builder builder{{}, bucket_policy{{batch}}, GetParam()};
-      builder.programmatic_dependent_launch(overlap);
-      builder.step("slow",
-                   [&](const step_context&, stream_handle on) {
-                     enqueue_slow_copy(x.data(), source.data(), 256, 100, {.triggers = true}, on);
-                   },
-                   {.writes = {{written}}, .triggers_early = true});
-      builder.ssu("first", layers_->args(0));
-      detail::pipeline_draft::of(builder).add("scale", false, [&] {
-        return check_scale_out(rows_of(layers_->args(0).out), at(*factors_, 0), launches);
-      });
-      builder.ssu("second", layers_->args(1));
-      layers_->write(before_);
-      enqueue_copy(where(), source.data(), layers_->args(1).B.data(), 256, stream.get());
-      lane lane = builder.build().make_lane(stream.get());
-      for (int replay = 0; replay < 20; ++replay)
-        lane.replay(batch, stream.get());
-      stream.wait();
-      results.push_back(layers_->read());
-    }
-    EXPECT_TRUE(results[0] == results[1]);
-  }
+  for (void* const read :
+       std::vector<void*>{layers_->args(0).x.data(), factors_->data(), layers_->args(1).dt.data()})
+    expect_same_while_written(read, stream);
 }
-
 INSTANTIATE_TEST_SUITE_P(, planned_kernels, testing::Values(target::cuda), target_name);
 
 #endif

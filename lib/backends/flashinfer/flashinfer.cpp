@@ -21,6 +21,11 @@ const flashinfer_specialization* find_specialization(const flashinfer_shape& sha
   return found == all.end() ? nullptr : &*found;
 }
 
+std::string not_compiled(const flashinfer_shape& shape) {
+  return "this shape was not compiled; add the line '" + to_string(shape) +
+         "' to the list that SSUGRAPH_FLASHINFER_SHAPES names, and build again";
+}
+
 flashinfer_device ask(device where) {
   flashinfer_device answer;
   check_cuda(cudaDeviceGetAttribute(&answer.multiprocessors, cudaDevAttrMultiProcessorCount,
@@ -142,10 +147,9 @@ class device_seed {
 /** One call of FlashInfer's launcher, and what its kernels need beside it. */
 class flashinfer_ssu final : public planned_ssu {
  public:
-  flashinfer_ssu(ssu_plan plan, flashinfer_algorithm algorithm)
-      : planned_ssu{std::move(plan)},
-        algorithm_{algorithm},
-        kernels_{*find_specialization(shape_of(this->plan().problem))} {}
+  flashinfer_ssu(const ssu_plan& plan, flashinfer_algorithm algorithm,
+                 const flashinfer_specialization& kernels)
+      : planned_ssu{plan, plan.problem}, algorithm_{algorithm}, kernels_{kernels} {}
 
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
@@ -184,23 +188,23 @@ backend_features flashinfer_backend::features() const {
   return has;
 }
 
-support flashinfer_backend::supports(const ssu_problem& problem) const {
+support flashinfer_backend::serves(const ssu_problem& problem) const {
   if (std::string reason = why_not(problem); !reason.empty()) return {std::move(reason)};
   const flashinfer_shape shape = shape_of(problem);
-  if (find_specialization(shape) == nullptr) {
-    return {"this shape was not compiled; add the line '" + to_string(shape) +
-            "' to the list that SSUGRAPH_FLASHINFER_SHAPES names, and build again"};
-  }
+  if (find_specialization(shape) == nullptr) return {not_compiled(shape)};
   return {why_no_image(problem.device)};
 }
 
 std::shared_ptr<planned_ssu> flashinfer_backend::resolve(const ssu_problem& problem,
                                                          std::int64_t sequences,
                                                          const std::string& algorithm) const {
+  const flashinfer_shape shape = shape_of(problem);
+  const flashinfer_specialization* kernels = find_specialization(shape);
+  if (kernels == nullptr) throw unsupported{{{flashinfer_name, not_compiled(shape)}}};
   const flashinfer_device device = ask(problem.device);
   const flashinfer_choice choice = choose_algorithm(problem, sequences, algorithm, device);
   return std::make_shared<flashinfer_ssu>(flashinfer_plan(problem, sequences, choice, device),
-                                          choice.algorithm);
+                                          choice.algorithm, *kernels);
 }
 
 std::vector<ssu_plan> flashinfer_backend::candidates(const ssu_problem& problem,

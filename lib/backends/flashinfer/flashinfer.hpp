@@ -17,7 +17,7 @@ class flashinfer_backend final : public library_backend {
  public:
   [[nodiscard]] std::string name() const override;
   [[nodiscard]] backend_features features() const override;
-  [[nodiscard]] support supports(const ssu_problem& problem) const override;
+  [[nodiscard]] support serves(const ssu_problem& problem) const override;
   /** Algorithms: `simple`, `vertical`, `horizontal`; `auto` is FlashInfer's own choice by name.
    *  Allocates 8 bytes in stream order where it rounds by a drawn seed. */
   [[nodiscard]] std::shared_ptr<planned_ssu> resolve(const ssu_problem& problem,

@@ -280,7 +280,11 @@ std::string native_backend::name() const {
   return "native";
 }
 
-support native_backend::supports(const ssu_problem& problem) const {
+backend_features native_backend::features() const {
+  return features_of_0_1();
+}
+
+support native_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
   if (problem.nheads > max_blocks / problem.dim) {
     return {"more than 2^31 - 1 rows of dim in all heads"};

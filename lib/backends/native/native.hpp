@@ -12,7 +12,8 @@ namespace ssugraph::detail {
 class native_backend final : public library_backend {
  public:
   [[nodiscard]] std::string name() const override;
-  [[nodiscard]] support supports(const ssu_problem& problem) const override;
+  [[nodiscard]] backend_features features() const override;
+  [[nodiscard]] support serves(const ssu_problem& problem) const override;
   /** Algorithms: `scalar`, and for 16-byte accesses along dstate `vector`, which takes the policy's
    *  tile, or that tile by name: rows a thread x threads that hold rows. `auto` is `vector` where
    *  the layout allows it. All tiles give the same bits. */

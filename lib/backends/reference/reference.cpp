@@ -207,7 +207,7 @@ class head_update {
 /** Runs before it returns. */
 class reference_ssu final : public planned_ssu {
  public:
-  explicit reference_ssu(ssu_plan plan) : planned_ssu{std::move(plan)} {}
+  explicit reference_ssu(const ssu_plan& plan) : planned_ssu{plan, plan.problem} {}
 
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
@@ -247,7 +247,11 @@ std::string reference_backend::name() const {
   return "reference";
 }
 
-support reference_backend::supports(const ssu_problem& problem) const {
+backend_features reference_backend::features() const {
+  return features_of_0_1();
+}
+
+support reference_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {};
   return {"it runs on the CPU and the tensors live on CUDA device " +
           std::to_string(problem.device.ordinal)};
@@ -264,7 +268,7 @@ std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& probl
   plan.algorithm = "serial";
   plan.sequences = sequences;
   plan.problem = problem;
-  return std::make_shared<reference_ssu>(std::move(plan));
+  return std::make_shared<reference_ssu>(plan);
 }
 
 }  // namespace ssugraph::detail

@@ -11,7 +11,8 @@ namespace ssugraph::detail {
 class reference_backend final : public library_backend {
  public:
   [[nodiscard]] std::string name() const override;
-  [[nodiscard]] support supports(const ssu_problem& problem) const override;
+  [[nodiscard]] backend_features features() const override;
+  [[nodiscard]] support serves(const ssu_problem& problem) const override;
   [[nodiscard]] std::shared_ptr<planned_ssu> resolve(const ssu_problem& problem,
                                                      std::int64_t sequences,
                                                      const std::string& algorithm) const override;

@@ -242,7 +242,11 @@ std::string triton_backend::name() const {
   return "triton";
 }
 
-support triton_backend::supports(const ssu_problem& problem) const {
+backend_features triton_backend::features() const {
+  return features_of_0_1();
+}
+
+support triton_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
   if (problem.nheads > max_grid_yz) return {"more than 65535 heads"};
   try {
@@ -261,7 +265,7 @@ support triton_backend::supports(const ssu_problem& problem) const {
 std::shared_ptr<planned_ssu> triton_backend::resolve(const ssu_problem& problem,
                                                      std::int64_t sequences,
                                                      const std::string& algorithm) const {
-  if (const support answer = supports(problem); !answer) {
+  if (const support answer = serves(problem); !answer) {
     throw unsupported{{{name(), answer.why_not}}};
   }
   if (sequences > max_grid_x) throw unsupported{{{name(), "more than 2^31 - 1 sequences"}}};

@@ -12,7 +12,8 @@ namespace ssugraph::detail {
 class triton_backend final : public library_backend {
  public:
   [[nodiscard]] std::string name() const override;
-  [[nodiscard]] support supports(const ssu_problem& problem) const override;
+  [[nodiscard]] backend_features features() const override;
+  [[nodiscard]] support serves(const ssu_problem& problem) const override;
   /** Algorithms: tiles that the manifest names, ROWSxWARPS; `auto` is the tile table's choice. The
    *  image is loaded on first use and kept. */
   [[nodiscard]] std::shared_ptr<planned_ssu> resolve(const ssu_problem& problem,

@@ -5,8 +5,6 @@
 #include <ssugraph/error.hpp>
 
 #include <array>
-#include <cstddef>
-#include <utility>
 
 namespace ssugraph::test {
 namespace {
@@ -54,9 +52,6 @@ class checked_scale final : public checked_step {
 
   std::string problem() const override {
     return "scale_out of " + std::to_string(channels()) + " channels";
-  }
-  std::int64_t bytes(std::int64_t sequences) const override {
-    return sequences * channels() * 2 * size_of(dtype::float32) + size_of(dtype::float32);
   }
   std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
     return check_scale_out(tensors[scaled_out], tensors[scale_factor], launches_);

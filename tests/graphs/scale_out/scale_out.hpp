@@ -53,6 +53,12 @@ class planned_scale : public detail::planned_step {
   }
   [[nodiscard]] std::string text() const override;
   [[nodiscard]] detail::plan_fields fields() const override;
+  [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const override {
+    return sequences * channels_ * 2 * size_of(dtype::float32) + size_of(dtype::float32);
+  }
+  [[nodiscard]] bool equals(const planned_step& other) const override {
+    return other.text() == text();
+  }
   [[nodiscard]] const std::vector<candidate_timing>& timings() const override { return timings_; }
   void set_timings(std::vector<candidate_timing> timings) override {
     timings_ = std::move(timings);

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -151,6 +150,61 @@ TEST_F(declared_features, of_0_1_are_the_default_and_hold_nothing_new) {
   }
 }
 
+/** A backend whose plans say no more than they must. */
+class terse_backend : public eager_backend {
+ public:
+  explicit terse_backend(std::string name) : eager_backend{std::move(name)} {}
+
+  static inline ssu_args seen;
+  std::string named;  ///< in its plans
+
+  ssu_plan plan(const ssu_problem&, std::int64_t sequences, const std::string&) const override {
+    ssu_plan plan;
+    plan.backend = named;
+    plan.sequences = sequences;
+    return plan;
+  }
+  void enqueue(const ssu_plan&, const ssu_args& args, std::int64_t, stream_handle) const override {
+    seen = args;
+  }
+};
+
+TEST(a_users_plan, may_leave_out_what_the_library_knows) {
+  const auto terse = std::make_shared<terse_backend>("terse");
+  register_mamba_ssu_backend(terse);
+  case_spec spec;
+  spec.dt_softplus = true;
+  spec.null_block_id = 2;
+  random_engine engine{base_seed()};
+  ssu_case test = make_case(spec, engine);
+  for (const char* named : {"terse", "", "nobody's name"}) {
+    terse->named = named;
+    ssu_dispatch({.backend = "terse"}).selective_state_update(args_of(test), nullptr);
+    EXPECT_EQ(terse_backend::seen.out, args_of(test).out) << named;
+    EXPECT_TRUE(terse_backend::seen.dt_softplus);
+    EXPECT_EQ(terse_backend::seen.null_block_id, 2);
+    terse_backend::seen = {};
+  }
+}
+
+TEST(a_plan_of_automatic, is_that_of_the_backend_that_it_took) {
+  random_engine engine{base_seed()};
+  ssu_case test = make_case({}, engine);
+  const ssu_plan chosen = ssu_dispatch{{.backend = "automatic"}}.plan(args_of(test));
+  EXPECT_EQ(chosen, ssu_dispatch{{.backend = chosen.backend}}.plan(args_of(test)));
+}
+
+TEST(a_library_backend, refuses_what_it_lacks_whoever_asks) {
+  random_engine engine{base_seed()};
+  ssu_case test = make_case({}, engine);
+  const ssu_dispatch dispatch{{.backend = "reference"}};
+  ssu_problem problem = dispatch.plan(args_of(test)).problem;
+  EXPECT_TRUE(dispatch.backend().supports(problem));
+  problem.state_dtype = dtype::int16;
+  EXPECT_EQ(dispatch.backend().supports(problem).why_not, "it lacks int16 for state");
+  EXPECT_THROW((void)dispatch.backend().plan(problem, 1, "auto"), unsupported);
+}
+
 /** `like`, which holds `type` now: more bytes than it needs are there. */
 tensor_view with_dtype(const tensor_view& like, dtype type) {
   return {like.data(), type, like.extents(), like.strides()};
@@ -196,9 +250,10 @@ TEST(new_dtypes_of_other_tensors, are_no_valid_arguments) {
         EXPECT_EQ(error.argument(), name) << error.what();
       }
     }
-    const tensor_view slots = args_of(test).state_batch_indices;
-    const std::array states{with_dtype(args_of(test).state, type)};
-    EXPECT_THROW(reset_slots(states, slots.rank() == 1 ? slots : tensor_view{}, nullptr),
+    std::int32_t slot = 1;
+    const tensor_view slots{&slot, dtype::int32, {1}};
+    EXPECT_NO_THROW(reset_slots(std::array{args_of(test).state}, slots, nullptr));
+    EXPECT_THROW(reset_slots(std::array{with_dtype(args_of(test).state, type)}, slots, nullptr),
                  invalid_argument);
     EXPECT_THROW(reset_slots(std::array{args_of(test).state}, with_dtype(slots, type), nullptr),
                  invalid_argument);

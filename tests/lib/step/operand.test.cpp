@@ -116,23 +116,18 @@ TEST_F(cut_operands, are_launched_on_dense_aligned_copies) {
   EXPECT_TRUE(launched[6]) << "the seed is the lane's";
 }
 
-TEST_F(cut_operands, have_a_null_block_that_their_copies_can_hold) {
+TEST_F(cut_operands, have_a_null_block_that_all_copies_can_hold) {
   constexpr std::int64_t wide = std::int64_t{1} << 32;
-  step_traits step{.operation = "any",
-                   .operands = table,
-                   .tensors = tensors_,
-                   .sequences = {},
-                   .device = device::host()};
-  step.sequences.null_block_id = wide;
-  EXPECT_EQ(launched_null_block_id(step), wide);
-  step.tensors[3] = {at_, dtype::int32, {4, 3}};
-  EXPECT_EQ(launched_null_block_id(step), -1);
-  step.tensors[4] = {at_, dtype::int64, {4, 3}};
-  EXPECT_EQ(launched_null_block_id(step), wide) << "a destination can hold it";
-  EXPECT_EQ(padding_of(step.tensors[3], wide), -1);
-  step.tensors[3] = step.tensors[4] = {};
-  step.sequences.null_block_id = 0;
-  EXPECT_EQ(launched_null_block_id(step), -1) << "without indices every slot is somebody's";
+  const auto launched = [&](std::int64_t null_block_id) {
+    return launched_null_block_id(table, tensors_, null_block_id);
+  };
+  EXPECT_EQ(launched(wide), wide);
+  EXPECT_EQ(launched(-5), -5);
+  tensors_[4] = {at_, dtype::int32, {4, 3}};
+  EXPECT_EQ(launched(wide), -1) << "a destination cannot hold it";
+  EXPECT_EQ(launched(7), 7);
+  tensors_[3] = tensors_[4] = {};
+  EXPECT_EQ(launched(0), -1) << "without indices every slot is somebody's";
 }
 
 }  // namespace
