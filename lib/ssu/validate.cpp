@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -213,7 +212,7 @@ device check_memory(const ssu_args& args) {
 
 /** What is written: no two elements in one place, no byte shared. */
 void check_written(const ssu_args& args) {
-  for (const ssu_operand& each : std::views::reverse(ssu_operands)) {
+  for (const ssu_operand& each : ssu_operands) {
     const tensor_view& written = args.*each.member;
     if (!each.what.is_written() || !written) continue;
     const std::string name{each.what.name};
@@ -223,7 +222,9 @@ void check_written(const ssu_args& args) {
     }
     for (const ssu_operand& other : ssu_operands) {
       const tensor_view& tensor = args.*other.member;
-      if (!tensor || other.member == each.member || !may_overlap(written, tensor)) continue;
+      // Of two that are written, the later one is named.
+      const bool named_later = other.what.is_written() && &other >= &each;
+      if (!tensor || named_later || !may_overlap(written, tensor)) continue;
       throw invalid_argument{name, "no byte shared with " + std::string{other.what.name},
                              "overlapping tensors"};
     }

@@ -237,6 +237,7 @@ class native_ssu final : public ssu_kernel {
 
 kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& context) const {
   const ssu_problem& problem = plan().problem;
+  const sequence_rule rule = rule_of(problem, args);
   const ssu_params params{
       .state = lowered<4>(args.state),
       .x = lowered<3>(args.x),
@@ -248,9 +249,16 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .C = lowered<3>(args.C),
       .D = lowered_or<2>(args.D, args.A),
       .dt_bias = lowered_or<2>(args.dt_bias, args.A),
-      .rule = rule_of(problem, args),
+      .indices = rule.indices,
+      .dst_indices = rule.dst_indices,
+      .accepted = rule.accepted,
+      .cu_seqlens = rule.cu_seqlens,
       .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
       .drawn_seed = context.drawn_seed,
+      .slots = rule.slots,
+      .rows = rule.rows,
+      .max_seqlen = rule.max_seqlen,
+      .null_block_id = rule.null_block_id,
       .dim = static_cast<std::uint32_t>(problem.dim),
       .dstate = static_cast<std::uint32_t>(problem.dstate),
       .heads_per_group = divisor(problem.nheads / problem.ngroups),

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   const tile<V> mine{p, place.head, place.tile};
   std::int64_t seed = p.drawn_seed;
   if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
-  const std::int64_t source = source_slot(p.rule, place.sequence);
+  const std::int64_t source = source_slot(p, place.sequence);
   if (source < 0) return mine.leave_null(place.sequence);
 
   // --- All loads, before the first is used
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   const head_parameters<V> layer = mine.read_parameters();
   typename V::octet raw[V::rows];
   mine.read_state(source, raw);
-  const std::int64_t slot = destination_slot(p.rule, place.sequence, source, 0, 1);
+  const std::int64_t slot = destination_slot(p, place.sequence, source, 0, 1);
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
   rounded.draw(0);
 

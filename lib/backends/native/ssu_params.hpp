@@ -48,9 +48,10 @@ struct ssu_params {
   strided<3> x, dt, z, out;
   strided<3> A, B, C;
   strided<2> D, dt_bias;  ///< D, dt_bias and z, unbound: anything that can be read
-  sequence_rule rule;
-  const std::int64_t* rand_seed;  ///< null: drawn_seed
+  index_tensor indices, dst_indices, accepted, cu_seqlens;  ///< as in sequence_rule
+  const std::int64_t* rand_seed;                            ///< null: drawn_seed
   std::int64_t drawn_seed;
+  std::int64_t slots, rows, max_seqlen, null_block_id;  ///< as in sequence_rule
   std::uint32_t dim;
   std::uint32_t dstate;
   fast_divisor heads_per_group;

@@ -27,8 +27,8 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
   const tile<V> mine{p, place.head, place.tile};
   std::int64_t seed = p.drawn_seed;
   if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
-  const std::int64_t source = source_slot(p.rule, place.sequence);
-  const row_range tokens = rows_of(p.rule, place.sequence);
+  const std::int64_t source = source_slot(p, place.sequence);
+  const row_range tokens = rows_of(p, place.sequence);
   const token_pointers first = mine.pointers_to(tokens.begin);
   if (source < 0 || tokens.length == 0) {
     wait_for_predecessor();

@@ -178,7 +178,7 @@ struct token_stager {
   __device__ std::int64_t read_slot() const {
     const int t = static_cast<int>(threadIdx.x);
     if (t >= staged) return -1;
-    return destination_slot(mine.p.rule, sequence, source, begin + t, tokens.length);
+    return destination_slot(mine.p, sequence, source, begin + t, tokens.length);
   }
   __device__ void keep_slot(std::int64_t slot) const {
     if (static_cast<int>(threadIdx.x) < staged) stage.slot[threadIdx.x] = slot;
