@@ -28,8 +28,10 @@ json described(const mamba_config& config) {
 
 json described(const planned_step& planned) {
   json one = json::object();
-  for (const auto& [name, value] : planned.fields())
-    std::visit([&](const auto& given) { one[std::string{name}] = given; }, value);
+  for (const auto& [name, value] : planned.fields()) {
+    json& field = one[std::string{name}];
+    std::visit([&field](const auto& given) { field = given; }, value);
+  }
   return one;
 }
 
