@@ -26,7 +26,7 @@ bool leave_alone(const launch_front& front, const tensor_view& tensor) {
 bool leave_alone(const launch_front& front, const bound_tensors& tensors,
                  const operand_set& operands) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (operands[i] && !leave_alone(front, tensors[i])) return false;
+    if (operands[i] && tensors[i] && !leave_alone(front, tensors[i])) return false;
   }
   return true;
 }

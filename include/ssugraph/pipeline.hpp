@@ -138,8 +138,9 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * every step to `reference`, whatever `config.backend` says.
    */
   pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
-  // Copied where others are moved, as a pipeline.
+  /** A builder of its own that goes on from the same steps; a move is a copy. */
   pipeline_builder(const pipeline_builder& other);
+  /** As the copy; on failure this one is as it was. */
   pipeline_builder& operator=(const pipeline_builder& other);
   ~pipeline_builder();
 
