@@ -11,7 +11,7 @@
 
 namespace ssugraph::detail {
 
-/** The plans of a step, one a bucket. */
+/** The plans of a step, one per bucket. */
 using bucket_plans = std::vector<std::shared_ptr<planned_step>>;
 
 /**

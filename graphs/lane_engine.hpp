@@ -17,7 +17,7 @@ namespace ssugraph::detail {
 
 /** What became of a rebind once nothing could be taken back any more. */
 struct rebound {
-  std::vector<rebind_outcome> outcomes;  ///< one a bucket
+  std::vector<rebind_outcome> outcomes;  ///< one per bucket
   std::exception_ptr failure;            ///< of the first bucket that was lost to it
 };
 

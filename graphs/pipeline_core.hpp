@@ -24,7 +24,7 @@ using planned_pointer = std::shared_ptr<const planned_step>;
 struct library_step {
   checked_pointer checked;
   bool shares_state = false;             ///< with an earlier step
-  std::vector<planned_pointer> plans{};  ///< one a bucket, once the pipeline is built
+  std::vector<planned_pointer> plans{};  ///< one per bucket, once the pipeline is built
   std::int64_t seed = -1;                ///< which of the replay's seeds; -1: none
 };
 
@@ -79,7 +79,7 @@ struct pipeline_core {
 
   mamba_config config;
   bucket_policy buckets;
-  std::vector<bucket_ranges> ranges;  ///< one a bucket
+  std::vector<bucket_ranges> ranges;  ///< one per bucket
   target where = target::cuda;
   ssugraph::device device;
   bool programmatic_dependent_launch = true;
