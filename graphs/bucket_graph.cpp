@@ -153,6 +153,7 @@ class graph_recorder::attempt {
   }
 
   recorded_step add(cuda_graph& graph, const custom_step& step) {
+    const kept_last_error kept{step.last_error};
     recorded_step recorded = add(graph, {custom_launch{&step, layout_.context(step_, bucket_)}});
     front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
                                                  : launch_front{};

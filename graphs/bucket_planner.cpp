@@ -36,6 +36,21 @@ bucket_plans bucket_planner::fixed(const checked_step& step) const {
   return plans;
 }
 
+std::string plan_steps(pipeline_core& core) {
+  const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
+    return a.library() != nullptr && b.library() != nullptr;
+  };
+  const bool back_to_back = std::ranges::adjacent_find(core.steps, both_ours) != core.steps.end();
+  bucket_planner planner{core.buckets, back_to_back, core.tuning};
+  for (pipeline_step& step : core.steps) {
+    auto* const ours = std::get_if<library_step>(&step.what);
+    if (ours == nullptr) continue;
+    const bucket_plans plans = planner.plans(*ours->checked);
+    ours->plans.assign(plans.begin(), plans.end());
+  }
+  return planner.summary();
+}
+
 std::string bucket_planner::summary() const {
   if (measurements_ == 0) return {};
   char text[64];
@@ -52,7 +67,8 @@ namespace {
  *  what the candidates tell. */
 std::string tuning_key(const checked_step& step, bool back_to_back,
                        const std::vector<plan_choice>& candidates) {
-  std::string key = step.problem() + (back_to_back ? " back to back |" : " |");
+  std::string key = step.problem() + " on " + std::to_string(step.traits().multiprocessors) +
+                    " multiprocessors" + (back_to_back ? " back to back |" : " |");
   for (const plan_choice& candidate : candidates)
     key += " " + candidate.label();
   return key;

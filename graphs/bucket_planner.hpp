@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graphs/choice.hpp"
+#include "graphs/pipeline_core.hpp"
 #include "lib/step/planned_step.hpp"
 
 #include <ssugraph/pipeline.hpp>
@@ -36,5 +37,9 @@ class bucket_planner {
   std::size_t measurements_ = 0;
   double milliseconds_ = 0.0;
 };
+
+/** Plans every library step of `core` for every bucket. What was measured, for the log. Throws
+ *  unsupported and cuda_error. */
+std::string plan_steps(pipeline_core& core);
 
 }  // namespace ssugraph::detail

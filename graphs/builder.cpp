@@ -13,8 +13,10 @@
 #include <tuple>
 #include <utility>
 #if SSUGRAPH_CUDA
+#include "graphs/parked.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #endif
 
@@ -97,8 +99,11 @@ void link_neighbours(pipeline_core& core) {
 }
 
 #if SSUGRAPH_CUDA
-void load_own_kernels(const pipeline_core& core) {
+/** Lets go of pipelines that are over, and loads the kernels beside those of steps. */
+void prepare_device(const pipeline_core& core) {
   const device_guard guard{core.device.ordinal};
+  const relaxed_capture relaxed;
+  release_parked();
   load_prologue();
   if (core.checked) load_promises();
 }
@@ -177,26 +182,21 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   core->where = where;
   core->device = traits.device;
   core->programmatic_dependent_launch = programmatic_dependent_launch;
+  core->tuning = tuning;
   core->recording = recording;
   core->checked = recording.checked.value_or(SSUGRAPH_CHECKED);
   core->max_seqlen = traits.sequences.max_seqlen;
   core->rows_per_sequence = rows_a_sequence(traits.sequences);
 #if SSUGRAPH_CUDA
-  if (where == target::cuda) load_own_kernels(*core);
+  if (where == target::cuda) prepare_device(*core);
 #endif
-  const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
-    return is_library(a) && is_library(b);
-  };
-  const bool back_to_back = std::ranges::adjacent_find(steps, both_ours) != steps.end();
   for (const pipeline_step& step : steps) {
     if (is_library(step)) check_rows(step, buckets.max_batch(), core->rows_per_sequence);
   }
-  bucket_planner planner{buckets, back_to_back, tuning};
   core->steps = steps;
+  const std::string measured = plan_steps(*core);
   for (pipeline_step& step : core->steps) {
     if (auto* ours = std::get_if<library_step>(&step.what)) {
-      const bucket_plans plans = planner.plans(*ours->checked);
-      ours->plans.assign(plans.begin(), plans.end());
       if (ours->checked->traits().draws_seed) ours->seed = core->seed_count++;
     } else {
       auto& custom = std::get<custom_step>(step.what);
@@ -207,8 +207,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   }
   link_neighbours(*core);
   log_line("pipeline of " + std::to_string(steps.size()) + " steps, " +
-           std::to_string(buckets.buckets().size()) + " buckets on " + describe(config) +
-           planner.summary());
+           std::to_string(buckets.buckets().size()) + " buckets on " + describe(config) + measured);
   return core;
 }
 
@@ -237,8 +236,10 @@ pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args,
 }
 
 pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,
-                                         step_options options) {
-  draft_->add(std::move(name), detail::custom_step{std::move(enqueue), std::move(options)});
+                                         step_options options,
+                                         detail::callers_last_error last_error) {
+  draft_->add(std::move(name),
+              detail::custom_step{std::move(enqueue), std::move(options), last_error});
   return *this;
 }
 

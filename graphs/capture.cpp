@@ -75,7 +75,11 @@ captured_nodes capture_into(cuda_graph& graph, std::span<const cudaGraphNode_t> 
   check_cuda(cudaStreamBeginCaptureToGraph(stream, graph.get(), predecessors.data(), nullptr,
                                            predecessors.size(), cudaStreamCaptureModeThreadLocal),
              "cudaStreamBeginCaptureToGraph");
-  const std::exception_ptr thrown = thrown_by([&] { enqueue(stream); });
+  const std::exception_ptr thrown = thrown_by([&] {
+    // What the callable may not do here must spoil this capture, whatever mode the thread is in.
+    const capture_mode local{cudaStreamCaptureModeThreadLocal};
+    enqueue(stream);
+  });
   capture_state state;
   const std::exception_ptr unread = thrown_by([&] { state = state_of(stream); });
   if (!unread && state.status == cudaStreamCaptureStatusNone) {

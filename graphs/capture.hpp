@@ -2,6 +2,8 @@
 
 #include "lib/core/cuda_handle.hpp"
 
+#include <ssugraph/step.hpp>
+
 #include <cuda_runtime_api.h>
 
 #include <exception>
@@ -34,6 +36,26 @@ struct spoiled_capture {
 
 /** How often a spoiled capture of one step is tried again. */
 inline constexpr int max_capture_retries = 3;
+
+/** Where a scope in which a callable ran is left by an exception, leaves the last error of the
+ *  callable's CUDA runtime as it was. */
+class kept_last_error {
+ public:
+  explicit kept_last_error(const callers_last_error& last_error)
+      : last_error_{last_error},
+        was_none_{last_error.peek != nullptr && last_error.get != nullptr &&
+                  last_error.peek() == cudaSuccess} {}
+  kept_last_error(const kept_last_error&) = delete;
+  kept_last_error& operator=(const kept_last_error&) = delete;
+  ~kept_last_error() {
+    if (was_none_ && std::uncaught_exceptions() > exceptions_) last_error_.get();
+  }
+
+ private:
+  callers_last_error last_error_;
+  bool was_none_;
+  int exceptions_ = std::uncaught_exceptions();
+};
 
 /** A callable that ended the capture of the stream that it was given. */
 struct ended_capture {};

@@ -4,8 +4,10 @@
 #include "graphs/graph_reader.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/lane_memory.hpp"
+#include "graphs/parked.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/device.hpp"
 
@@ -59,28 +61,35 @@ void check_live(const std::int32_t* live) {
                          live == nullptr ? "null" : "pageable host memory"};
 }
 
-/** Throws invalid_argument unless `stream` belongs to `home`; the null stream belongs to any. */
-void check_device(device home, stream_handle stream) {
-  if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) return;
-  device where;
-  check_cuda(cudaStreamGetDevice(stream, &where.ordinal), "cudaStreamGetDevice");
-  if (where == home) return;
-  throw invalid_argument{"stream", "one of CUDA device " + std::to_string(home.ordinal),
-                         "one of CUDA device " + std::to_string(where.ordinal)};
-}
+/** What all but a replay is done in: the lane's context, without harm to captures going on. */
+struct lane_scope {
+  explicit lane_scope(context_handle context) : guard{context} {}
 
-/** Every call makes the lane's device current first: a default stream is that of the current one.
- */
+  context_guard guard;
+  relaxed_capture relaxed;
+};
+
+/** How the work in flight on a lane's stream ends. */
+enum class ending : std::uint8_t {
+  followed,  ///< the internal stream and the event come behind it
+  captured,  ///< not to be told: the stream is being captured
+  failed,    ///< CUDA runs nothing any more
+};
+
+/** Every call makes the context of the lane's stream current first: graph nodes run in that, and a
+ *  default stream is that of the current one. */
 class cuda_lane final : public lane_engine {
  public:
-  cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps)
+  cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps,
+            context_handle context)
       : lane_engine{std::move(core), stream, std::move(steps)},
+        context_{context},
         internal_{make_stream()},
-        flown_{make_event()},
         arena_{layout_.bytes(), internal_.get()},
         recorder_{std::make_unique<graph_recorder>(*core_)},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
+    ticket_.push_back({core_, make_event()});
     name_stream(internal_.get(), "ssugraph lane");
     if (core_->checked) layout_.report_to(report_.emplace().word());
     layout_.place(arena_.data());
@@ -98,21 +107,23 @@ class cuda_lane final : public lane_engine {
   ~cuda_lane() override {
     // The internal stream frees the memory, behind whatever the lane's stream still runs. A stream
     // that is being captured cannot be followed: then leaking beats freeing under a replay.
-    const relaxed_capture relaxed;
-    const bool follows = follow_stream();
-    if (!follows) arena_.leak();
-    if (report_ && !(follows && has_flown())) report_->leak();
+    std::optional<lane_scope> scope;
+    const ending end = follow_stream(scope);
+    if (end != ending::followed) arena_.leak();
+    if (report_ && !(end == ending::followed && has_flown())) report_->leak();
     report_.reset();
     buckets_.clear();
     recorder_.reset();
     arena_.free();
-    flown_.reset();
     internal_.reset();
+    if (end == ending::captured) ticket_.front().over.reset();
+    park(std::move(ticket_));
+    release_parked();
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const context_guard guard{context_};
+    check_not_capturing(stream_);
     throw_reported();
     bucket_entry& entry = ready(bucket_index);
     if (entry.live != batch) {
@@ -124,8 +135,8 @@ class cuda_lane final : public lane_engine {
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const context_guard guard{context_};
+    check_not_capturing(stream_);
     throw_reported();
     const bucket_graph& recorded = ready(bucket_index).recorded;
     lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
@@ -142,21 +153,21 @@ class cuda_lane final : public lane_engine {
 
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                        stream_handle stream) override {
-    const device_guard guard{core_->device.ordinal};
+    const context_guard guard{context_of(stream, core_->device)};
     check_live(live);
     throw_reported();
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
   void record_step(std::size_t step, stream_handle stream) override {
-    const device_guard guard{core_->device.ordinal};
+    const context_guard guard{context_of(stream, core_->device)};
     capture_.record_step(layout_, step, stream);
   }
 
   graph_node_handle add_child_graph(graph_handle graph,
                                     std::span<const graph_node_handle> predecessors,
                                     std::size_t bucket_index, const std::int32_t* live) override {
-    const device_guard guard{core_->device.ordinal};
+    const lane_scope scope{context_};
     check_live(live);
     throw_reported();
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
@@ -170,28 +181,28 @@ class cuda_lane final : public lane_engine {
   }
 
   rebound rebind(bound_steps steps) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const lane_scope scope{context_};
+    check_not_capturing(stream_);
+    release_parked();
     if (core_->checked) check_allocations(*core_, steps);
     lane_layout next = layout_;
-    next.rebind(steps);
+    next.rebind(std::move(steps));
     next.place(arena_.data());
     std::vector<bucket_entry> prepared(buckets_.size());
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       if (!buckets_[index].exec) continue;
       timed(prepared[index], [&] { prepared[index].recorded = record(next, index); });
     }
+    rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
     upload_tables(next, stream_);
 
-    layout_.rebind(std::move(steps));
-    layout_.place(arena_.data());
+    layout_ = std::move(next);
     capture_.forget();
-    rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
       if (!buckets_[index].exec) continue;
       try {
         result.outcomes[index] = go_over(buckets_[index], std::move(prepared[index]));
-      } catch (const cuda_error&) {
+      } catch (...) {
         buckets_[index].exec.reset();
         buckets_[index].lost = true;
         if (!result.failure) result.failure = std::current_exception();
@@ -201,15 +212,17 @@ class cuda_lane final : public lane_engine {
   }
 
   void rebuild(std::size_t bucket_index) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const lane_scope scope{context_};
+    check_not_capturing(stream_);
+    release_parked();
     build(bucket_index);
     wait_for_internal();
   }
 
   ssugraph::random_state random_state() override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const lane_scope scope{context_};
+    check_not_capturing(stream_);
+    release_parked();
     ssugraph::random_state state;
     check_cuda(
         cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
@@ -220,17 +233,21 @@ class cuda_lane final : public lane_engine {
   }
 
   void set_random_state(ssugraph::random_state state) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
+    const lane_scope scope{context_};
+    check_not_capturing(stream_);
     write_random_state(state, stream_);
   }
 
   void move_to(stream_handle stream) override {
-    const device_guard guard{core_->device.ordinal};
-    check_not_capturing();
-    check_device(core_->device, stream);
-    check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
-    check_cuda(cudaStreamWaitEvent(stream, flown_.get(), 0), "cudaStreamWaitEvent");
+    if (context_of(stream, core_->device) != context_) {
+      throw invalid_argument{"stream", "one of the context that the lane was made in",
+                             "one of another (of other multiprocessors): make a lane there"};
+    }
+    const lane_scope scope{context_};
+    check_not_capturing(stream_);
+    check_not_capturing(stream);
+    check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
+    check_cuda(cudaStreamWaitEvent(stream, flown(), 0), "cudaStreamWaitEvent");
     stream_ = stream;
   }
 
@@ -252,7 +269,7 @@ class cuda_lane final : public lane_engine {
   }
 
   [[nodiscard]] std::vector<described_graph> graphs() const override {
-    const device_guard guard{core_->device.ordinal};
+    const lane_scope scope{context_};
     std::vector<described_graph> graphs;
     for (const bucket_entry& entry : buckets_) {
       if (entry.exec) graphs.push_back(read_graph(entry.recorded, *core_));
@@ -261,7 +278,7 @@ class cuda_lane final : public lane_engine {
   }
 
   double time_replay(std::size_t bucket_index) override {
-    const device_guard guard{core_->device.ordinal};
+    const lane_scope scope{context_};
     const cuda_event begin = make_timing_event();
     const cuda_event end = make_timing_event();
     check_cuda(cudaEventRecord(begin.get(), stream_), "cudaEventRecord");
@@ -274,28 +291,31 @@ class cuda_lane final : public lane_engine {
   }
 
  private:
-  void check_not_capturing() const {
-    if (!is_capturing(stream_, core_->device)) return;
-    throw invalid_state{"the lane's stream", "is being captured",
+  void check_not_capturing(stream_handle stream) const {
+    if (!is_capturing(stream, core_->device)) return;
+    throw invalid_state{stream == stream_ ? "the lane's stream" : "the stream", "is being captured",
                         "record(bucket, live, stream) into a capture, replay outside of one"};
   }
 
-  /** Orders the internal stream behind the lane's; false where that cannot be. */
-  [[nodiscard]] bool follow_stream() noexcept {
+  /** Reached when the work is over that was in flight as it was recorded last. */
+  [[nodiscard]] cudaEvent_t flown() const noexcept { return ticket_.front().over.get(); }
+
+  /** Enters `scope`, and puts the internal stream and the event behind the lane's stream. */
+  [[nodiscard]] ending follow_stream(std::optional<lane_scope>& scope) noexcept {
     try {
-      const device_guard guard{core_->device.ordinal};
-      if (is_capturing(stream_, core_->device)) return false;
-      check_cuda(cudaEventRecord(flown_.get(), stream_), "cudaEventRecord");
-      check_cuda(cudaStreamWaitEvent(internal_.get(), flown_.get(), 0), "cudaStreamWaitEvent");
-      return true;
+      scope.emplace(context_);
+      if (is_capturing(stream_, core_->device)) return ending::captured;
+      check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
+      check_cuda(cudaStreamWaitEvent(internal_.get(), flown(), 0), "cudaStreamWaitEvent");
+      return ending::followed;
     } catch (const cuda_error&) {
-      return false;
+      return ending::failed;
     }
   }
 
   /** Waits for what follow_stream saw; false where that failed. */
   [[nodiscard]] bool has_flown() const noexcept {
-    if (cudaEventSynchronize(flown_.get()) == cudaSuccess) return true;
+    if (cudaEventSynchronize(flown()) == cudaSuccess) return true;
     cudaGetLastError();
     return false;
   }
@@ -380,6 +400,7 @@ class cuda_lane final : public lane_engine {
       throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
                           "was left half-changed by a rebind that failed", "call rebuild(batch)"};
     }
+    const relaxed_capture relaxed;
     build(index);
     wait_for_internal();
     ++lazy_builds_;
@@ -433,8 +454,9 @@ class cuda_lane final : public lane_engine {
     return nodes;
   }
 
+  context_handle context_;  ///< of the stream
+  parking_ticket ticket_;
   cuda_stream internal_;
-  cuda_event flown_;
   std::optional<mapped_report> report_;
   stream_ordered_memory arena_;
   std::unique_ptr<graph_recorder> recorder_;
@@ -447,10 +469,11 @@ class cuda_lane final : public lane_engine {
 
 std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
                                             stream_handle stream, bound_steps steps) {
-  const device_guard guard{core->device.ordinal};
-  check_device(core->device, stream);
+  const context_handle context = context_of(stream, core->device);
+  const lane_scope scope{context};
+  release_parked();
   if (core->checked) check_allocations(*core, steps);
-  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(steps));
+  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(steps), context);
 }
 
 }  // namespace ssugraph::detail

@@ -28,7 +28,7 @@ class host_lane final : public lane_engine {
     layout_.report_to(&broken_);
     layout_.place(arena_.get());
     *layout_.random() = {};
-    fill_tables();
+    fill_tables(layout_);
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
@@ -60,10 +60,13 @@ class host_lane final : public lane_engine {
   }
 
   rebound rebind(bound_steps steps) override {
-    layout_.rebind(std::move(steps));
-    layout_.place(arena_.get());
-    fill_tables();
-    return {std::vector(core_->buckets.buckets().size(), rebind_outcome::updated), {}};
+    lane_layout next = layout_;
+    next.rebind(std::move(steps));
+    next.place(arena_.get());
+    rebound result{std::vector(core_->buckets.buckets().size(), rebind_outcome::updated), {}};
+    fill_tables(next);
+    layout_ = std::move(next);
+    return result;
   }
   void rebuild(std::size_t) override {}
 
@@ -96,9 +99,9 @@ class host_lane final : public lane_engine {
     throw invalid_state{"the lane", "is of a host pipeline, which has no graphs", "call replay"};
   }
 
-  void fill_tables() {
-    const std::vector<std::byte> tables = layout_.tables();
-    std::memcpy(layout_.table_address(), tables.data(), tables.size());
+  static void fill_tables(const lane_layout& layout) {
+    const std::vector<std::byte> tables = layout.tables();
+    std::memcpy(layout.table_address(), tables.data(), tables.size());
   }
 
   void run(std::size_t step, std::size_t bucket_index, std::int32_t bucket) {

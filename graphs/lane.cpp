@@ -65,11 +65,11 @@ struct lane::resident {
   void enter(stream_handle stream, const detail::bound_steps& steps,
              const std::function<void()>& change) {
     const detail::pipeline_core& core = engine->core();
-    core.lanes.enter(this, stream, detail::row_tensors(core, steps), change);
+    core.lanes->enter(this, stream, detail::row_tensors(core, steps), change);
   }
   resident(const resident&) = delete;
   resident& operator=(const resident&) = delete;
-  ~resident() { engine->core().lanes.leave(this); }
+  ~resident() { engine->core().lanes->leave(this); }
 };
 
 /** Exclusive use of a lane for the length of one call. */

@@ -184,7 +184,7 @@ std::vector<lane_tensor> row_tensors(const pipeline_core& core, const bound_step
   return tensors;
 }
 
-lane_layout::lane_layout(const pipeline_core& core, bound_steps steps) : core_{core} {
+lane_layout::lane_layout(const pipeline_core& core, bound_steps steps) : core_{&core} {
   rebind(std::move(steps));
   std::uintptr_t end = 0;
   place_fixed_part(end);
@@ -198,7 +198,7 @@ void lane_layout::rebind(bound_steps steps) {
   for (std::size_t step = 0; step < steps_.size(); ++step) {
     if (steps_[step]) copies_[step] = copies_of(steps_[step]->traits());
   }
-  const copy_job* const bounds = copy_of(core_.first_with_sequences, operand_role::bounds);
+  const copy_job* const bounds = copy_of(core_->first_with_sequences, operand_role::bounds);
   bounds_job_ = bounds == nullptr ? -1 : static_cast<std::int32_t>(bounds - jobs_.data());
 }
 
@@ -243,11 +243,11 @@ void lane_layout::place_fixed_part(std::uintptr_t& address) {
   counts_ = reinterpret_cast<live_counts*>(address + sizeof(random_state));
   address += aligned(sizeof(random_state) + sizeof(live_counts));
   seeds_ = reinterpret_cast<std::int64_t*>(address);
-  address += aligned(static_cast<std::size_t>(core_.seed_count) * sizeof(std::int64_t));
+  address += aligned(static_cast<std::size_t>(core_->seed_count) * sizeof(std::int64_t));
   scratch_ = reinterpret_cast<std::byte*>(address);
-  address += aligned(core_.scratch_bytes);
+  address += aligned(core_->scratch_bytes);
   promise_table_ = reinterpret_cast<promised*>(address);
-  address += aligned(promise_capacity(core_) * sizeof(promised));
+  address += aligned(promise_capacity(*core_) * sizeof(promised));
 }
 
 void lane_layout::place(std::byte* arena) {
@@ -257,13 +257,13 @@ void lane_layout::place(std::byte* arena) {
   address += aligned(jobs_.size() * sizeof(copy_job));
   for (copy_job& job : jobs_) {
     job.copy = reinterpret_cast<void*>(address);
-    address += copy_bytes(job.columns, job.source.wide, core_.buckets.max_batch());
+    address += copy_bytes(job.columns, job.source.wide, core_->buckets.max_batch());
   }
   collect_promises();
 }
 
 std::vector<std::byte> lane_layout::tables() const {
-  const std::size_t promises = aligned(promise_capacity(core_) * sizeof(promised));
+  const std::size_t promises = aligned(promise_capacity(*core_) * sizeof(promised));
   std::vector<std::byte> bytes(promises + jobs_.size() * sizeof(copy_job));
   store_at<promised>(bytes.data(), promises_);
   store_at<copy_job>(bytes.data() + promises, jobs_);
@@ -272,7 +272,7 @@ std::vector<std::byte> lane_layout::tables() const {
 
 promised lane_layout::promised_of(std::size_t step) const {
   const step_traits& traits = steps_[step]->traits();
-  const bound_tensors tensors = step_tensors(step, core_.buckets.max_batch());
+  const bound_tensors tensors = step_tensors(step, core_->buckets.max_batch());
   const auto copy = [&](operand_role role) {
     const std::size_t place = find_operand(traits.operands, role);
     return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
@@ -290,13 +290,13 @@ promised lane_layout::promised_of(std::size_t step) const {
  *  its size never changes. */
 void lane_layout::collect_promises() {
   promises_.clear();
-  for (std::size_t step = 0; step < promise_capacity(core_); ++step) {
+  for (std::size_t step = 0; step < promise_capacity(*core_); ++step) {
     if (!steps_[step]) continue;
     const promised entry = promised_of(step);
     const auto same = [&](const promised& other) { return entry.rule == other.rule; };
     if (std::ranges::none_of(promises_, same)) promises_.push_back(entry);
   }
-  promises_.resize(promise_capacity(core_));
+  promises_.resize(promise_capacity(*core_));
 }
 
 promise_params lane_layout::promise_check() const noexcept {
@@ -309,7 +309,7 @@ promise_params lane_layout::promise_check() const noexcept {
 prologue_params lane_layout::prologue(std::int32_t live, std::int32_t bucket) const noexcept {
   return {.random = random_,
           .seeds = seeds_,
-          .seed_count = core_.seed_count,
+          .seed_count = core_->seed_count,
           .counts = counts_,
           .jobs = table_,
           .job_count = static_cast<std::int32_t>(jobs_.size()),
@@ -329,13 +329,13 @@ prologue_params lane_layout::prologue(const std::int32_t* live_source,
 bound_tensors lane_layout::step_tensors(std::size_t step, std::int32_t bucket) const {
   const step_traits& traits = steps_[step]->traits();
   bound_tensors tensors =
-      first_sequences(traits.operands, traits.tensors, bucket, bucket * core_.rows_per_sequence);
+      first_sequences(traits.operands, traits.tensors, bucket, bucket * core_->rows_per_sequence);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (const int job = copies_[step][i]; job >= 0) {
       const void* const copy = jobs_[static_cast<std::size_t>(job)].copy;
       tensors[i] = padded_copy(traits.operands[i], traits.tensors[i], copy, bucket);
     }
-    const std::int64_t seed = core_.steps[step].library()->seed;
+    const std::int64_t seed = core_->steps[step].library()->seed;
     if (traits.operands[i].role == operand_role::seed && seed >= 0)
       tensors[i] = tensor_view{seeds_ + seed, dtype::int64, {1}};
   }
@@ -343,7 +343,7 @@ bound_tensors lane_layout::step_tensors(std::size_t step, std::int32_t bucket) c
 }
 
 step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
-  const custom_step& custom = *core_.steps[step].custom();
+  const custom_step& custom = *core_->steps[step].custom();
   const step_traits& neighbour = steps_[custom.neighbour]->traits();
   const bound_tensors tensors = step_tensors(custom.neighbour, bucket);
   const auto copy = [&](operand_role role) {
@@ -352,7 +352,7 @@ step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
   };
   return {
       .bucket = bucket,
-      .rows = bucket * core_.max_seqlen,
+      .rows = bucket * core_->max_seqlen,
       .live_sequences = &counts_->sequences,
       .live_rows = &counts_->rows,
       .state_batch_indices = copy(operand_role::source_slots),

@@ -92,7 +92,7 @@ class lane_layout {
   [[nodiscard]] promised promised_of(std::size_t step) const;
   void collect_promises();
 
-  const pipeline_core& core_;
+  const pipeline_core* core_;
   bound_steps steps_;
   std::vector<copy_job> jobs_;
   std::vector<copy_places> copies_;

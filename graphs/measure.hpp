@@ -4,6 +4,7 @@
 #include "graphs/slot_rotation.hpp"
 #include "graphs/step_chain.hpp"
 #include "graphs/tuning_cache.hpp"
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/step/planned_step.hpp"
 
@@ -64,6 +65,7 @@ class measuring_bench {
   const step_traits& traits_;
   bool back_to_back_;
   device_guard guard_;
+  relaxed_capture relaxed_;
   cuda_stream stream_;
   cuda_event begin_;
   cuda_event end_;

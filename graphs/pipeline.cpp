@@ -1,6 +1,9 @@
 #include "graphs/describe.hpp"
 #include "graphs/lane_engine.hpp"
 #include "graphs/pipeline_core.hpp"
+#if SSUGRAPH_CUDA
+#include "graphs/partition.hpp"
+#endif
 #include "lib/ssu/step.hpp"
 
 #include <ssugraph/error.hpp>
@@ -18,12 +21,14 @@ pipeline::pipeline(std::shared_ptr<const detail::pipeline_core> core) noexcept
 lane pipeline::make_lane(stream_handle stream, std::span<const binding> bindings) const {
   const detail::nvtx_range range{detail::nvtx_category::build, detail::nvtx_name{"make_lane"},
                                  static_cast<std::int64_t>(core_->buckets.buckets().size())};
-  detail::bound_steps steps = detail::bind(*core_, detail::built_steps(*core_), bindings);
 #if SSUGRAPH_CUDA
   if (core_->where == target::cuda) {
-    return lane{detail::make_cuda_lane(core_, stream, std::move(steps))};
+    auto core = detail::planned_for(core_, stream);
+    detail::bound_steps steps = detail::bind(*core, detail::built_steps(*core), bindings);
+    return lane{detail::make_cuda_lane(std::move(core), stream, std::move(steps))};
   }
 #endif
+  detail::bound_steps steps = detail::bind(*core_, detail::built_steps(*core_), bindings);
   return lane{detail::make_host_lane(core_, stream, std::move(steps))};
 }
 

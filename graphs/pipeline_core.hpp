@@ -32,6 +32,7 @@ struct library_step {
 struct custom_step {
   step_function enqueue;
   step_options options;
+  callers_last_error last_error{};
   std::int64_t first_seed = 0;  ///< of `options.seeds`
   std::size_t neighbour = 0;    ///< the library step whose padded copies its context shows
 };
@@ -70,7 +71,8 @@ struct bucket_ranges {
   nvtx_name run_eager;
 };
 
-/** What a pipeline and its lanes share. Const but for the registry, which locks itself. */
+/** What a pipeline and its lanes share. Const but for the registry, which locks itself and which
+ *  copies share. */
 struct pipeline_core {
   pipeline_core(mamba_config given_config, bucket_policy given_buckets)
       : config{std::move(given_config)},
@@ -83,6 +85,7 @@ struct pipeline_core {
   target where = target::cuda;
   ssugraph::device device;
   bool programmatic_dependent_launch = true;
+  tuning_options tuning;
   recording_options recording;
   bool checked = false;
   std::int64_t max_seqlen = 1;         ///< T
@@ -91,7 +94,7 @@ struct pipeline_core {
   std::size_t scratch_bytes = 0;
   std::size_t first_with_sequences = 0;
   std::vector<pipeline_step> steps;
-  mutable lane_registry lanes;
+  std::shared_ptr<lane_registry> lanes = std::make_shared<lane_registry>();
 };
 
 }  // namespace ssugraph::detail

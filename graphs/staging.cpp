@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #if SSUGRAPH_CUDA
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #endif
 
@@ -60,8 +62,8 @@ using pinned_bytes = std::unique_ptr<std::byte, detail::cuda_destroy<cudaFreeHos
 class pinned_memory final : public staging_memory {
  public:
   pinned_memory(std::size_t bytes, device where) : device_{where} {
-    const detail::relaxed_capture relaxed;
     const detail::device_guard guard{where.ordinal};
+    const detail::relaxed_capture relaxed;
     void* memory = nullptr;
     detail::check_cuda(cudaMallocHost(&memory, bytes), "cudaMallocHost of staging memory");
     bytes_.reset(static_cast<std::byte*>(memory));
@@ -69,6 +71,8 @@ class pinned_memory final : public staging_memory {
   }
 
   ~pinned_memory() override {
+    std::optional<detail::device_guard> guard;
+    detail::try_enter(guard, device_.ordinal);
     const detail::relaxed_capture relaxed;
     if (cudaEventSynchronize(copied_.get()) != cudaSuccess) cudaGetLastError();
     copied_.reset();
@@ -78,6 +82,7 @@ class pinned_memory final : public staging_memory {
   [[nodiscard]] std::byte* data() noexcept override { return bytes_.get(); }
 
   void wait() override {
+    const detail::device_guard guard{device_.ordinal};
     const detail::relaxed_capture relaxed;
     detail::check_cuda(cudaEventSynchronize(copied_.get()), "cudaEventSynchronize of a batch");
   }

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 /**
  * Recording and replaying the SSU layers of a model, and what runs between them: `pipeline_builder`
@@ -158,7 +159,11 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * Appends a custom step. Throws invalid_argument (a name that is taken or empty, no callable, a
    * negative number of seeds, `triggers_early` without `writes`); the builder is then unchanged.
    */
-  pipeline_builder& step(std::string name, step_function enqueue, step_options options = {});
+  [[gnu::always_inline]] pipeline_builder& step(std::string name, step_function enqueue,
+                                                step_options options = {}) {
+    return step(std::move(name), std::move(enqueue), std::move(options),
+                {&detail::peek_at_callers_last_error, &detail::get_callers_last_error});
+  }
 
   /** Whether library kernels overlap by programmatic dependent launch (default: where they can). */
   pipeline_builder& programmatic_dependent_launch(bool enabled) noexcept;
@@ -180,6 +185,8 @@ class SSUGRAPH_EXPORT pipeline_builder {
 
  private:
   friend struct detail::pipeline_draft;
+  pipeline_builder& step(std::string name, step_function enqueue, step_options options,
+                         detail::callers_last_error last_error);
 
   std::unique_ptr<detail::pipeline_draft> draft_;
 };

@@ -180,6 +180,9 @@ struct ssu_problem {
   /** Of each ssu_tensor; see layout(). */
   std::array<tensor_layout, 14> layouts{};
   bool is_blackwell = false;  ///< the device's compute capability is 10.0 or later
+  /** That launches may use: the device's, or of a lane whose stream has a part of them, that
+   * part's. 0: not told, or the host. */
+  int multiprocessors = 0;
 
   /** How `tensor` lies. */
   [[nodiscard]] const tensor_layout& layout(ssu_tensor tensor) const noexcept {

@@ -16,6 +16,19 @@
  */
 namespace ssugraph {
 
+namespace detail {
+
+/** The last error of the CUDA runtime that the including program links: not the library's own where
+ *  that is a shared one. Null without a runtime. */
+struct callers_last_error {
+  int (*peek)() = nullptr;
+  int (*get)() = nullptr;
+};
+[[gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
+[[gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
+
+}  // namespace detail
+
 /**
  * What a custom step works on in one bucket. All memory is the lane's: device memory (host memory
  * in a host pipeline), the same in every replay, written by the prologue of each. Only the
@@ -50,7 +63,14 @@ struct step_context {
  * recorded, `stream` is being captured: no synchronisation, no allocation, no copy from or to
  * pageable memory; other streams may be forked off and must be joined. A kernel that is launched
  * programmatically calls cudaGridDependencySynchronize in every block. What it throws passes
- * through the call that records.
+ * through the call that records. A recording that fails leaves the last error of the program's CUDA
+ * runtime as it was.
+ *
+ * What a callable owns lives until the last replay of the lanes of its pipeline is over, also where
+ * the lane, the pipeline and the builder went earlier: it is destroyed by the lane's end where
+ * nothing is in flight any more, else by the first later call, on any lane or thread, that builds a
+ * pipeline, makes, rebinds, rebuilds or ends a lane, or reads a random state. Not before the
+ * process ends where there is no such call, or where the lane ended while its stream was captured.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
 

@@ -55,41 +55,30 @@ using cuda_graph_exec = std::unique_ptr<CUgraphExec_st, cuda_destroy<cudaGraphEx
 }
 
 /**
- * For a scope, lets the calling thread make calls that a capture going on would forbid and be
- * invalidated by, such as freeing what the capture knows nothing of.
+ * For a scope, how the calling thread gets along with captures that are going on. Relaxed, it may
+ * make calls that they would forbid and be invalidated by, such as freeing what they know nothing
+ * of; thread-local, only its own captures forbid any. A context is current.
  */
-class relaxed_capture {
+class capture_mode {
  public:
-  relaxed_capture() noexcept { exchange(); }
-  relaxed_capture(const relaxed_capture&) = delete;
-  relaxed_capture& operator=(const relaxed_capture&) = delete;
-  ~relaxed_capture() { exchange(); }
+  explicit capture_mode(cudaStreamCaptureMode mode) noexcept : mode_{mode} { exchange(); }
+  capture_mode(const capture_mode&) = delete;
+  capture_mode& operator=(const capture_mode&) = delete;
+  ~capture_mode() { exchange(); }
 
  private:
   void exchange() noexcept {
     if (cudaThreadExchangeStreamCaptureMode(&mode_) != cudaSuccess) cudaGetLastError();
   }
 
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+  cudaStreamCaptureMode mode_;
 };
 
-/** Makes a device current for a scope. */
-class device_guard {
+/** The mode of all that is no replay: nothing of the library's spoils a capture that is not its
+ *  own. */
+class relaxed_capture : public capture_mode {
  public:
-  explicit device_guard(int ordinal) {
-    check_cuda(cudaGetDevice(&previous_), "cudaGetDevice");
-    if (previous_ != ordinal) check_cuda(cudaSetDevice(ordinal), "cudaSetDevice");
-    changed_ = previous_ != ordinal;
-  }
-  device_guard(const device_guard&) = delete;
-  device_guard& operator=(const device_guard&) = delete;
-  ~device_guard() {
-    if (changed_) cudaSetDevice(previous_);
-  }
-
- private:
-  int previous_ = 0;
-  bool changed_ = false;
+  relaxed_capture() noexcept : capture_mode{cudaStreamCaptureModeRelaxed} {}
 };
 
 }  // namespace ssugraph::detail

@@ -3,7 +3,10 @@
 #include <ssugraph/stream.hpp>
 
 #if SSUGRAPH_CUDA
-#include "lib/core/cuda_handle.hpp"
+#include "lib/core/cuda_check.hpp"
+#include "lib/core/cuda_context.hpp"
+
+#include <cuda_runtime_api.h>
 #endif
 
 namespace ssugraph {
@@ -31,22 +34,36 @@ device device_of(const void* address) {
   return on_device ? device{attributes.device} : device::host();
 }
 
+namespace {
+
+int attribute(cudaDeviceAttr which, device where) {
+  int value = 0;
+  check_cuda(cudaDeviceGetAttribute(&value, which, where.ordinal), "cudaDeviceGetAttribute");
+  return value;
+}
+
+}  // namespace
+
 int compute_capability(device where) {
   if (where.is_host()) return 0;
-  int major = 0;
-  int minor = 0;
-  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, where.ordinal),
-             "cudaDeviceGetAttribute");
-  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, where.ordinal),
-             "cudaDeviceGetAttribute");
-  return 10 * major + minor;
+  return 10 * attribute(cudaDevAttrComputeCapabilityMajor, where) +
+         attribute(cudaDevAttrComputeCapabilityMinor, where);
+}
+
+int multiprocessors(device where) {
+  return where.is_host() ? 0 : attribute(cudaDevAttrMultiProcessorCount, where);
 }
 
 bool is_capturing(stream_handle stream, device where) {
   if (where.is_host()) return false;
   const device_guard guard{where.ordinal};
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check_cuda(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  const cudaError_t asked = cudaStreamIsCapturing(stream, &status);
+  if (asked == cudaErrorStreamCaptureImplicit) {
+    cudaGetLastError();
+    return true;
+  }
+  check_cuda(asked, "cudaStreamIsCapturing");
   return status != cudaStreamCaptureStatusNone;
 }
 
@@ -65,6 +82,10 @@ device device_of(const void*) {
 }
 
 int compute_capability(device) {
+  return 0;
+}
+
+int multiprocessors(device) {
   return 0;
 }
 

@@ -18,8 +18,11 @@ namespace ssugraph::detail {
   return compute_capability(where) >= 100;
 }
 
-/** True if `stream` is being captured; `where` says whose it is if it is a default stream. Throws
- *  cuda_error. On the host: false. */
+/** Of a whole device; 0 for the host. Throws cuda_error. */
+[[nodiscard]] int multiprocessors(device where);
+
+/** True if `stream` is being captured, or is the legacy stream while a capture forbids its use;
+ *  `where` says whose it is if it is a default stream. Throws cuda_error. On the host: false. */
 [[nodiscard]] bool is_capturing(stream_handle stream, device where);
 
 }  // namespace ssugraph::detail

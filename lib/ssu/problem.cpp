@@ -153,6 +153,7 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
   for (std::size_t i = 0; i < ssu_tensor_count; ++i)
     problem.layouts[i] = layout_of(ssu_operands[i].what, args.*ssu_operands[i].member);
   problem.is_blackwell = is_blackwell(where);
+  problem.multiprocessors = multiprocessors(where);
   return problem;
 }
 

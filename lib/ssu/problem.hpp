@@ -28,6 +28,14 @@ namespace ssugraph::detail {
 /** How many there are. Not of slots and rows, which a problem has any number of. */
 [[nodiscard]] std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis);
 
+/** Of what the tables and policies were measured on, an H100. */
+inline constexpr int measured_multiprocessors = 132;
+
+/** That launches may use; where the problem does not say, `measured_multiprocessors`. */
+[[nodiscard]] inline int multiprocessors_of(const ssu_problem& problem) {
+  return problem.multiprocessors > 0 ? problem.multiprocessors : measured_multiprocessors;
+}
+
 /** Where the sequences of a launch are; of the scalars, the problem's count. */
 [[nodiscard]] sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args);
 

@@ -3,7 +3,7 @@
 #include "lib/core/device.hpp"
 #include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
-#include "lib/core/cuda_handle.hpp"
+#include "lib/core/cuda_context.hpp"
 #endif
 
 #include <ssugraph/error.hpp>

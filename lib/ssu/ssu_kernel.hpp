@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/ssu/operands.hpp"
 #include "lib/ssu/planned_ssu.hpp"
@@ -19,6 +20,7 @@ class ssu_kernel : public planned_ssu, public kernel_launches {
 
   void load() final {
     const device_guard guard{plan().problem.device.ordinal};
+    const relaxed_capture relaxed;
     launches_.front().overlaps = load_kernel(kernel());
   }
   [[nodiscard]] const kernel_launches* kernels() const noexcept final { return this; }

@@ -39,13 +39,15 @@ ssu_args cut(const ssu_args& args, std::int64_t sequences) {
   return with_tensors(args, tensors);
 }
 
-step_traits traits_of(const ssu_call& call) {
+step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
   step_traits traits{.operation = "ssu",
                      .operands = operands_of_ssu(),
                      .tensors = tensors_of(call.args),
                      .sequences = rule_of(call.problem, call.args),
                      .device = call.problem.device,
-                     .draws_seed = call.problem.stochastic_rounding};
+                     .draws_seed = call.problem.stochastic_rounding,
+                     .multiprocessors = setup.multiprocessors != 0 ? setup.multiprocessors
+                                                                   : call.problem.multiprocessors};
   traits.sequences.null_block_id =
       launched_null_block_id(traits.operands, traits.tensors, call.args.null_block_id);
   return traits;
@@ -55,13 +57,15 @@ ssu_problem launched_problem(const ssu_call& call, const step_traits& traits,
                              const mamba_config& config) {
   ssu_args args = with_tensors(call.args, as_launched(traits, call.sequences));
   args.null_block_id = traits.sequences.null_block_id;
-  return problem_of(args, config, traits.device);
+  ssu_problem problem = problem_of(args, config, traits.device);
+  problem.multiprocessors = traits.multiprocessors;
+  return problem;
 }
 
 class checked_ssu final : public checked_step {
  public:
   checked_ssu(const ssu_call& call, ssu_setup setup)
-      : checked_step{traits_of(call)},
+      : checked_step{traits_of(call, setup)},
         bound_{call.args},
         setup_{std::move(setup)},
         problem_{launched_problem(call, traits(), setup_.config)} {}
@@ -71,6 +75,11 @@ class checked_ssu final : public checked_step {
   [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
     const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config);
     return std::make_shared<checked_ssu>(call, setup_);
+  }
+  [[nodiscard]] std::shared_ptr<const checked_step> on_multiprocessors(int count) const override {
+    ssu_setup setup = setup_;
+    setup.multiprocessors = count;
+    return std::make_shared<checked_ssu>(validate(bound_, setup.config), std::move(setup));
   }
   [[nodiscard]] std::string why_not(const planned_step& planned) const override {
     try {

@@ -18,6 +18,7 @@ struct ssu_setup {
   backend_pointer backend;
   std::string algorithm;       ///< of that backend, or `auto`
   std::int64_t max_batch = 1;  ///< sequences of the largest bucket
+  int multiprocessors = 0;     ///< to plan for; 0: all of the device's
 };
 
 /**

@@ -78,6 +78,7 @@ struct step_traits {
   sequence_rule sequences;            ///< of these tensors, with the null block as launched
   ssugraph::device device;            ///< where they are
   bool draws_seed = false;            ///< takes one of a lane's seeds
+  int multiprocessors = 0;            ///< to plan for; 0 on the host
 };
 
 /** A step whose tensors and scalars are valid. Const. */
@@ -93,6 +94,8 @@ class checked_step {
 
   /** The same step on other tensors. Throws invalid_argument, which names one. */
   [[nodiscard]] virtual std::shared_ptr<const checked_step> on(bound_tensors tensors) const = 0;
+  /** The same step, to be planned for so many multiprocessors. */
+  [[nodiscard]] virtual std::shared_ptr<const checked_step> on_multiprocessors(int count) const = 0;
   /** Why `planned`, a plan of this step on other tensors, does not serve these; empty: it does. */
   [[nodiscard]] virtual std::string why_not(const planned_step& planned) const = 0;
 

@@ -1,61 +1,26 @@
 #include "tests/c_api/c_pipelines.hpp"
+#include "tests/support/few_allocations.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
 #include <functional>
-#include <new>
 #include <vector>
 
 /**
  * Every allocation of a host pipeline's life fails once, and each time nothing else goes wrong.
  * JSON is left out: the destructor of nlohmann's allocates.
  */
-namespace {
-
-/** How many allocations of this thread still succeed; negative: all. */
-thread_local long allocations_left = -1;
-
-void* allocate(std::size_t bytes, std::size_t alignment) {
-  if (allocations_left == 0) throw std::bad_alloc{};
-  if (allocations_left > 0) --allocations_left;
-  const std::size_t rounded = (bytes + alignment) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) throw std::bad_alloc{};
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  return allocate(bytes, alignof(std::max_align_t));
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
-
 namespace ssugraph::test {
 namespace {
 
 /** Calls with ever more memory until it is enough. The number of times that it was not. */
 int failures_of(const std::function<ssugraph_status()>& call) {
   for (int allowed = 0;; ++allowed) {
-    allocations_left = allowed;
-    const ssugraph_status status = call();
-    allocations_left = -1;
+    const ssugraph_status status = [&] {
+      const few_allocations memory{allowed};
+      return call();
+    }();
     if (status == SSUGRAPH_STATUS_SUCCESS) return allowed;
     EXPECT_EQ(status, SSUGRAPH_STATUS_OUT_OF_MEMORY) << ssugraph_last_error();
     EXPECT_STRNE(ssugraph_last_error(), "");

@@ -6,11 +6,19 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <optional>
+#include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 #if SSUGRAPH_CUDA
+#include "lib/core/driver.hpp"
+
+#include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 #endif
 
@@ -282,6 +290,95 @@ TEST_F(another_device_current, while_a_lane_is_on_a_default_stream) {
       own.replay(1, one.stream.get());
     });
   }
+}
+
+/** Whether anybody made the context of device `ordinal`. */
+bool has_context(int ordinal) {
+  static const auto state =
+      detail::driver_function<PFN_cuDevicePrimaryCtxGetState_v7000>("cuDevicePrimaryCtxGetState");
+  unsigned flags = 0;
+  int active = 0;
+  EXPECT_EQ(state(ordinal, &flags, &active), CUDA_SUCCESS);
+  return active != 0;
+}
+
+/** Each stage of the life of pipelines on device 1 in a thread that has never set a device. The
+ *  first behind which device 0 has a context; empty: none. */
+std::string first_stage_with_a_foreign_context() {
+  EXPECT_EQ(cudaSetDevice(1), cudaSuccess);
+  on_second_device one;
+  const placed_stream other{place::device};
+  const placed_stream captured{place::device};
+  EXPECT_EQ(cudaStreamBeginCapture(captured.get(), cudaStreamCaptureModeRelaxed), cudaSuccess);
+  std::optional<staging_ring> ring;
+  const std::vector<std::pair<std::string, std::function<void()>>> stages{
+      {"nothing", [] {}},
+      {"a checked lane", [&] { one.make_lane({.checked = true}); }},
+      {"the end of that lane", [&] { one.own.reset(); }},
+      {"a lane", [&] { one.make_lane({}); }},
+      {"replay", [&] { one.own->replay(5, one.stream.get()); }},
+      {"run_eager", [&] { one.own->run_eager(2, one.stream.get()); }},
+      {"rebind", [&] { (void)one.own->rebind({}); }},
+      {"rebuild", [&] { one.own->rebuild(2); }},
+      {"random_state", [&] { (void)one.own->random_state(); }},
+      {"set_random_state",
+       [&] {
+         one.own->set_random_state({1, 2}, one.stream.get());
+       }},
+      {"record", [&] { one.own->record(6, one.live(), captured.get()); }},
+      {"move_to", [&] { one.own->move_to(other.get()); }},
+      {"time_buckets", [&] { (void)one.own->time_buckets(1, other.get()); }},
+      {"descriptions", [&] { (void)one.own->describe_json(); }},
+      {"the end of the lane", [&] { one.own.reset(); }},
+      {"automatic",
+       [&] {
+         pipeline_builder builder{{.backend = "automatic"}, bucket_policy{{6}}};
+         (void)builder.ssu("layer", one.layers.args(0)).build();
+       }},
+      {"an eager call",
+       [&] {
+         ssu_dispatch{{}, 0}.selective_state_update(one.layers.args(0), one.stream.get());
+       }},
+      {"reset_slots",
+       [&] {
+         reset_slots(std::vector{one.layers.args(0).state}, one.layers.args(0).state_batch_indices,
+                     one.stream.get());
+       }},
+      {"a staging ring", [&] { ring.emplace(64, 2, device{1}); }},
+      {"a batch of the ring",
+       [&] {
+         ring->begin();
+         ring->take<std::int32_t>(one.layers.args(0).state_batch_indices, 1)[0] = 1;
+         ring->submit(one.stream.get());
+         ring->begin();
+       }},
+      {"the end of the ring", [&] { ring.reset(); }}};
+  for (const auto& [name, stage] : stages) {
+    int current = -1;
+    std::thread{[&current, &stage = stage] {
+      stage();
+      current = current_device();
+    }}.join();
+    if (has_context(0)) return name;
+    if (current != 0) return name + " (which left device " + std::to_string(current) + ")";
+  }
+  cudaGraph_t graph = nullptr;
+  EXPECT_EQ(cudaStreamEndCapture(captured.get(), &graph), cudaSuccess);
+  return {};
+}
+
+/** A process of its own, for contexts stay. */
+TEST(devices, that_nobody_used_get_no_context) {
+  if (device_count() < 2) GTEST_SKIP() << "fewer than two CUDA devices";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        const std::string stage = first_stage_with_a_foreign_context();
+        std::cerr << "context of device 0: " << (stage.empty() ? "none" : "made by " + stage)
+                  << std::endl;
+        std::_Exit(stage.empty() && !testing::Test::HasFailure() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "context of device 0: none");
 }
 
 #endif

@@ -27,6 +27,16 @@ __global__ void slow_copy(std::uint32_t* to, const std::uint32_t* from, std::siz
     to[i] = from[i];
 }
 
+__global__ void mark_multiprocessors(std::uint32_t* bitmap) {
+  constexpr std::uint64_t pause = 20000;  // so that all of them get blocks
+  std::uint32_t mine;
+  asm volatile("mov.u32 %0, %smid;" : "=r"(mine));
+  atomicOr(bitmap + mine / 32, 1u << (mine % 32));
+  const std::uint64_t begin = nanoseconds();
+  while (nanoseconds() - begin < pause) {
+  }
+}
+
 void check(cudaError_t error) {
   if (error != cudaSuccess) throw std::runtime_error{cudaGetErrorString(error)};
 }
@@ -47,6 +57,12 @@ void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int micros
   check(cudaLaunchKernelEx(&config, slow_copy, static_cast<std::uint32_t*>(to),
                            static_cast<const std::uint32_t*>(from), bytes / sizeof(std::uint32_t),
                            std::uint64_t{1000} * static_cast<std::uint64_t>(microseconds), how));
+}
+
+void enqueue_mark_multiprocessors(void* bitmap, stream_handle stream) {
+  constexpr unsigned blocks = 1024;
+  mark_multiprocessors<<<blocks, 128, 0, stream>>>(static_cast<std::uint32_t*>(bitmap));
+  check(cudaGetLastError());
 }
 
 void overlap_next(stream_handle stream) {

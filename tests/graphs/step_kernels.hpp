@@ -18,6 +18,10 @@ struct overlap {
 void enqueue_slow_copy(void* to, const void* from, std::size_t bytes, int microseconds, overlap how,
                        stream_handle stream);
 
+/** Sets the bit of every multiprocessor that one of many blocks runs on, in 8 words at `bitmap`.
+ *  Throws std::runtime_error. */
+void enqueue_mark_multiprocessors(void* bitmap, stream_handle stream);
+
 /** Lets what is captured on `stream` next start as soon as the kernel that was captured last
  *  triggers. Throws std::runtime_error. */
 void overlap_next(stream_handle stream);

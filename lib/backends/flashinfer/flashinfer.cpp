@@ -3,7 +3,9 @@
 #include "lib/backends/flashinfer/limits.hpp"
 #include "lib/backends/flashinfer/null_rows.hpp"
 #include "lib/backends/flashinfer/plan.hpp"
+#include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/core/device.hpp"
 #include "lib/ssu/problem.hpp"
 
 #include <ssugraph/error.hpp>
@@ -26,15 +28,9 @@ std::string not_compiled(const flashinfer_shape& shape) {
          "' to the list that SSUGRAPH_FLASHINFER_SHAPES names, and build again";
 }
 
-flashinfer_device ask(device where) {
-  flashinfer_device answer;
-  check_cuda(cudaDeviceGetAttribute(&answer.multiprocessors, cudaDevAttrMultiProcessorCount,
-                                    where.ordinal),
-             "cudaDeviceGetAttribute");
-  check_cuda(
-      cudaDeviceGetAttribute(&answer.major, cudaDevAttrComputeCapabilityMajor, where.ordinal),
-      "cudaDeviceGetAttribute");
-  return answer;
+flashinfer_device device_for(const ssu_problem& problem) {
+  return {.multiprocessors = multiprocessors_of(problem),
+          .major = compute_capability(problem.device) / 10};
 }
 
 /** Why a device cannot run what was compiled; empty if it can. */
@@ -201,7 +197,7 @@ std::shared_ptr<planned_ssu> flashinfer_backend::resolve(const ssu_problem& prob
   const flashinfer_shape shape = shape_of(problem);
   const flashinfer_specialization* kernels = find_specialization(shape);
   if (kernels == nullptr) throw unsupported{{{flashinfer_name, not_compiled(shape)}}};
-  const flashinfer_device device = ask(problem.device);
+  const flashinfer_device device = device_for(problem);
   const flashinfer_choice choice = choose_algorithm(problem, sequences, algorithm, device);
   return std::make_shared<flashinfer_ssu>(flashinfer_plan(problem, sequences, choice, device),
                                           choice.algorithm, *kernels);

@@ -108,7 +108,7 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
 /** The tile that the policy takes. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
   const int lanes = lanes_for(problem.dstate);
-  const int enough = enough_blocks(!problem.has_cu_seqlens);
+  const int enough = enough_blocks(!problem.has_cu_seqlens, multiprocessors_of(problem));
   const std::vector<tile_choice> tiles = vector_tiles(problem);
   return *std::ranges::find_if(tiles, [&](const tile_choice& tile) {
     const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));

@@ -45,11 +45,11 @@ inline constexpr int max_block_threads = max_workers + waiting_threads;
  *     4 rows, Philox-10      5.53 / 7.18 / 9.35
  *     8 rows, Philox-10      6.05 / 7.47 / 8.87
  *
- * One token takes two blocks a multiprocessor (of 132), several tokens one.
+ * One token takes two blocks a multiprocessor (132 there), several tokens one.
  */
 inline constexpr int max_rows = 8;
-constexpr int enough_blocks(bool one_token) {
-  return one_token ? 264 : 132;
+constexpr int enough_blocks(bool one_token, int multiprocessors) {
+  return one_token ? 2 * multiprocessors : multiprocessors;
 }
 inline constexpr int scalar_rows = 2;
 

@@ -2,6 +2,7 @@
 
 #include "lib/backends/triton/policy.hpp"
 #include "lib/ssu/operands.hpp"
+#include "lib/ssu/problem.hpp"
 
 #include <algorithm>
 #include <array>
@@ -104,7 +105,8 @@ tile_choice choose_tile(const std::vector<const triton_image*>& images, const ss
       return {image, "tile table of Blackwell"};
     }
   }
-  const std::int64_t programs = sequences * problem.nheads;
+  const std::int64_t programs =
+      sequences * problem.nheads * measured_multiprocessors / multiprocessors_of(problem);
   std::vector<std::pair<double, const tile_entry*>> nearest;
   nearest.reserve(std::size(tile_table));
   for (const tile_entry& entry : tile_table) {

@@ -56,6 +56,9 @@ class checked_scale final : public checked_step {
   std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
     return check_scale_out(tensors[scaled_out], tensors[scale_factor], launches_);
   }
+  std::shared_ptr<const checked_step> on_multiprocessors(int) const override {
+    return on(traits().tensors);
+  }
   std::string why_not(const planned_step&) const override { return {}; }
 
   std::shared_ptr<planned_step> plan(std::int64_t sequences) const override {

@@ -1,4 +1,4 @@
-#include "lib/core/cuda_handle.hpp"
+#include "lib/core/cuda_context.hpp"
 #include "lib/step/kernel_launches.hpp"
 #include "tests/graphs/scale_out/scale_out.hpp"
 

@@ -1,0 +1,34 @@
+#include "graphs/partition.hpp"
+
+#include "graphs/bucket_planner.hpp"
+#include "lib/core/cuda_context.hpp"
+#include "lib/core/cuda_handle.hpp"
+#include "lib/core/device.hpp"
+#include "lib/core/log.hpp"
+
+#include <string>
+#include <variant>
+
+namespace ssugraph::detail {
+
+std::shared_ptr<const pipeline_core> planned_for(std::shared_ptr<const pipeline_core> core,
+                                                 stream_handle stream) {
+  const context_handle context = context_of(stream, core->device);
+  const int whole = multiprocessors(core->device);
+  const int part = multiprocessors(context);
+  if (part == whole) return core;
+
+  // What is measured is measured there, too.
+  const context_guard guard{context};
+  const relaxed_capture relaxed;
+  auto planned = std::make_shared<pipeline_core>(*core);
+  for (pipeline_step& step : planned->steps) {
+    if (auto* const ours = std::get_if<library_step>(&step.what))
+      ours->checked = ours->checked->on_multiprocessors(part);
+  }
+  log_line("pipeline planned for " + std::to_string(part) + " of " + std::to_string(whole) +
+           " multiprocessors" + plan_steps(*planned));
+  return planned;
+}
+
+}  // namespace ssugraph::detail
