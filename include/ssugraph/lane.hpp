@@ -59,9 +59,15 @@ struct lane_stats {
  * What one stream replays a pipeline with: an executable graph a bucket, its own random state,
  * scratch and padded index copies. One user at a time; a second thread gets invalid_state. Lanes in
  * flight together must touch disjoint slots. Outlives its pipeline safely. Move-only; the stream
- * must outlive it. Destroying it frees its memory after its last replay, without waiting (checked
- * mode waits, for reports still to come); while the stream is captured, the memory is leaked
- * instead.
+ * and its context must outlive it.
+ *
+ * Its graphs run in the context of its stream, on the multiprocessors of a green context if the
+ * stream is of one. Nothing that a lane does beside a capture of somebody else's, in whatever mode
+ * and thread, spoils that or is kept from working by it.
+ *
+ * Destroying it frees its memory after its last replay, without waiting (checked mode waits, for
+ * reports still to come), and keeps what callables of steps own until then (see step_function);
+ * while the stream is captured, all that is leaked instead.
  */
 class SSUGRAPH_EXPORT lane {
  public:
@@ -98,9 +104,9 @@ class SSUGRAPH_EXPORT lane {
    * Allocates nothing and works in every capture mode. The caller's graphs use the lane's memory
    * and random state: the lane must outlive them, and they and its replays run one after another.
    *
-   * Throws invalid_argument (not a bucket; `live` null or pageable; in checked mode, a promise that
-   * an earlier replay found broken) and invalid_state (the stream is not being captured; host
-   * target) before anything was recorded; cuda_error.
+   * Throws invalid_argument (not a bucket; `live` null or pageable; a stream of another device; in
+   * checked mode, a promise that an earlier replay found broken) and invalid_state (the stream is
+   * not being captured; host target) before anything was recorded; cuda_error.
    */
   void record_prologue(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
   /**
@@ -135,8 +141,8 @@ class SSUGRAPH_EXPORT lane {
    * elsewhere and hold other tensors: record it anew, prologue included.
    *
    * One outcome a bucket. Throws as `make_lane`, and what a custom step throws: nothing changed
-   * then. A cuda_error from an update leaves that bucket unusable until `rebuild`, others as they
-   * were or updated.
+   * then. An update that fails, by a cuda_error or for want of the host's memory, leaves its bucket
+   * unusable until `rebuild`; the others have the new addresses.
    */
   std::vector<rebind_outcome> rebind(std::span<const binding> bindings);
 
@@ -150,9 +156,10 @@ class SSUGRAPH_EXPORT lane {
   void set_random_state(ssugraph::random_state state, stream_handle stream);
 
   /**
-   * Hands the lane to another stream of its device: work there waits, by event, for what is in
-   * flight here. Throws as `replay`, and invalid_argument if a lane on a third stream reads or
-   * writes what this one writes; the lane then stays where it was.
+   * Hands the lane to another stream of its context: work there waits, by event, for what is in
+   * flight here. Throws as `replay`; invalid_state if either stream is being captured;
+   * invalid_argument for a stream of another device or of other multiprocessors, and if a lane on a
+   * third stream reads or writes what this one writes; the lane then stays where it was.
    */
   void move_to(stream_handle stream);
 

@@ -45,8 +45,10 @@ class SSUGRAPH_EXPORT pipeline {
   /**
    * Records and instantiates one graph a bucket for `stream`, the largest first (lazily: none).
    * Each binding replaces an address. Allocates and waits for internal streams only; nothing runs
-   * on bound tensors, but for custom steps that ask for a warm-up. The lane starts at random state
-   * {seed 0, draw 0}: `set_random_state` sets lanes apart.
+   * on bound tensors, but for custom steps that ask for a warm-up. Where `stream` may only use a
+   * part of the device's multiprocessors (a green context), plans are made for that part first, and
+   * by `automatic` measured there. May be called while any stream is captured. The lane starts at
+   * random state {seed 0, draw 0}: `set_random_state` sets lanes apart.
    *
    * Throws invalid_argument: an unknown step, a tensor that the step does not bind or that is bound
    * twice, an address that breaks the plan's alignment or lives elsewhere, states of two steps that

@@ -284,7 +284,10 @@ typedef struct ssugraph_step_context {
  */
 typedef int (*ssugraph_step_function)(void* user_data, const ssugraph_step_context* context,
                                       ssugraph_stream stream);
-/** Called once, on any thread, when nothing can call a step function with `user_data` any more.
+/** Called once, on any thread, when nothing can call a step function with `user_data` any more and
+ *  the last replay of its lanes is over. Where that is still to run as the last handle goes, by the
+ *  first later call that builds a pipeline, makes, rebinds, rebuilds or destroys a lane, or reads a
+ *  random state.
  *  Must not fail: what it throws is dropped. */
 typedef void (*ssugraph_destroy_function)(void* user_data);
 /** Takes one line without its end, on any thread, one at a time. May call no other function of this

@@ -63,6 +63,9 @@ class foreign_captures : public testing::Test {
     spec.state_dtype = dtype::bfloat16;
     spec.stochastic_rounding = true;
     layers_.emplace(target::cuda, make_layers(spec, 2), false);
+    spec.stochastic_rounding = false;
+    spec.state_dtype = dtype::float16;
+    eager_.emplace(target::cuda, make_layers(spec, 1), false);
     stream_.emplace(place::device);
     second_.emplace(place::device);
     theirs_.emplace(place::device);
@@ -109,9 +112,12 @@ class foreign_captures : public testing::Test {
     }
     reset_slots(std::vector{layers_->args(0).state}, layers_->args(0).state_batch_indices,
                 stream_->get());
+    // Kernels that nothing has loaded yet.
+    ssu_dispatch{{}, 0}.selective_state_update(eager_->args(0), stream_->get());
   }
 
   std::optional<model> layers_;
+  std::optional<model> eager_;
   std::optional<placed_stream> stream_;
   std::optional<placed_stream> second_;
   std::optional<placed_stream> theirs_;

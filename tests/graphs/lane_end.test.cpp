@@ -28,6 +28,8 @@ struct owned_memory {
   int* ends_;
 };
 
+constexpr const char* no_flight = "launches wait for their end here";
+
 class lane_end : public testing::Test {
  protected:
   static constexpr int slow_us = 200'000;
@@ -54,6 +56,12 @@ class lane_end : public testing::Test {
   }
 
   [[nodiscard]] bool busy() const { return cudaStreamQuery(stream_->get()) == cudaErrorNotReady; }
+  /** One replay, that goes on when this returns; false where launches wait for their end, as under
+   *  compute-sanitizer. */
+  [[nodiscard]] bool leave_in_flight(lane& own) const {
+    own.replay(2, stream_->get());
+    return busy();
+  }
 
   int ends_ = 0;
   std::optional<model> layers_;
@@ -63,7 +71,7 @@ class lane_end : public testing::Test {
 TEST_F(lane_end, keeps_what_a_replay_in_flight_writes) {
   {
     lane own = build().make_lane(stream_->get());
-    own.replay(2, stream_->get());
+    if (!leave_in_flight(own)) GTEST_SKIP() << no_flight;
   }
   ASSERT_TRUE(busy());
   EXPECT_EQ(ends_, 0) << "its memory is still to be written";
@@ -92,7 +100,7 @@ TEST_F(lane_end, waits_for_the_last_of_several_lanes) {
     const pipeline built = build();
     first.emplace(built.make_lane(stream_->get()));
     lane second = built.make_lane(stream_->get());
-    second.replay(2, stream_->get());
+    if (!leave_in_flight(second)) GTEST_SKIP() << no_flight;
   }
   ASSERT_TRUE(busy());
   stream_->wait();
@@ -123,7 +131,7 @@ TEST_F(lane_end, may_call_the_library) {
       enqueue_slow_copy(scrap->data(), scrap->data() + 128, 64, slow_us, {}, on);
     });
     lane own = builder.build().make_lane(stream_->get());
-    own.replay(1, stream_->get());
+    if (!leave_in_flight(own)) GTEST_SKIP() << no_flight;
   }
   EXPECT_TRUE(counts.empty());
   stream_->wait();
