@@ -298,8 +298,9 @@ class SSUGRAPH_EXPORT mamba_ssu_backend {
   /** Whether it can do `problem`, whatever the number of sequences. */
   [[nodiscard]] virtual support supports(const ssu_problem& problem) const = 0;
   /**
-   * The launch of `problem` for `sequences` sequences, by `algorithm`. `problem` is served. Throws
-   * unsupported if the algorithm is unknown or cannot do it.
+   * The launch of `problem` for `sequences` sequences, by `algorithm`: `auto`, or one that a plan
+   * of this backend names. `problem` is served. Throws unsupported if the algorithm is unknown or
+   * cannot do it.
    */
   [[nodiscard]] virtual ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                                       const std::string& algorithm) const = 0;
@@ -311,9 +312,12 @@ class SSUGRAPH_EXPORT mamba_ssu_backend {
                                                          std::int64_t sequences) const;
   /**
    * Enqueues `plan` on `stream`. `args` are validated, in canonical form (every axis present),
-   * match the plan and have its scalars. Stochastic rounding takes its seed from `args.rand_seed`
-   * or, where that is unbound, from `drawn_seed`. Must be capture-safe wherever `args.rand_seed` is
-   * bound.
+   * match the plan and have its scalars. They are aligned at least as its problem says: where a
+   * lane binds tensors that are aligned less than those planned for, `supports` and `plan` are
+   * asked again, must give the same launch, and the problem has the lower alignment. The library's
+   * own throw invalid_argument where a plan cannot take `args` for where they lie. Stochastic
+   * rounding takes its seed from `args.rand_seed` or, where that is unbound, from `drawn_seed`.
+   * Must be capture-safe wherever `args.rand_seed` is bound.
    */
   virtual void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                        stream_handle stream) const = 0;

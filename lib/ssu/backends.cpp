@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <tuple>
 #include <utility>
 #if SSUGRAPH_CUDA
 #include "lib/backends/native/native.hpp"
@@ -87,20 +88,14 @@ std::vector<backend_support> answers(const ssu_problem& problem) {
   return all;
 }
 
-/** What a user's backend planned, run by its `enqueue`. */
-class foreign_ssu final : public planned_ssu {
- public:
-  foreign_ssu(backend_pointer backend, ssu_plan plan, const ssu_problem& problem)
-      : planned_ssu{std::move(plan), problem}, backend_{std::move(backend)} {}
-
-  using planned_ssu::enqueue;
-  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override {
-    backend_->enqueue(plan(), args, drawn_seed, stream);
-  }
-
- private:
-  backend_pointer backend_;
-};
+/** Whether two plans of a backend do the same, whatever they say of it. */
+bool launch_alike(const ssu_plan& a, const ssu_plan& b) {
+  const auto launch = [](const ssu_plan& plan) {
+    return std::tie(plan.algorithm, plan.tile, plan.grid, plan.zeroes_null_rows,
+                    plan.contract_bits);
+  };
+  return launch(a) == launch(b);
+}
 
 /** The backend that a plan of `backend` names; where it names nobody, that one. */
 backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend) {
@@ -109,6 +104,48 @@ backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend) {
   }
   return backend;
 }
+
+/** How a user's backend was asked for a plan. */
+struct question {
+  backend_pointer backend;
+  ssu_problem problem;
+  std::int64_t sequences;
+  std::string algorithm;
+};
+
+/** What a user's backend planned, run by the `enqueue` of `owner`. Only the backend knows what a
+ * plan hangs on, so tensors that are aligned less will do where it plans the same for them. */
+class foreign_ssu final : public planned_ssu {
+ public:
+  foreign_ssu(ssu_plan plan, backend_pointer owner, question asked)
+      : planned_ssu{std::move(plan), asked.problem},
+        owner_{std::move(owner)},
+        asked_{std::move(asked)} {}
+
+  [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
+    const ssu_problem known = less_aligned(asked_.problem, problem);
+    if (known == asked_.problem) return {};
+    if (support answer = answer_of(*asked_.backend, known); !answer) return answer.why_not;
+    try {
+      const ssu_plan again = asked_.backend->plan(known, asked_.sequences, asked_.algorithm);
+      if (owner_of(again, asked_.backend) == owner_ && launch_alike(again, plan())) return {};
+      return "it would plan " + again.algorithm + (again.reason.empty() ? "" : ": " + again.reason);
+    } catch (const unsupported& error) {
+      return error.refusals().front().reason;
+    }
+  }
+
+  using planned_ssu::enqueue;
+  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override {
+    ssu_plan here = plan();
+    here.problem = less_aligned(std::move(here.problem), relocated(asked_.problem, args));
+    owner_->enqueue(here, args, drawn_seed, stream);
+  }
+
+ private:
+  backend_pointer owner_;
+  question asked_;
+};
 
 /** `refused` first, then what the others say. */
 unsupported refusal_of(const std::string& backend, const std::string& reason,
@@ -161,7 +198,9 @@ std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend, const ssu_p
     const backend_pointer owner = owner_of(plan, backend);
     if (const auto* library = dynamic_cast<const library_backend*>(owner.get()))
       return library->resolve(plan.problem, plan.sequences, plan.algorithm);
-    return std::make_shared<foreign_ssu>(owner, std::move(plan), problem);
+    plan.backend = owner->name();
+    return std::make_shared<foreign_ssu>(std::move(plan), owner,
+                                         question{backend, problem, sequences, algorithm});
   } catch (const unsupported& error) {
     if (error.refusals().size() != 1) throw;
     throw refusal_of(backend->name(), error.refusals().front().reason, problem);

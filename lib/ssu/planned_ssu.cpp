@@ -72,7 +72,13 @@ ssu_plan library_backend::plan(const ssu_problem& problem, std::int64_t sequence
 
 void library_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                               stream_handle stream) const {
-  resolve(plan.problem, plan.sequences, plan.algorithm)->enqueue(args, drawn_seed, stream);
+  const auto planned = resolve(plan.problem, plan.sequences, plan.algorithm);
+  if (std::string reason = planned->why_not(relocated(plan.problem, args)); !reason.empty()) {
+    throw invalid_argument{
+        "args", "tensors that algorithm " + plan.algorithm + " of " + name() + " can take",
+        std::move(reason)};
+  }
+  planned->enqueue(args, drawn_seed, stream);
 }
 
 }  // namespace ssugraph::detail

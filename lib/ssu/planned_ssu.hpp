@@ -24,6 +24,10 @@ class planned_ssu : public planned_step {
   [[nodiscard]] plan_fields fields() const final;
   [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const final;
   [[nodiscard]] bool equals(const planned_step& other) const final;
+  /** Why what it launches cannot run `problem`, which differs from the planned one in where the
+   *  tensors lie; empty if it can. What would be planned for that, by the same name, tells nothing.
+   */
+  [[nodiscard]] virtual std::string why_not(const ssu_problem& problem) const = 0;
   [[nodiscard]] const std::vector<candidate_timing>& timings() const final { return plan_.timings; }
   void set_timings(std::vector<candidate_timing> timings) final {
     plan_.timings = std::move(timings);
@@ -61,7 +65,8 @@ class library_backend : public mamba_ssu_backend {
   [[nodiscard]] support supports(const ssu_problem& problem) const final;
   [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
                               const std::string& algorithm) const final;
-  /** For who holds a plan alone: by the algorithm that it names. */
+  /** For who holds a plan alone: by the algorithm that it names. Throws invalid_argument where that
+   *  cannot take `args` for where they lie. */
   void enqueue(const ssu_plan& plan, const ssu_args& args, std::int64_t drawn_seed,
                stream_handle stream) const final;
 };

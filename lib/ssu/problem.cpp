@@ -149,11 +149,24 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
   if (config.stochastic_rounding)
     problem.philox_rounds = config.philox_rounds == 0 ? 10 : config.philox_rounds;
   problem.device = where;
+  problem.is_blackwell = is_blackwell(where);
+  problem.multiprocessors = multiprocessors(where);
+  return relocated(std::move(problem), args);
+}
+
+ssu_problem relocated(ssu_problem problem, const ssu_args& args) {
   problem.misalignment = find_misalignment(args, problem.tied);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i)
     problem.layouts[i] = layout_of(ssu_operands[i].what, args.*ssu_operands[i].member);
-  problem.is_blackwell = is_blackwell(where);
-  problem.multiprocessors = multiprocessors(where);
+  return problem;
+}
+
+ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other) {
+  if (problem.misalignment.empty()) problem.misalignment = other.misalignment;
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    problem.layouts[i].alignment =
+        std::min(problem.layouts[i].alignment, other.layouts[i].alignment);
+  }
   return problem;
 }
 

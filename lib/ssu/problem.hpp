@@ -22,6 +22,13 @@ namespace ssugraph::detail {
 [[nodiscard]] ssu_problem problem_of(const ssu_args& args, const mamba_config& config,
                                      device where);
 
+/** `problem` of the tensors of `args`, which match it but for where they lie. */
+[[nodiscard]] ssu_problem relocated(ssu_problem problem, const ssu_args& args);
+
+/** What is true of two problems that differ in where their tensors lie: each is aligned as in the
+ *  one where it is less. */
+[[nodiscard]] ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other);
+
 /** Of a tensor; none where it is not bound. */
 [[nodiscard]] std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor);
 

@@ -82,12 +82,7 @@ class checked_ssu final : public checked_step {
     return std::make_shared<checked_ssu>(validate(bound_, setup.config), std::move(setup));
   }
   [[nodiscard]] std::string why_not(const planned_step& planned) const override {
-    try {
-      static_cast<void>(plan(planned.sequences(), planned.choice()));
-      return {};
-    } catch (const unsupported& error) {
-      return error.refusals().front().reason;
-    }
+    return dynamic_cast<const planned_ssu&>(planned).why_not(problem_);
   }
 
   [[nodiscard]] std::shared_ptr<planned_step> plan(std::int64_t sequences) const override {

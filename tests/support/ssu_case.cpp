@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <sstream>
 #include <vector>
@@ -328,6 +329,14 @@ ssu_args first_sequences(const ssu_args& args, std::int64_t sequences) {
     shorten(cut.*member, sequences);
   }
   return cut;
+}
+
+ssu_case shifted(const ssu_case& test, std::size_t bytes) {
+  ssu_case moved = test;
+  moved.memory = arena{test.memory.size() + bytes};
+  std::memcpy(moved.memory.data() + bytes, test.memory.data(), test.memory.size());
+  moved.layout = relocate(test.layout, reinterpret_cast<std::byte*>(bytes));
+  return moved;
 }
 
 std::string to_string(const case_spec& spec) {

@@ -5,6 +5,7 @@
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -80,6 +81,9 @@ struct case_spec {
  * slots of state that nothing may touch. Gaps between strided elements hold 0xff.
  */
 [[nodiscard]] ssu_case make_case(const case_spec& spec, random_engine& engine);
+
+/** The same data in other memory, where every tensor lies `bytes` further on. */
+[[nodiscard]] ssu_case shifted(const ssu_case& test, std::size_t bytes);
 
 /** Uniform in begin..end. */
 [[nodiscard]] std::int64_t pick(random_engine& engine, std::int64_t begin, std::int64_t end);

@@ -147,6 +147,11 @@ class flashinfer_ssu final : public planned_ssu {
                  const flashinfer_specialization& kernels)
       : planned_ssu{plan, plan.problem}, algorithm_{algorithm}, kernels_{kernels} {}
 
+  [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
+    std::string reason = detail::why_not(problem);
+    return reason.empty() ? detail::why_not(problem, algorithm_) : reason;
+  }
+
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
 

@@ -224,14 +224,20 @@ class native_ssu final : public ssu_kernel {
   native_ssu(const ssu_problem& problem, std::int64_t sequences, const algorithm_choice& choice)
       : ssu_kernel{describe(problem, sequences, choice),
                    !problem.has_cu_seqlens || problem.max_seqlen <= max_tokens_ahead},
+        vector_{choice.vector},
         kernel_{kernel_for(problem,
                            key_of(problem, plan().tile.lanes, choice.tile.rows, choice.vector))} {}
+
+  [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
+    return vector_ ? why_no_vectors(problem) : std::string{};
+  }
 
  private:
   [[nodiscard]] const void* kernel() const override { return kernel_; }
   [[nodiscard]] kernel_launch lower(const ssu_args& args,
                                     const launch_context& context) const override;
 
+  bool vector_;
   const void* kernel_;
 };
 

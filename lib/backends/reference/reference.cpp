@@ -209,6 +209,8 @@ class reference_ssu final : public planned_ssu {
  public:
   explicit reference_ssu(const ssu_plan& plan) : planned_ssu{plan, plan.problem} {}
 
+  [[nodiscard]] std::string why_not(const ssu_problem& /*problem*/) const override { return {}; }
+
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
 };

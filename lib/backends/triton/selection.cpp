@@ -25,7 +25,7 @@ bool serves(const triton_image& image, const ssu_problem& problem) {
   return image.state == problem.state_dtype && image.rounding == problem.stochastic_rounding &&
          image.tied == problem.tied && image.dstate >= problem.dstate &&
          (!image.io || image.io == problem.io_dtype) && (image.many || !problem.has_cu_seqlens) &&
-         (!image.vector || why_no_vectors(problem).empty());
+         why_no_access(image, problem).empty();
 }
 
 /** All but the tile; the least is the best. */
@@ -85,6 +85,10 @@ std::string why_no_vectors(const ssu_problem& problem) {
     }
   }
   return {};
+}
+
+std::string why_no_access(const triton_image& image, const ssu_problem& problem) {
+  return image.vector ? why_no_vectors(problem) : std::string{};
 }
 
 std::vector<const triton_image*> select_images(std::span<const triton_image> images,

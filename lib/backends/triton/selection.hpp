@@ -16,9 +16,13 @@ namespace ssugraph::detail {
 /** Why images for vector access do not serve `problem`; empty if they do. */
 [[nodiscard]] std::string why_no_vectors(const ssu_problem& problem);
 
+/** Why `image` cannot reach the tensors of `problem` for how they lie; empty if it can. */
+[[nodiscard]] std::string why_no_access(const triton_image& image, const ssu_problem& problem);
+
 /**
  * The images that serve `problem` best, which differ in their tiles alone; in the order of the
- * manifest. Empty if none serves it.
+ * manifest. Empty if none serves it. Names tell tiles apart, not kinds of images: an image for any
+ * layout may have the name of one for vector access.
  */
 [[nodiscard]] std::vector<const triton_image*> select_images(std::span<const triton_image> images,
                                                              const ssu_problem& problem,

@@ -130,8 +130,9 @@ ssu_plan make_plan(const ssu_problem& problem, std::int64_t sequences, const tri
   plan.problem = problem;
   if (!image.vector) {
     const std::string reason = why_no_vectors(problem);
-    plan.notes.push_back("no 16-byte accesses: " +
-                         (reason.empty() ? "the manifest has no such image" : reason));
+    plan.notes.push_back("no 16-byte accesses: " + (reason.empty()
+                                                        ? "the manifest has no such image"
+                                                        : "planned where " + reason));
   }
   if (image.rounding) plan.notes.emplace_back("takes the same random bits as native");
   return plan;
@@ -143,6 +144,10 @@ class triton_ssu final : public ssu_kernel {
   triton_ssu(const ssu_problem& problem, std::int64_t sequences, const triton_image& image,
              std::string reason)
       : ssu_kernel{make_plan(problem, sequences, image, std::move(reason)), false}, image_{image} {}
+
+  [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
+    return why_no_access(image_, problem);
+  }
 
  private:
   [[nodiscard]] const void* kernel() const override { return loaded_kernel(image_); }

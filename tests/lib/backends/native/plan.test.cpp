@@ -1,3 +1,7 @@
+#include "lib/backends/native/native.hpp"
+#include "lib/ssu/problem.hpp"
+#include "tests/support/ssu_case.hpp"
+
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 
@@ -136,6 +140,41 @@ TEST_F(native_plan, refuses_what_it_cannot_do_with_the_reason) {
     EXPECT_NE(error.refusals().front().reason.find(problem.misalignment), std::string::npos);
   }
   EXPECT_THROW((void)plan(model_problem(), "serial"), unsupported);
+}
+
+TEST_F(native_plan, says_itself_what_its_kernel_can_take) {
+  const detail::native_backend backend;
+  ssu_problem misaligned = model_problem();
+  misaligned.misalignment = "B is not 16-byte aligned";
+  for (const char* algorithm : {"auto", "2x128"}) {
+    const auto planned = backend.resolve(model_problem(), 8, algorithm);
+    EXPECT_EQ(planned->why_not(model_problem()), "");
+    EXPECT_EQ(planned->why_not(misaligned), misaligned.misalignment);
+  }
+  for (const ssu_problem& problem : {model_problem(), misaligned}) {
+    const auto planned = backend.resolve(problem, 8, "scalar");
+    EXPECT_EQ(planned->why_not(model_problem()), "");
+    EXPECT_EQ(planned->why_not(misaligned), "");
+  }
+}
+
+/** Who holds a plan alone may have made it for other tensors. */
+TEST_F(native_plan, is_not_launched_on_what_it_cannot_take) {
+  random_engine engine{base_seed()};
+  ssu_case test = make_case({}, engine);
+  ssu_args args = test.args_at(test.memory.data());
+  ssu_problem problem = detail::problem_of(args, {}, device::host());
+  problem.device = {0};
+  const ssu_plan plan = dispatch_.backend().plan(problem, test.capacity, "vector");
+  args.C = args.C.at(static_cast<const std::byte*>(args.C.data()) + 4);
+  try {
+    dispatch_.backend().enqueue(plan, args, 0, nullptr);
+    FAIL() << "no error";
+  } catch (const invalid_argument& error) {
+    EXPECT_EQ(error.argument(), "args");
+    EXPECT_NE(error.expected().find("of native"), std::string::npos) << error.expected();
+    EXPECT_EQ(error.came(), "C is not 16-byte aligned");
+  }
 }
 
 TEST_F(native_plan, tiles_cover_every_row_of_dim) {

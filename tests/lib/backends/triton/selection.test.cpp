@@ -4,7 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <map>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -65,6 +69,25 @@ std::vector<std::string> selected(const std::vector<triton_image>& images,
 
 using names = std::vector<std::string>;
 
+/** None for `any`. */
+std::optional<dtype> dtype_called(const std::string& name) {
+  for (const dtype type : {dtype::float32, dtype::float16, dtype::bfloat16})
+    if (name == to_string(type)) return type;
+  return std::nullopt;
+}
+
+/** The state of a manifest without what says that it is rounded. */
+std::string unrounded(const std::string& state) {
+  return state.starts_with("rounded_") ? state.substr(8) : state;
+}
+
+const triton_image* find_named(const std::vector<const triton_image*>& images,
+                               const std::string& tile) {
+  const auto found =
+      std::ranges::find(images, tile, [](const auto* one) { return tile_name(*one); });
+  return found == images.end() ? nullptr : *found;
+}
+
 TEST(triton_selection, images_run_on_their_architecture) {
   EXPECT_TRUE(runs_on(80, 80));
   EXPECT_TRUE(runs_on(80, 86));
@@ -120,6 +143,94 @@ TEST(triton_selection, prefers_the_smallest_dstate) {
   images[0].dstate = 256;
   images[2].dstate = 64;
   EXPECT_EQ(selected(images, model_problem()), names{"1:16x4"});
+}
+
+/** Everything that the default manifest compiles for `hopper`, in its order. */
+std::vector<triton_image> images_of_default_manifest() {
+  std::ifstream manifest{SSUGRAPH_SOURCE_DIR "/lib/backends/triton/manifest.txt"};
+  std::vector<triton_image> images;
+  for (std::string line; std::getline(manifest, line);) {
+    std::istringstream words{line.substr(0, line.find('#'))};
+    std::map<std::string, std::vector<std::string>> axes;
+    for (std::string word; words >> word;) {
+      const std::size_t equals = word.find('=');
+      std::istringstream values{word.substr(equals + 1)};
+      for (std::string value; std::getline(values, value, ',');)
+        axes[word.substr(0, equals)].push_back(value);
+    }
+    for (const std::string& state : axes["state"])
+      for (const std::string& io : axes["io"])
+        for (const std::string& step : axes["step"])
+          for (const std::string& tokens : axes["tokens"])
+            for (const std::string& tile : axes["tile"]) {
+              const std::size_t times = tile.find('x');
+              images.push_back({.architecture = hopper,
+                                .state = *dtype_called(unrounded(state)),
+                                .rounding = unrounded(state) != state,
+                                .io = dtype_called(io),
+                                .dstate = std::stoi(axes["dstate"].front()),
+                                .tied = step == "tied",
+                                .many = tokens == "many",
+                                .vector = axes["access"].front() == "vector",
+                                .rows = std::stoi(tile.substr(0, times)),
+                                .warps = std::stoi(tile.substr(times + 1)),
+                                .shared_bytes = 0,
+                                .offset = 0,
+                                .size = 0});
+            }
+  }
+  return images;
+}
+
+/** One of each kind that the default manifest tells apart, with aligned tensors. */
+std::vector<ssu_problem> problems_of_default_manifest() {
+  std::vector<ssu_problem> problems;
+  for (const char* state :
+       {"float32", "float16", "bfloat16", "rounded_float16", "rounded_bfloat16"})
+    for (const dtype io : {dtype::float32, dtype::float16, dtype::bfloat16})
+      for (const std::int64_t dstate : {16, 64, 128, 256})
+        for (const bool tied : {true, false})
+          for (const bool many : {true, false}) {
+            ssu_problem problem = model_problem();
+            problem.state_dtype = *dtype_called(unrounded(state));
+            problem.stochastic_rounding = unrounded(state) != state;
+            problem.io_dtype = io;
+            problem.dstate = dstate;
+            problem.tied = tied;
+            problem.has_cu_seqlens = many;
+            problems.push_back(problem);
+          }
+  return problems;
+}
+
+/** By the names of its tiles a plan for vector access cannot be told from one for any layout. */
+TEST(triton_selection, an_image_says_itself_what_it_reaches) {
+  const std::vector<triton_image> images = images_of_default_manifest();
+  ASSERT_EQ(images.size(), 287u);
+  int problems_with_shared_names = 0;
+  for (const ssu_problem& aligned : problems_of_default_manifest()) {
+    ssu_problem misaligned = aligned;
+    misaligned.misalignment = "B is not 16-byte aligned";
+    const auto of_aligned = select_images(images, aligned, hopper);
+    const auto of_misaligned = select_images(images, misaligned, hopper);
+    ASSERT_FALSE(of_aligned.empty() || of_misaligned.empty()) << to_string(aligned);
+    for (const triton_image* launched : of_aligned) {
+      EXPECT_EQ(why_no_access(*launched, aligned), "");
+      EXPECT_EQ(why_no_access(*launched, misaligned),
+                launched->vector ? misaligned.misalignment : "")
+          << tile_name(*launched) << " of " << to_string(aligned);
+    }
+    for (const triton_image* launched : of_misaligned) {
+      EXPECT_EQ(why_no_access(*launched, misaligned), "");
+      EXPECT_EQ(why_no_access(*launched, aligned), "")
+          << tile_name(*launched) << " of " << to_string(aligned);
+    }
+    const auto shares_name = [&](const triton_image* image) {
+      return image->vector && find_named(of_misaligned, tile_name(*image)) != nullptr;
+    };
+    if (std::ranges::any_of(of_aligned, shares_name)) ++problems_with_shared_names;
+  }
+  EXPECT_GT(problems_with_shared_names, 0) << "names tell kinds apart, so this test shows nothing";
 }
 
 /** An entry of another shape must not win because its number of programs is nearer. */
