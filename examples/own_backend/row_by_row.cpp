@@ -83,7 +83,8 @@ ssugraph::support row_by_row::supports(const ssugraph::ssu_problem& problem) con
 
 ssugraph::ssu_plan row_by_row::plan(const ssugraph::ssu_problem& problem, std::int64_t sequences,
                                     const std::string& algorithm) const {
-  if (algorithm != "auto") throw ssugraph::unsupported{{{name(), "algorithm " + algorithm}}};
+  if (algorithm != "auto" && algorithm != "rows")
+    throw ssugraph::unsupported{{{name(), "algorithm '" + algorithm + "' is none of auto, rows"}}};
   ssugraph::ssu_plan plan;
   plan.backend = name();
   plan.algorithm = "rows";
