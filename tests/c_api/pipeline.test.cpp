@@ -270,6 +270,59 @@ TEST_P(c_pipeline_test, binds_and_rebinds_other_memory) {
             "bindings");
 }
 
+TEST_P(c_pipeline_test, binds_only_what_the_launched_kernels_can_take) {
+  case_spec spec = rounding_spec();
+  spec.nheads = 1;
+  spec.dim = 128;
+  spec.dstate = 16;
+  spec.tied = false;
+  spec.io_dtype = dtype::bfloat16;
+  spec.stochastic_rounding = false;
+  auto layers = make_layers(spec, 1);
+  // The tile whose name has images for vector access and for any layout.
+  const mamba_config triton{.backend = "triton", .algorithm = "64x4"};
+  for (const mamba_config& config : {mamba_config{}, triton}) {
+    layers.front().config = config;
+    const model by_cpp{GetParam(), layers, false};
+    const model by_c{GetParam(), layers, false};
+    const model other{GetParam(), layers, false};
+    c_builder builder;
+    if (const ssugraph_config given = c_config(config);
+        ssugraph_builder_create(&given, buckets.data(), buckets.size(), c_target(), &builder) ==
+        SSUGRAPH_STATUS_UNSUPPORTED) {
+      continue;
+    }
+    ASSERT_NO_FATAL_FAILURE(add_layer(builder, by_c, 0));
+    c_pipeline pipeline;
+    ASSERT_STATUS(ssugraph_builder_build(builder, &pipeline), SUCCESS);
+    c_lane lane;
+    ASSERT_STATUS(ssugraph_pipeline_make_lane(pipeline, nullptr, 0, stream(), &lane), SUCCESS);
+    for (const auto& [name, member] :
+         {std::pair{"state", &ssu_args::state}, std::pair{"A", &ssu_args::A},
+          std::pair{"B", &ssu_args::B}, std::pair{"C", &ssu_args::C}}) {
+      const auto* misaligned = static_cast<const std::byte*>((other.args(0).*member).data()) + 4;
+      const ssugraph_binding binding{"layer0", name, misaligned};
+      c_lane another;
+      const auto made = ssugraph_pipeline_make_lane(pipeline, &binding, 1, stream(), &another);
+      if (!on_gpu()) {
+        EXPECT_EQ(made, SSUGRAPH_STATUS_SUCCESS) << ssugraph_last_error();
+        continue;
+      }
+      const std::string reason = std::string{name} + " is not 16-byte aligned";
+      EXPECT_EQ(refused_argument(made), "layer0");
+      EXPECT_NE(std::string{ssugraph_last_error()}.find(reason), std::string::npos)
+          << ssugraph_last_error();
+      EXPECT_EQ(refused_argument(ssugraph_lane_rebind(lane, &binding, 1, nullptr, 0, nullptr)),
+                "layer0");
+    }
+    auto expected = by_cpp.build(policy()).make_lane(stream());
+    expected.run_eager(5, stream());
+    ASSERT_STATUS(ssugraph_lane_replay(lane, 5, stream()), SUCCESS);
+    stream_->wait();
+    EXPECT_EQ(by_c.read(), by_cpp.read());
+  }
+}
+
 TEST_P(c_pipeline_test, moves_to_another_stream) {
   const model layers{GetParam(), make_layers(rounding_spec(), 1), false};
   const second_stream other{GetParam()};
