@@ -54,6 +54,22 @@ extent_in_bytes extent_of(const tensor_view& tensor) {
           static_cast<std::size_t>(-below * size)};
 }
 
+/** `tensor` as scratch has it, of whose first axis each launch takes a part: no part is aligned
+ * less than a plan may rely on. The stride along one entry says nothing, and may be anything. */
+tensor_view evenly_spaced(const tensor_view& tensor) {
+  constexpr std::int64_t unit = tensor_layout::max_alignment;
+  constexpr std::int64_t least = 16;  // nobody relies on less
+  const std::int64_t size = size_of(tensor.dtype());
+  const bool is_alone = tensor.extent(0) == 1;
+  std::int64_t bytes = is_alone ? static_cast<std::int64_t>(extent_of(tensor).whole)
+                                : std::abs(tensor.stride(0)) * size;
+  if (!is_alone && bytes % least != 0) return tensor;
+  bytes = (bytes + unit - 1) / unit * unit;
+  std::vector<std::int64_t> strides(tensor.strides().begin(), tensor.strides().end());
+  strides.front() = (tensor.stride(0) < 0 ? -bytes : bytes) / size;
+  return {tensor.data(), tensor.dtype(), tensor.extents(), strides};
+}
+
 /** Hands out places of one allocation; first without memory, to learn how much it takes. */
 class placer {
  public:
@@ -143,9 +159,9 @@ measuring_bench::measuring_bench(const checked_step& step, bool back_to_back, do
   rotation_.slots_a_sequence = stores_every_token(rule) ? rule.max_seqlen : 1;
   rotation_.slot_bytes = 0;
   for (std::size_t i = 0; i < traits_.operands.size(); ++i) {
-    const tensor_view& tensor = traits_.tensors[i];
-    if (traits_.operands[i].leading == first_axis::slots)
-      rotation_.slot_bytes += std::abs(tensor.stride(0)) * size_of(tensor.dtype());
+    if (traits_.operands[i].leading != first_axis::slots || !traits_.tensors[i]) continue;
+    const tensor_view tensor = evenly_spaced(traits_.tensors[i]);
+    rotation_.slot_bytes += std::abs(tensor.stride(0)) * size_of(tensor.dtype());
   }
   rotation_.slot_bytes = std::max<std::int64_t>(rotation_.slot_bytes, 1);
   most_sequences_ = rule.rows / rows_a_sequence(traits_.sequences);
@@ -171,6 +187,8 @@ std::pair<bound_tensors, std::size_t> measuring_bench::placed(std::int64_t seque
     tensor_view& tensor = scratch[i];
     const operand& what = traits_.operands[i];
     if (!tensor) continue;
+    if (what.leading == first_axis::slots || what.leading == first_axis::rows)
+      tensor = evenly_spaced(tensor);
     if (what.role == operand_role::source_slots || what.role == operand_role::destination_slots)
       tensor = {nullptr, tensor.dtype(), {sequences, rotation_.slots_a_sequence}};
     const std::int64_t otherwise =

@@ -1,10 +1,12 @@
 #include "tests/graphs/replay.hpp"
 #include "tests/support/compare.hpp"
+#include "tests/support/model_case.hpp"
 #include "tests/support/ssu_oracle.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
 
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -145,6 +147,39 @@ TEST_F(automatic, a_bucket_that_does_not_fit_takes_the_largest_that_did) {
       layers.builder(bucket_policy{{2, 8}}).tuning({.scratch_fraction = 1e-9}).build();
   EXPECT_TRUE(none.plan(0, 0).timings.empty()) << "there was no room to measure in";
   EXPECT_NE(none.plan(0, 0).backend, "automatic");
+}
+
+/** Launches are measured on parts of scratch tensors, which lie as plans rely on. */
+TEST_F(automatic, measures_a_state_of_one_slot_whatever_its_stride) {
+  case_spec spec = model_spec();
+  spec.batch = spec.capacity = 1;
+  spec.has_indices = false;
+  const model layers{target::cuda, layers_of(spec, 1), false};
+  for (const std::int64_t stride : {1, 0, 3, -5}) {
+    ssu_args args = layers.args(0);
+    args.state = {args.state.data(), args.state.dtype(), {1, 16, 64, 128}, {stride, 8192, 128, 1}};
+    pipeline_builder builder{{.backend = "automatic"}, bucket_policy{{1}}};
+    const pipeline built = builder.ssu("layer", args).build();
+    EXPECT_FALSE(built.plan(0, 0).timings.empty());
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  }
+}
+
+TEST_F(automatic, measures_rows_whose_pitch_keeps_less_alignment_than_they_have) {
+  case_spec spec = model_spec();
+  spec.dt_dtype = spec.D_dtype = spec.dt_bias_dtype = dtype::float32;
+  random_engine engine{base_seed()};
+  ssu_case test = model_case(spec, engine);
+  test.config.backend = "automatic";
+  const model layers{target::cuda, {test}, false};
+  ssu_args args = layers.args(0);
+  const std::int64_t pitch = spec.nheads * spec.dim + 8;
+  const placed_memory rows{place::device, static_cast<std::size_t>(spec.batch * pitch * 2)};
+  args.x = {rows.data(), spec.io_dtype, {spec.batch, spec.nheads, spec.dim}, {pitch, spec.dim, 1}};
+  pipeline_builder builder{{.backend = "automatic"}, bucket_policy{{1, 8}}};
+  const pipeline built = builder.ssu("layer", args).build();
+  EXPECT_FALSE(built.plan(0, 0).timings.empty());
+  std::printf("%s", to_table(built.plan(0, 0)).c_str());
 }
 
 TEST_F(automatic, batch_invariant_is_one_choice_whose_results_do_not_hang_on_the_bucket) {
