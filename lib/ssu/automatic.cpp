@@ -70,7 +70,10 @@ std::vector<ssu_plan> automatic_backend::candidates(const ssu_problem& problem,
                                                     std::int64_t sequences) const {
   std::vector<ssu_plan> all;
   for (const backend_pointer& backend : serving(problem)) {
-    std::ranges::move(backend->candidates(problem, sequences), std::back_inserter(all));
+    for (ssu_plan& plan : backend->candidates(problem, sequences)) {
+      plan.backend = owner_of(plan, backend)->name();
+      all.push_back(std::move(plan));
+    }
   }
   return all;
 }

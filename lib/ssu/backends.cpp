@@ -97,14 +97,6 @@ bool launch_alike(const ssu_plan& a, const ssu_plan& b) {
   return launch(a) == launch(b);
 }
 
-/** The backend that a plan of `backend` names; where it names nobody, that one. */
-backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend) {
-  for (const backend_pointer& other : all_backends()) {
-    if (other->name() == plan.backend) return other;
-  }
-  return backend;
-}
-
 /** How a user's backend was asked for a plan. */
 struct question {
   backend_pointer backend;
@@ -178,6 +170,13 @@ backend_pointer find_backend(const std::string& name) {
     throw unsupported{{{name, missing(*absent)}}};
   }
   throw invalid_argument{"backend", "one of " + names + automatic, "'" + name + "'"};
+}
+
+backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend) {
+  for (const backend_pointer& other : all_backends()) {
+    if (other->name() == plan.backend) return other;
+  }
+  return backend;
 }
 
 support answer_of(const mamba_ssu_backend& backend, const ssu_problem& problem) {

@@ -25,6 +25,9 @@ inline constexpr const char* automatic = "automatic";
 /** Every backend of this process: built in, then registered ones, in order. */
 [[nodiscard]] std::vector<backend_pointer> all_backends();
 
+/** The backend that a plan of `backend` names; where it names nobody, that one. */
+[[nodiscard]] backend_pointer owner_of(const ssu_plan& plan, const backend_pointer& backend);
+
 /** Whether `backend` has the features and dtypes that `problem` needs, and serves it. */
 [[nodiscard]] support answer_of(const mamba_ssu_backend& backend, const ssu_problem& problem);
 

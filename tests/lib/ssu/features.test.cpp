@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -184,6 +185,25 @@ TEST(a_users_plan, may_leave_out_what_the_library_knows) {
     EXPECT_TRUE(terse_backend::seen.dt_softplus);
     EXPECT_EQ(terse_backend::seen.null_block_id, 2);
     terse_backend::seen = {};
+  }
+}
+
+/** They are asked for by what they name. */
+TEST(candidates_of_automatic, name_the_backends_that_run_them) {
+  const auto terse = std::make_shared<terse_backend>("terse candidate");
+  register_mamba_ssu_backend(terse);
+  random_engine engine{base_seed()};
+  ssu_case test = make_case({}, engine);
+  const ssu_problem problem = ssu_dispatch{{.backend = "reference"}}.plan(args_of(test)).problem;
+  const ssu_dispatch automatic{{.backend = "automatic"}};
+  for (const char* named : {"terse candidate", "", "nobody's name"}) {
+    terse->named = named;
+    std::vector<std::string> names;
+    for (const ssu_plan& plan : automatic.backend().candidates(problem, 1))
+      names.push_back(plan.backend);
+    EXPECT_TRUE(std::ranges::count(names, "terse candidate")) << named;
+    for (const std::string& name : names)
+      EXPECT_NO_THROW(ssu_dispatch({.backend = name})) << named;
   }
 }
 
