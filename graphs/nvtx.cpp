@@ -53,15 +53,20 @@ struct nvtx_text {
 
 namespace {
 
+/** What a tool was told of. Never destroyed: objects with static lifetime may have ranges later. */
+struct known_texts {
+  std::mutex mutex;
+  std::map<std::string, nvtx_text> texts;
+};
+
 /** A tool is told of a text once, however many pipelines use it. */
 const nvtx_text* registered(const std::string& text) {
-  static std::mutex mutex;
-  static std::map<std::string, nvtx_text> texts;
-  const std::lock_guard lock{mutex};
-  const auto found = texts.find(text);
-  if (found != texts.end()) return &found->second;
+  static known_texts& known = *new known_texts;
+  const std::lock_guard lock{known.mutex};
+  const auto found = known.texts.find(text);
+  if (found != known.texts.end()) return &found->second;
   using registered_string = nvtx3::v1::registered_string_in<ssugraph_domain>;
-  return &texts.try_emplace(text, nvtx_text{registered_string{text}}).first->second;
+  return &known.texts.try_emplace(text, nvtx_text{registered_string{text}}).first->second;
 }
 
 }  // namespace

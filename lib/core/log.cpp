@@ -2,7 +2,7 @@
 
 #include <ssugraph/ssu.hpp>
 
-#include <iostream>
+#include <cstdio>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -22,6 +22,13 @@ log_state& the_log() {
   return instance;
 }
 
+/** Not through std::cerr, which a file that does not include <iostream> may find unmade before
+ *  main. By one call, so that lines of several processes do not mingle. */
+void write_to_stderr(std::string_view line) {
+  const std::string text = "ssugraph: " + std::string{line} + '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 }  // namespace
 
 void set_log_sink(log_sink sink) {
@@ -32,8 +39,7 @@ void set_log_sink(log_sink sink) {
 void detail::log_line(std::string_view line) {
   const std::lock_guard lock{the_log().mutex};
   if (the_log().sink) return the_log().sink(line);
-  // One insertion, so that lines of several processes do not mingle.
-  std::cerr << "ssugraph: " + std::string{line} + '\n';
+  write_to_stderr(line);
 }
 
 }  // namespace ssugraph

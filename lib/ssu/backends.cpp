@@ -60,8 +60,9 @@ struct registry {
   };
 };
 
+/** Never destroyed, as all that a call needs: objects with static lifetime may make it later. */
 registry& the_registry() {
-  static registry instance;
+  static registry& instance = *new registry;
   return instance;
 }
 
@@ -159,7 +160,7 @@ std::vector<backend_pointer> all_backends() {
 }
 
 backend_pointer find_backend(const std::string& name) {
-  static const auto chooser = std::make_shared<automatic_backend>();
+  static const auto& chooser = *new backend_pointer{std::make_shared<automatic_backend>()};
   if (name == automatic) return chooser;
   std::string names;
   for (const backend_pointer& backend : all_backends()) {

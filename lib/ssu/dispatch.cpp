@@ -18,8 +18,9 @@ struct process_default {
   std::shared_ptr<ssu_dispatch> dispatch;
 };
 
+/** Never destroyed: objects with static lifetime may call later than this would. */
 process_default& the_default() {
-  static process_default instance;
+  static process_default& instance = *new process_default;
   return instance;
 }
 

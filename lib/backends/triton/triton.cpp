@@ -94,7 +94,7 @@ class loaded_kernels {
 
 /** Thread-safe. */
 const void* loaded_kernel(const triton_image& image) {
-  static loaded_kernels kernels;
+  static loaded_kernels& kernels = *new loaded_kernels;  // never destroyed: calls may come later
   return kernels.load(image);
 }
 
