@@ -42,10 +42,8 @@ ssugraph_status ssugraph_has_cuda_device(int32_t* found) {
 ssugraph_status ssugraph_set_log_sink(ssugraph_log_function sink, void* user_data) {
   return guarded([&] {
     if (sink == nullptr) return set_log_sink({});
-    set_log_sink([sink, user_data](std::string_view line) {
-      const inside_log_sink inside;
-      sink(user_data, std::string{line}.c_str());
-    });
+    set_log_sink(
+        [sink, user_data](std::string_view line) { sink(user_data, std::string{line}.c_str()); });
   });
 }
 

@@ -45,11 +45,6 @@ ssugraph_status remember(ssugraph_status status, const char* text) noexcept {
 
 }  // namespace
 
-void inside_log_sink::refuse() {
-  throw invalid_state{"the library", "is handing a line to the log sink on this thread",
-                      "return from it first"};
-}
-
 ssugraph_status status_of_exception() noexcept {
   try {
     throw;

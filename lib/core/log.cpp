@@ -3,6 +3,7 @@
 #include <ssugraph/ssu.hpp>
 
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -11,8 +12,8 @@ namespace ssugraph {
 namespace {
 
 struct log_state {
-  std::mutex mutex;
-  log_sink sink;
+  std::recursive_mutex mutex;  ///< held by a sink that runs, and it may set another one
+  std::shared_ptr<const log_sink> sink;
 };
 
 /** Never destroyed: objects with static lifetime may have something to say later than this would.
@@ -29,17 +30,32 @@ void write_to_stderr(std::string_view line) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+thread_local bool inside_sink = false;
+
+/** Marks this thread as one that a sink runs on. */
+struct sink_visit {
+  sink_visit() noexcept { inside_sink = true; }
+  sink_visit(const sink_visit&) = delete;
+  sink_visit& operator=(const sink_visit&) = delete;
+  ~sink_visit() { inside_sink = false; }
+};
+
 }  // namespace
 
 void set_log_sink(log_sink sink) {
+  std::shared_ptr<const log_sink> other;
+  if (sink) other = std::make_shared<const log_sink>(std::move(sink));
   const std::lock_guard lock{the_log().mutex};
-  the_log().sink = std::move(sink);
+  the_log().sink.swap(other);  // the one before ends once the lock is open again
 }
 
 void detail::log_line(std::string_view line) {
+  if (inside_sink) return write_to_stderr(line);
   const std::lock_guard lock{the_log().mutex};
-  if (the_log().sink) return the_log().sink(line);
-  write_to_stderr(line);
+  const std::shared_ptr<const log_sink> sink = the_log().sink;  // lives on if it sets another one
+  if (!sink) return write_to_stderr(line);
+  const sink_visit visit;
+  (*sink)(line);
 }
 
 }  // namespace ssugraph

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -174,6 +175,68 @@ TEST(log_sink, is_stderr_by_default) {
   initialize_mamba_ssu_backend({.backend = "reference"});
   EXPECT_NE(testing::internal::GetCapturedStderr().find("reference"), std::string::npos);
   EXPECT_TRUE(replaced.lines.empty());
+}
+
+TEST(log_sink, may_call_the_library) {
+  int lines = 0;
+  set_log_sink([&](std::string_view) {
+    ++lines;
+    initialize_mamba_ssu_backend({.backend = "reference", .philox_rounds = 7});
+  });
+  testing::internal::CaptureStderr();
+  initialize_mamba_ssu_backend({.backend = "reference"});
+  EXPECT_EQ(lines, 1);
+  EXPECT_EQ(get_mamba_ssu_backend()->config().philox_rounds, 0);
+  const std::string nested = testing::internal::GetCapturedStderr();
+  EXPECT_NE(nested.find("reference"), std::string::npos) << nested;
+  initialize_mamba_ssu_backend({.backend = "reference"});
+  EXPECT_EQ(lines, 2) << "no line is kept from the sink afterwards";
+  set_log_sink({});
+}
+
+TEST(log_sink, may_set_another_one) {
+  captured_log log;
+  std::string own = "the sink's own state outlives the call that it is in";
+  set_log_sink([own, &log](std::string_view) {
+    set_log_sink([&log](std::string_view line) { log.lines.emplace_back(line); });
+    log.lines.push_back(own);
+  });
+  initialize_mamba_ssu_backend({.backend = "reference"});
+  EXPECT_EQ(log.lines, std::vector{own});
+  initialize_mamba_ssu_backend({.backend = "reference"});
+  EXPECT_EQ(log.lines.size(), 2u);
+}
+
+TEST(log_sink, runs_on_one_thread_at_a_time_and_no_more_once_it_is_replaced) {
+  std::atomic<int> inside = 0;
+  std::atomic<int> lines = 0;
+  std::atomic<bool> alone = true;
+  set_log_sink([&](std::string_view) {
+    if (++inside != 1) alone = false;
+    ++lines;
+    std::this_thread::yield();
+    --inside;
+  });
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!stop)
+        initialize_mamba_ssu_backend({.backend = "reference"});
+    });
+  }
+  while (lines < 100)
+    std::this_thread::yield();
+  set_log_sink([](std::string_view) {});
+  const int then = lines;
+  EXPECT_EQ(inside, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  stop = true;
+  for (std::thread& thread : threads)
+    thread.join();
+  EXPECT_EQ(lines, then);
+  EXPECT_TRUE(alone);
+  set_log_sink({});
 }
 
 }  // namespace
