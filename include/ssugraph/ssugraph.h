@@ -194,7 +194,12 @@ typedef struct ssugraph_step_options {
   size_t scratch_bytes;              /**< that the largest bucket needs */
   const ssugraph_byte_range* writes; /**< NULL: not declared; else all that the step writes */
   size_t write_count;                /**< elements of `writes` */
-  /** 0 or 1: a promise that its last kernel triggers the next one's launch before it ends. */
+  /**
+   * 0 or 1: a promise that the step's last kernel calls cudaTriggerProgrammaticLaunchCompletion
+   * before it ends, and that a kernel of the step that is itself launched programmatically does so
+   * in no block before its cudaGridDependencySynchronize. Needs `writes`. Without the promise, a
+   * step with a kernel launched programmatically gives no programmatic edge.
+   */
   int32_t triggers_early;
   int32_t warm_up; /**< 0 or 1: one call before a CUDA lane's first recording, not captured */
 } ssugraph_step_options;
