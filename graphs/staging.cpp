@@ -114,7 +114,7 @@ std::unique_ptr<staging_memory> make_memory(std::size_t bytes, device where) {
 #if SSUGRAPH_CUDA
   if (has_cuda_device()) return std::make_unique<pinned_memory>(bytes, where);
 #endif
-  throw unsupported{{{"staging_ring", "no CUDA device here; ask for device::host() by name"}}};
+  throw detail::no_cuda_device("staging_ring", "ask for device::host() by name");
 }
 
 bool is_dense(const tensor_view& tensor) {

@@ -114,9 +114,11 @@ void check_device(const std::string& name, const DLTensor& tensor, const void* a
   const device found = detail::device_of(address);
   const bool managed = type_of(tensor.device) == kDLCUDAManaged;
   if (managed ? !found.is_host() : found == claimed) return;
+  std::string came = managed ? "managed memory" : detail::describe_memory(claimed);
+  if (!claimed.is_host() && !has_cuda_device()) came += ", with " + detail::why_no_cuda_device();
   throw invalid_argument{name + ".device",
                          "the place of its memory, " + detail::describe_memory(found),
-                         managed ? "managed memory" : detail::describe_memory(claimed)};
+                         std::move(came)};
 }
 
 }  // namespace

@@ -8,13 +8,20 @@
 
 namespace ssugraph::detail {
 
+/** The compute capabilities that kernels were built for, `8.0, 9.0`; later ones of the last major
+ *  number run them, too, and all later ones where they come as PTX. */
+[[nodiscard]] std::string built_architectures();
+
+/** CUDA's name and words for `code`. */
+[[nodiscard]] std::string describe_error(cudaError_t code);
+
+/** Throws cuda_error; says which GPUs have kernels where that may be the reason. */
+[[noreturn]] void throw_cuda_error(cudaError_t code, const char* call);
+
 /** Throws cuda_error unless `code` is success. `call` names the call and what it was for; a
  * literal, since a replay that succeeds must not build a string. */
 inline void check_cuda(cudaError_t code, const char* call) {
-  if (code == cudaSuccess) return;
-  cudaGetLastError();  // a sticky code stays, any other must not surface in somebody else's check
-  throw cuda_error{static_cast<int>(code), call,
-                   std::string{cudaGetErrorName(code)} + ": " + cudaGetErrorString(code)};
+  if (code != cudaSuccess) throw_cuda_error(code, call);
 }
 
 }  // namespace ssugraph::detail

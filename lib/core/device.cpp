@@ -1,5 +1,6 @@
 #include "lib/core/device.hpp"
 
+#include <ssugraph/error.hpp>
 #include <ssugraph/stream.hpp>
 
 #if SSUGRAPH_CUDA
@@ -13,17 +14,37 @@ namespace ssugraph {
 
 #if SSUGRAPH_CUDA
 
-bool has_cuda_device() noexcept {
-  static const bool found = [] {
-    int count = 0;
-    if (cudaGetDeviceCount(&count) == cudaSuccess) return count > 0;
-    cudaGetLastError();
-    return false;
+namespace detail {
+namespace {
+
+/** What CUDA says when it is first asked for its devices; success: there are some. */
+cudaError_t ask_for_devices() noexcept {
+  static const cudaError_t answer = [] {
+    int devices = 0;
+    const cudaError_t code = cudaGetDeviceCount(&devices);
+    if (code != cudaSuccess) cudaGetLastError();
+    return code == cudaSuccess && devices == 0 ? cudaErrorNoDevice : code;
   }();
-  return found;
+  return answer;
 }
 
-namespace detail {
+/** 13000 is `13.0`. */
+std::string describe_version(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+}  // namespace
+
+std::string why_no_cuda_device() {
+  int driver = 0;
+  int runtime = 0;
+  check_cuda(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  check_cuda(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+  return "no CUDA device here: " + describe_error(ask_for_devices()) + " (" +
+         (driver == 0 ? "no driver" : "driver of CUDA " + describe_version(driver)) +
+         ", runtime of CUDA " + describe_version(runtime) + ", kernels for compute capability " +
+         built_architectures() + ")";
+}
 
 device device_of(const void* address) {
   if (!has_cuda_device()) return device::host();
@@ -69,6 +90,10 @@ bool is_capturing(stream_handle stream, device where) {
 
 }  // namespace detail
 
+bool has_cuda_device() noexcept {
+  return detail::ask_for_devices() == cudaSuccess;
+}
+
 #else
 
 bool has_cuda_device() noexcept {
@@ -76,6 +101,10 @@ bool has_cuda_device() noexcept {
 }
 
 namespace detail {
+
+std::string why_no_cuda_device() {
+  return "no CUDA device here: this build has no CUDA (cmake -DSSUGRAPH_CUDA=ON)";
+}
 
 device device_of(const void*) {
   return device::host();
@@ -96,6 +125,10 @@ bool is_capturing(stream_handle, device) {
 }  // namespace detail
 
 #endif
+
+unsupported detail::no_cuda_device(const std::string& who, const std::string& instead) {
+  return unsupported{{{who, why_no_cuda_device() + "; " + instead}}};
+}
 
 std::string detail::describe_memory(device where) {
   if (where.is_host()) return "host memory";

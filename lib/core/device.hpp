@@ -1,10 +1,17 @@
 #pragma once
 
+#include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 
 #include <string>
 
 namespace ssugraph::detail {
+
+/** Why `has_cuda_device` is false: CUDA's own words, the versions, and for what this was built. */
+[[nodiscard]] std::string why_no_cuda_device();
+
+/** The error of `who`, which needs a CUDA device, and what to ask for instead. */
+[[nodiscard]] unsupported no_cuda_device(const std::string& who, const std::string& instead);
 
 /** Where the memory behind an address lives; a foreign address counts as the host's. */
 [[nodiscard]] device device_of(const void* address);

@@ -1,6 +1,7 @@
 #include "lib/ssu/backends.hpp"
 
 #include "lib/backends/reference/reference.hpp"
+#include "lib/core/device.hpp"
 #include "lib/ssu/automatic.hpp"
 #include "lib/ssu/problem.hpp"
 #include "lib/ssu/validate.hpp"
@@ -140,6 +141,14 @@ class foreign_ssu final : public planned_ssu {
   question asked_;
 };
 
+/** What else to say of `backend` refusing `problem`: where it finds no CUDA device, no tensor can
+ * be on one. Throws invalid_state in a process forked from one that used CUDA. */
+std::string why_nowhere_else(const std::string& backend, const ssu_problem& problem) {
+  const bool runs_on_cuda = find_optional(backend) != nullptr;
+  if (!runs_on_cuda || !problem.device.is_host() || has_cuda_device()) return "";
+  return "; " + why_no_cuda_device();
+}
+
 /** `refused` first, then what the others say. */
 unsupported refusal_of(const std::string& backend, const std::string& reason,
                        const ssu_problem& problem) {
@@ -189,7 +198,8 @@ support answer_of(const mamba_ssu_backend& backend, const ssu_problem& problem) 
 std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend, const ssu_problem& problem,
                                      std::int64_t sequences, const std::string& algorithm) {
   if (const support answer = answer_of(*backend, problem); !answer) {
-    throw refusal_of(backend->name(), answer.why_not, problem);
+    const std::string name = backend->name();
+    throw refusal_of(name, answer.why_not + why_nowhere_else(name, problem), problem);
   }
   try {
     if (const auto* library = dynamic_cast<const library_backend*>(backend.get()))

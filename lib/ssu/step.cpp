@@ -1,5 +1,6 @@
 #include "lib/ssu/step.hpp"
 
+#include "lib/core/device.hpp"
 #include "lib/ssu/operands.hpp"
 #include "lib/ssu/planned_ssu.hpp"
 #include "lib/ssu/problem.hpp"
@@ -117,9 +118,7 @@ ssu_setup setup_ssu(mamba_config config, bool on_host, std::int64_t max_batch) {
   if (config.backend == host_backend) {
     throw invalid_argument{"backend", "one that runs on CUDA (or target::host)", config.backend};
   }
-  if (!has_cuda_device()) {
-    throw unsupported{{{config.backend, "no CUDA device here; ask for target::host by name"}}};
-  }
+  if (!has_cuda_device()) throw no_cuda_device(config.backend, "ask for target::host by name");
   std::string algorithm = config.algorithm;
   return {std::move(config), std::move(backend), std::move(algorithm), max_batch};
 }
