@@ -308,7 +308,7 @@ class cuda_lane final : public lane_engine {
       check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
       check_cuda(cudaStreamWaitEvent(internal_.get(), flown(), 0), "cudaStreamWaitEvent");
       return ending::followed;
-    } catch (const cuda_error&) {
+    } catch (const std::exception&) {
       return ending::failed;
     }
   }

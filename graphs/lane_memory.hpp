@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/core/cuda_check.hpp"
+#include "lib/core/cuda_process.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -24,7 +25,8 @@ class stream_ordered_memory {
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   void leak() noexcept { data_ = nullptr; }
   void free() noexcept {
-    if (data_ != nullptr && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
+    const bool ours = data_ != nullptr && !cuda_is_inherited();
+    if (ours && cudaFreeAsync(data_, stream_) != cudaSuccess) cudaGetLastError();
     data_ = nullptr;
   }
 

@@ -19,6 +19,7 @@ parking& the_parking() {
 }
 
 bool is_over(const parked_pipeline& one) noexcept {
+  if (cuda_is_inherited()) return true;  // nothing of this process is in flight
   if (one.over == nullptr) return false;
   const cudaError_t answer = cudaEventQuery(one.over.get());
   if (answer != cudaSuccess) cudaGetLastError();

@@ -74,7 +74,8 @@ class pinned_memory final : public staging_memory {
     std::optional<detail::device_guard> guard;
     detail::try_enter(guard, device_.ordinal);
     const detail::relaxed_capture relaxed;
-    if (cudaEventSynchronize(copied_.get()) != cudaSuccess) cudaGetLastError();
+    const bool ours = !detail::cuda_is_inherited();
+    if (ours && cudaEventSynchronize(copied_.get()) != cudaSuccess) cudaGetLastError();
     copied_.reset();
     bytes_.reset();
   }

@@ -137,8 +137,9 @@ class SSUGRAPH_EXPORT pipeline_builder {
  public:
   /**
    * Throws invalid_argument as `ssu_dispatch` does, and for `target::cuda` with the CPU backend
-   * `reference`; unsupported for `target::cuda` without a CUDA device. `target::host` resolves
-   * every step to `reference`, whatever `config.backend` says.
+   * `reference`; unsupported for `target::cuda` without a CUDA device, with the reason;
+   * invalid_state for it in a process forked from one that used CUDA. `target::host` resolves every
+   * step to `reference`, whatever `config.backend` says, and does not begin the use of CUDA.
    */
   pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
   /** A builder of its own that goes on from the same steps; a move is a copy. */

@@ -296,8 +296,8 @@ typedef int (*ssugraph_step_function)(void* user_data, const ssugraph_step_conte
  *  Must not fail: what it throws is dropped. */
 typedef void (*ssugraph_destroy_function)(void* user_data);
 /** Takes one line without its end, on any thread, one at a time. It may call functions of this
- *  header: what they log on this thread goes to stderr. It must not wait for another thread that may
- *  have a line to log. */
+ *  header: what they log on this thread goes to stderr. It must not wait for another thread that
+ *  may have a line to log. */
 typedef void (*ssugraph_log_function)(void* user_data, const char* line);
 /** Takes one backend's answer: `why_not` is empty if it serves the problem. */
 typedef void (*ssugraph_backend_visitor)(void* user_data, const char* backend, const char* why_not);
@@ -315,10 +315,11 @@ SSUGRAPH_C_API const char* ssugraph_status_string(int32_t status);
  *  the thread ends; "" from then on, in the destructors of static objects. */
 SSUGRAPH_C_API const char* ssugraph_last_error(void);
 
-/** 1 if this build has CUDA and a device is there, else 0. May initialise the driver. */
+/** 1 if this build has CUDA and a device is there, else 0. Begins the use of CUDA, so that no
+ *  process forked later can use it: there this is 0. */
 SSUGRAPH_C_API ssugraph_status ssugraph_has_cuda_device(int32_t* found);
-/** Replaces where messages go; NULL: stderr. When it returns, the one before runs no more, unless it
- *  made this call. */
+/** Replaces where messages go; NULL: stderr. When it returns, the one before runs no more, unless
+ *  it made this call. */
 SSUGRAPH_C_API ssugraph_status ssugraph_set_log_sink(ssugraph_log_function sink, void* user_data);
 /** Draw `n` of the seed stream of `seed`, an unsigned 32-bit value; C++: seed_draw. */
 SSUGRAPH_C_API ssugraph_status ssugraph_seed_draw(uint64_t seed, uint64_t n, int64_t* draw);

@@ -32,7 +32,8 @@ class SSUGRAPH_EXPORT staging_ring {
   /**
    * Memory for `depth` batches in flight of `bytes` each, for tensors in the memory of `where`. For
    * `device::host()` it is plain memory, and `submit` copies before it returns. Throws
-   * invalid_argument (`bytes` or `depth` 0), unsupported (a GPU where there is none), cuda_error.
+   * invalid_argument (`bytes` or `depth` 0), unsupported (a GPU where there is none), invalid_state
+   * (one in a process forked from one that used CUDA), cuda_error.
    */
   staging_ring(std::size_t bytes, std::size_t depth, device where);
   staging_ring(staging_ring&&) noexcept;

@@ -19,7 +19,8 @@ using graph_handle = CUgraph_st*;
 /** The same type as `cudaGraphNode_t`. */
 using graph_node_handle = CUgraphNode_st*;
 
-/** True if this build has CUDA and a device is there. The first call may initialise the driver. */
+/** True if this build has CUDA and a device is there. Begins the use of CUDA, so that no process
+ *  forked later can use it: there this is false. */
 [[nodiscard]] SSUGRAPH_EXPORT bool has_cuda_device() noexcept;
 
 }  // namespace ssugraph

@@ -1,6 +1,9 @@
 #include "lib/core/cuda_context.hpp"
 
+#include "lib/core/cuda_process.hpp"
 #include "lib/core/driver.hpp"
+
+#include <ssugraph/error.hpp>
 
 #include <cudaTypedefs.h>
 
@@ -61,6 +64,7 @@ context_handle primary_context(int ordinal) {
 }
 
 context_handle context_of(stream_handle stream, device home) {
+  check_cuda_is_ours();
   if (is_default(stream)) {
     const context_handle current = current_context();
     return current != nullptr && current_device() == home.ordinal ? current
@@ -85,6 +89,7 @@ int multiprocessors(context_handle context) {
 }
 
 context_guard::context_guard(context_handle context) {
+  check_cuda_is_ours();
   if (current_context() == context) return;
   check_driver(the_stack().push(context), "cuCtxPushCurrent");
   pushed_ = true;
@@ -96,6 +101,7 @@ context_guard::~context_guard() {
 }
 
 device_guard::device_guard(int ordinal) {
+  check_cuda_is_ours();
   if (current_device() != ordinal) context_.emplace(primary_context(ordinal));
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
 
+#include <exception>
 #include <optional>
 
 struct CUctx_st;
@@ -33,7 +33,7 @@ using context_handle = CUctx_st*;
 /** Makes a context current for a scope. */
 class context_guard {
  public:
-  /** Throws cuda_error. */
+  /** Throws cuda_error, and invalid_state if CUDA is inherited. */
   explicit context_guard(context_handle context);
   context_guard(const context_guard&) = delete;
   context_guard& operator=(const context_guard&) = delete;
@@ -46,19 +46,19 @@ class context_guard {
 /** Makes a device current for a scope, by its primary context unless one of its is current. */
 class device_guard {
  public:
-  /** Throws cuda_error. */
+  /** Throws as context_guard. */
   explicit device_guard(int ordinal);
 
  private:
   std::optional<context_guard> context_;
 };
 
-/** Enters a scope from a destructor; not where CUDA is no more. */
+/** Enters a scope from a destructor; not where CUDA is no more, or the parent's. */
 template <class Guard, class Where>
 void try_enter(std::optional<Guard>& scope, Where where) noexcept {
   try {
     scope.emplace(where);
-  } catch (const cuda_error&) {
+  } catch (const std::exception&) {
     scope.reset();
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/core/cuda_check.hpp"
+#include "lib/core/cuda_process.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -8,12 +9,13 @@
 
 namespace ssugraph::detail {
 
-/** Destroys a CUDA handle; an error there has nobody to go to. */
+/** Destroys a CUDA handle, unless it is that of this process's parent; an error there has nobody to
+ *  go to. */
 template <auto Destroy>
 struct cuda_destroy {
   template <class Handle>
   void operator()(Handle* handle) const noexcept {
-    if (Destroy(handle) != cudaSuccess) cudaGetLastError();
+    if (!cuda_is_inherited() && Destroy(handle) != cudaSuccess) cudaGetLastError();
   }
 };
 
@@ -68,6 +70,8 @@ class capture_mode {
 
  private:
   void exchange() noexcept {
+    if (cuda_is_inherited()) return;
+    if (cuda_is_inherited()) return;
     if (cudaThreadExchangeStreamCaptureMode(&mode_) != cudaSuccess) cudaGetLastError();
   }
 

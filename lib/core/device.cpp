@@ -6,6 +6,7 @@
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/cuda_context.hpp"
+#include "lib/core/cuda_process.hpp"
 
 #include <cuda_runtime_api.h>
 #endif
@@ -14,19 +15,12 @@ namespace ssugraph {
 
 #if SSUGRAPH_CUDA
 
+bool has_cuda_device() noexcept {
+  return !detail::cuda_is_inherited() && detail::begin_cuda() == cudaSuccess;
+}
+
 namespace detail {
 namespace {
-
-/** What CUDA says when it is first asked for its devices; success: there are some. */
-cudaError_t ask_for_devices() noexcept {
-  static const cudaError_t answer = [] {
-    int devices = 0;
-    const cudaError_t code = cudaGetDeviceCount(&devices);
-    if (code != cudaSuccess) cudaGetLastError();
-    return code == cudaSuccess && devices == 0 ? cudaErrorNoDevice : code;
-  }();
-  return answer;
-}
 
 /** 13000 is `13.0`. */
 std::string describe_version(int version) {
@@ -36,20 +30,25 @@ std::string describe_version(int version) {
 }  // namespace
 
 std::string why_no_cuda_device() {
+  check_cuda_is_ours();
+  const cudaError_t reason = begin_cuda();
   int driver = 0;
   int runtime = 0;
   check_cuda(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
   check_cuda(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
-  return "no CUDA device here: " + describe_error(ask_for_devices()) + " (" +
+  return "no CUDA device here: " + describe_error(reason) + " (" +
          (driver == 0 ? "no driver" : "driver of CUDA " + describe_version(driver)) +
          ", runtime of CUDA " + describe_version(runtime) + ", kernels for compute capability " +
          built_architectures() + ")";
 }
 
 device device_of(const void* address) {
-  if (!has_cuda_device()) return device::host();
+  check_not_of_parent(address);
+  if (cuda_is_inherited() || !cuda_is_in_use() || !has_cuda_device()) return device::host();
   cudaPointerAttributes attributes{};
-  check_cuda(cudaPointerGetAttributes(&attributes, address), "cudaPointerGetAttributes");
+  const cudaError_t answer = cudaPointerGetAttributes(&attributes, address);
+  if (answer == cudaErrorCudartUnloading) return device::host();  // the program ends
+  check_cuda(answer, "cudaPointerGetAttributes");
   const bool on_device =
       attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
   return on_device ? device{attributes.device} : device::host();
@@ -58,6 +57,7 @@ device device_of(const void* address) {
 namespace {
 
 int attribute(cudaDeviceAttr which, device where) {
+  check_cuda_is_ours();
   int value = 0;
   check_cuda(cudaDeviceGetAttribute(&value, which, where.ordinal), "cudaDeviceGetAttribute");
   return value;
@@ -89,10 +89,6 @@ bool is_capturing(stream_handle stream, device where) {
 }
 
 }  // namespace detail
-
-bool has_cuda_device() noexcept {
-  return detail::ask_for_devices() == cudaSuccess;
-}
 
 #else
 

@@ -7,13 +7,19 @@
 
 namespace ssugraph::detail {
 
-/** Why `has_cuda_device` is false: CUDA's own words, the versions, and for what this was built. */
+/** Why `has_cuda_device` is false: CUDA's own words, the versions, and for what this was built.
+ *  Throws invalid_state in a process forked from one that used CUDA. */
 [[nodiscard]] std::string why_no_cuda_device();
 
-/** The error of `who`, which needs a CUDA device, and what to ask for instead. */
+/** The error of `who`, which needs a CUDA device, and what to ask for instead. Throws as the reason
+ *  does. */
 [[nodiscard]] unsupported no_cuda_device(const std::string& who, const std::string& instead);
 
-/** Where the memory behind an address lives; a foreign address counts as the host's. */
+/**
+ * Where the memory behind an address lives; a foreign address counts as the host's. Does not begin
+ * the use of CUDA: where nobody has, all is the host's. Throws cuda_error, and invalid_state for
+ * what a parent had before the fork.
+ */
 [[nodiscard]] device device_of(const void* address);
 
 /** For messages: `host memory`, `memory of CUDA device 1`. */
