@@ -6,8 +6,10 @@
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,21 +23,24 @@ namespace {
 
 constexpr std::int32_t most_sequences = 4;
 
-struct device_memory {
-  static constexpr std::size_t piece = 32 << 20;  ///< in which the driver takes it
+/** What this process alone has in use; the card's own count is everybody's. */
+struct own_memory {
+  std::uint64_t in_pool = 0;    ///< of the device, allocated in stream order
+  std::uint64_t in_graphs = 0;  ///< of the device, by nodes of graphs
+  std::int64_t resident = 0;    ///< of the host: streams, events and graphs are objects there
 
-  std::uint64_t in_pool = 0;  ///< allocated in stream order
-  std::size_t free = 0;
-
-  static device_memory now() {
-    device_memory used;
-    std::size_t total = 0;
+  static own_memory now() {
+    own_memory used;
     cudaMemPool_t pool = nullptr;
     EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-    EXPECT_EQ(cudaMemGetInfo(&used.free, &total), cudaSuccess);
     EXPECT_EQ(cudaDeviceGetMemPool(&pool, 0), cudaSuccess);
     EXPECT_EQ(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &used.in_pool),
               cudaSuccess);
+    EXPECT_EQ(cudaDeviceGetGraphMemAttribute(0, cudaGraphMemAttrUsedMemCurrent, &used.in_graphs),
+              cudaSuccess);
+    std::int64_t pages = 0;
+    std::ifstream{"/proc/self/statm"} >> pages >> pages;
+    used.resident = pages * sysconf(_SC_PAGESIZE);
     return used;
   }
 };
@@ -265,12 +270,16 @@ TEST_F(capture_errors, leak_nothing) {
         EXPECT_ANY_THROW((void)one.make_lane(stream_->get()));
     }
   };
-  fail(3);  // what the driver takes once
-  const device_memory before = device_memory::now();
-  fail(50);
-  const device_memory after = device_memory::now();
+  constexpr int times = 100;
+  constexpr std::int64_t bytes_a_lane = 8 << 10;  // the allocator keeps some
+  const auto lanes = static_cast<std::int64_t>(times * failing.size());
+  fail(times);  // what is taken once
+  const own_memory before = own_memory::now();
+  fail(times);
+  const own_memory after = own_memory::now();
   EXPECT_EQ(after.in_pool, before.in_pool) << "memory of lanes that were never made";
-  EXPECT_GE(after.free + device_memory::piece, before.free);
+  EXPECT_EQ(after.in_graphs, before.in_graphs) << "memory of nodes that were refused";
+  EXPECT_LE(after.resident, before.resident + lanes * bytes_a_lane);
   expect_usable();
 }
 
