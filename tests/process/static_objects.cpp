@@ -1,6 +1,7 @@
 /**
- * Objects with static lifetime that use the library before main and after it, and a thread that
- * goes on meanwhile. No <iostream>: the library may not count on a stream that this file makes.
+ * Objects with static lifetime that use the library before main and after it. By argument: beside a
+ * `thread` that goes on meanwhile, or after a main that used `cuda`, if it is there. No <iostream>:
+ * the library may not count on a stream that this file makes.
  */
 
 #include "tests/consumer/layer.hpp"
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 namespace {
@@ -42,6 +44,7 @@ void call_through_c() {
   expect(ssugraph_builder_destroy(builder) == SSUGRAPH_STATUS_SUCCESS, "and destroyed");
 }
 
+std::atomic<bool> has_thread = false;
 std::atomic<int> calls_of_the_thread = 0;
 
 void call_for_ever() {
@@ -60,7 +63,7 @@ struct calls_in_its_end {
     call_through_c();
     replay_twice(&last, target::host, nullptr);
     const int before = calls_of_the_thread;
-    while (calls_of_the_thread < before + 100)
+    while (has_thread && calls_of_the_thread < before + 100)
       std::this_thread::yield();
     std::fputs("static_objects: served to the end\n", stderr);
   }
@@ -86,10 +89,11 @@ struct engine {
 
 }  // namespace
 
-int main() {
-  // From its first use to the end of main a GPU may be there; in the destructors CUDA is gone.
-  std::fprintf(stderr, "static_objects: main, %s a GPU\n", has_cuda_device() ? "with" : "without");
+int main(int argc, char** argv) {
+  const std::string_view with = argc == 2 ? argv[1] : "";
   layer in_main;
   call_eagerly(in_main);
-  std::thread{call_for_ever}.detach();
+  if (with == "cuda" && has_cuda_device()) std::fputs("static_objects: CUDA is in use\n", stderr);
+  has_thread = with == "thread";
+  if (has_thread) std::thread{call_for_ever}.detach();
 }
