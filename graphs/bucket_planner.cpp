@@ -1,7 +1,6 @@
 #include "graphs/bucket_planner.hpp"
 
 #include "graphs/nvtx.hpp"
-#include "graphs/tuning_cache.hpp"
 #if SSUGRAPH_CUDA
 #include "graphs/measure.hpp"
 #endif
@@ -100,12 +99,12 @@ bucket_plans bucket_planner::measured(const checked_step& step) {
     return same_choices(step, found->second);
 
   const auto start = std::chrono::steady_clock::now();
-  tuning_cache cache{options_.cache_file, machine_of(step.traits().device)};
+  if (!cache_) cache_.emplace(options_.cache_file, machine_of(step.traits().device));
   std::optional<measuring_bench> bench;
   // A bucket that does not fit the scratch, as all larger ones do not, has no table.
   std::vector<timing_table> tables;
   for (const std::int32_t bucket : buckets_.buckets()) {
-    timing_table table = cache.find(key, bucket);
+    timing_table table = cache_->find(key, bucket);
     if (!times(table, candidates)) {
       if (!bench) bench.emplace(step, back_to_back_, options_.scratch_fraction);
       if (!bench->fits(bucket)) break;
@@ -113,11 +112,11 @@ bucket_plans bucket_planner::measured(const checked_step& step) {
                              bucket};
       table = bench->measure(candidates, bucket);
       measurements_ += table.size();
-      cache.keep(key, bucket, table);
+      cache_->keep(key, bucket, table);
     }
     tables.push_back(std::move(table));
   }
-  cache.save();
+  cache_->save();
   milliseconds_ +=
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (tables.empty()) return fixed(step);

@@ -2,12 +2,14 @@
 
 #include "graphs/choice.hpp"
 #include "graphs/pipeline_core.hpp"
+#include "graphs/tuning_cache.hpp"
 #include "lib/step/planned_step.hpp"
 
 #include <ssugraph/pipeline.hpp>
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace ssugraph::detail {
@@ -34,6 +36,7 @@ class bucket_planner {
   const tuning_options& options_;
   /** By problem and candidates: the plans of a step measured earlier. */
   std::map<std::string, bucket_plans> known_;
+  std::optional<tuning_cache> cache_;  ///< from the first measured step on
   std::size_t measurements_ = 0;
   double milliseconds_ = 0.0;
 };

@@ -2,10 +2,10 @@
 
 #include <ssugraph/ssu.hpp>
 
-#include <nlohmann/json.hpp>
-
+#include <compare>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,13 +20,18 @@ struct tuning_machine {
   std::string driver;
   std::string library;
 
-  bool operator==(const tuning_machine&) const = default;
+  auto operator<=>(const tuning_machine&) const = default;
 };
+
+/** By problem, then by bucket. */
+using timing_tables = std::map<std::string, std::map<std::int32_t, timing_table>>;
+using machine_timings = std::map<tuning_machine, timing_tables>;
 
 /**
  * Measurements in a JSON file. What another driver or library measured on this GPU, and a file that
  * cannot be read, is left aside with a warning to the log, and replaced when saved. Other GPUs'
- * measurements stay.
+ * measurements stay, and so does what other processes saved meanwhile. Throws nothing of the
+ * file's.
  */
 class tuning_cache {
  public:
@@ -35,17 +40,17 @@ class tuning_cache {
 
   /** Empty if there is none. */
   [[nodiscard]] timing_table find(const std::string& key, std::int32_t bucket) const;
+  /** Only tables that can be read back: times are positive. */
   void keep(const std::string& key, std::int32_t bucket, const timing_table& table);
-  /** Writes the file if there is something new, at once or not at all. A failure is a warning. */
+  /** Adds what is new to what the file has by now, at once or not at all, under the lock that is
+   *  the file of this name with `.lock` behind it. A failure is a warning, and the last attempt. */
   void save();
 
  private:
-  [[nodiscard]] nlohmann::json& entries();
-
   std::filesystem::path file_;
   tuning_machine machine_;
-  nlohmann::json machines_ = nlohmann::json::array();
-  bool changed_ = false;
+  timing_tables known_;  ///< of this machine
+  timing_tables fresh_;  ///< of it, not saved yet
 };
 
 }  // namespace ssugraph::detail

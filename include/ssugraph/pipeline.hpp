@@ -95,7 +95,10 @@ struct tuning_options {
    *  the largest that did. */
   double scratch_fraction = 0.25;
   /** JSON file that keeps measurements, by GPU, driver, library version and problem. Empty: none.
-   *  What does not fit or cannot be read is measured anew, with one warning to the log. */
+   *  What does not fit or cannot be read, whatever the file holds, is left aside with one warning
+   *  to the log, measured anew and replaced; only what is no regular file stays as it is. Processes
+   *  may share the file: each adds to what it holds by then, in turns where the file system has
+   *  locks. A file of that name with `.lock` behind it stays beside it. */
   std::string cache_file = {};
 
   bool operator==(const tuning_options&) const = default;
