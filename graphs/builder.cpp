@@ -4,6 +4,7 @@
 #include "graphs/lane_layout.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/log.hpp"
+#include "lib/core/reach.hpp"
 #include "lib/ssu/validate.hpp"
 
 #include <ssugraph/error.hpp>
@@ -162,6 +163,8 @@ void pipeline_draft::add(std::string name, custom_step step) {
   if (step.options.seeds < 0) {
     throw invalid_argument{name + ".seeds", "0 or more", std::to_string(step.options.seeds)};
   }
+  for (const byte_range& written : step.options.writes.value_or(std::vector<byte_range>{}))
+    check_reach(name + ".writes", written);
   if (step.options.triggers_early && !step.options.writes) {
     throw invalid_argument{name + ".triggers_early", "what the step writes beside it",
                            "no `writes`"};

@@ -165,7 +165,12 @@ measuring_bench::measuring_bench(const checked_step& step, bool back_to_back, do
   }
   rotation_.slot_bytes = std::max<std::int64_t>(rotation_.slot_bytes, 1);
   most_sequences_ = rule.rows / rows_a_sequence(traits_.sequences);
-  while (most_sequences_ > 0 && bytes_for(most_sequences_) > budget)
+  // Asked first, for slots may be so far apart that their bytes are no number.
+  const auto most_slots = static_cast<std::int64_t>(budget) / rotation_.slot_bytes;
+  const auto is_too_large = [&](std::int64_t sequences) {
+    return sequences > most_slots / rotation_.slots_a_sequence || bytes_for(sequences) > budget;
+  };
+  while (most_sequences_ > 0 && is_too_large(most_sequences_))
     most_sequences_ /= 2;
   if (most_sequences_ == 0) return;
   memory_ = std::make_unique<stream_ordered_memory>(bytes_for(most_sequences_), stream_.get());

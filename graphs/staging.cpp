@@ -1,4 +1,5 @@
 #include "lib/core/device.hpp"
+#include "lib/core/reach.hpp"
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/staging.hpp>
@@ -129,10 +130,13 @@ bool is_dense(const tensor_view& tensor) {
 
 void check_destination(const tensor_view& destination, dtype type, device where) {
   if (!destination) throw invalid_argument{"destination", "a tensor", "none"};
+  detail::check_reach("destination", destination);
   if (destination.dtype() != type || !is_dense(destination)) {
     throw invalid_argument{"destination", "dense " + std::string{to_string(type)},
                            to_string(destination)};
   }
+  if (destination.size() > 0 && destination.data() == nullptr)
+    throw invalid_argument{"destination", "an address", "null"};
   const device lives = detail::device_of(destination.data());
   if (lives == where) return;
   throw invalid_argument{"destination", detail::describe_memory(where),

@@ -68,10 +68,8 @@ step_options step_options_of(const ssugraph_step_options* given) {
   const auto writes = array("writes", known.writes, known.write_count);
   if (known.writes == nullptr) return options;
   std::vector<byte_range>& declared = options.writes.emplace();
-  for (const auto& [data, bytes] : writes) {
-    check_address("writes", data, bytes);
+  for (const auto& [data, bytes] : writes)
     declared.push_back({data, bytes});
-  }
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include "graphs/c_api/values.hpp"
 #include "lib/core/device.hpp"
+#include "lib/core/reach.hpp"
 #include "lib/ssu/operands.hpp"
 
 #include <ssugraph/error.hpp>
@@ -14,9 +15,6 @@
 
 namespace ssugraph::c_api {
 namespace {
-
-/** What addresses, and all offsets from them, stay below: sums of two fit 64 bits with a sign. */
-constexpr std::int64_t address_limit = std::int64_t{1} << 62;
 
 struct dtype_pair {
   dtype type;
@@ -45,49 +43,14 @@ dtype dtype_of(const std::string& name, DLDataType given) {
                              " bits, " + std::to_string(given.lanes) + " lanes"};
 }
 
-/** `a * b + c`, or -1 if one is negative or the result no address. */
-std::int64_t fused(std::int64_t a, std::int64_t b, std::int64_t c) {
-  std::int64_t result = 0;
-  const bool fits = a >= 0 && b >= 0 && c >= 0 && !__builtin_mul_overflow(a, b, &result) &&
-                    !__builtin_add_overflow(result, c, &result) && result < address_limit;
-  return fits ? result : -1;
-}
-
-/** Bytes below and above the first element, -1 where there are too many; 64-bit magnitudes. */
-struct reach {
-  std::int64_t below = 0;
-  std::int64_t above = 0;
-};
-
-reach reach_of(const tensor_view& layout) {
-  const std::int64_t size = size_of(layout.dtype());
-  reach bytes{0, size};
-  for (int axis = 0; axis < layout.rank(); ++axis) {
-    const std::int64_t stride = layout.stride(axis);
-    // The lowest number has no counterpart, and its neighbour is no less out of reach.
-    const std::int64_t magnitude = stride < 0 ? -std::max(stride, -address_limit) : stride;
-    std::int64_t& side = stride < 0 ? bytes.below : bytes.above;
-    side =
-        fused(std::max<std::int64_t>(layout.extent(axis) - 1, 0), fused(magnitude, size, 0), side);
-  }
-  return bytes;
-}
-
-/** The address of the first element. No byte, and no step along an axis, is out of reach. */
-const std::byte* address_of(const std::string& name, const DLTensor& tensor,
-                            const tensor_view& layout) {
-  const auto [below, above] = reach_of(layout);
+/** The address of the first element. */
+const std::byte* address_of(const std::string& name, const DLTensor& tensor) {
   const auto base = reinterpret_cast<std::uintptr_t>(tensor.data);
   std::uintptr_t first = 0;
-  const bool fits = below >= 0 && above >= 0 &&
-                    layout.size() <= address_limit / size_of(layout.dtype()) &&
-                    !__builtin_add_overflow(base, tensor.byte_offset, &first) &&
-                    first <= static_cast<std::uintptr_t>(address_limit - above) &&
-                    (base == 0 || first >= static_cast<std::uintptr_t>(below));
-  if (fits) return reinterpret_cast<const std::byte*>(first);
-  throw invalid_argument{name, "memory within 62 bits of address",
-                         to_string(layout) + " at " + std::to_string(base) + " + " +
-                             std::to_string(tensor.byte_offset)};
+  if (!__builtin_add_overflow(base, tensor.byte_offset, &first))
+    return reinterpret_cast<const std::byte*>(first);
+  throw invalid_argument{name, "an offset within the address space",
+                         std::to_string(base) + " + " + std::to_string(tensor.byte_offset)};
 }
 
 /** What a DLDeviceType holds, which a caller may have filled with anything. */
@@ -140,20 +103,14 @@ tensor_view view_of(const std::string& name, const DLTensor* tensor) {
   } catch (const invalid_argument& error) {
     throw invalid_argument{name + ".shape", error.expected(), error.came()};
   }
-  const std::byte* const address = address_of(name, *tensor, layout);
+  const tensor_view view = layout.at(address_of(name, *tensor));
   static_cast<void>(claimed_device(name, tensor->device));
-  if (layout.size() == 0) return layout.at(address);
-  if (tensor->data == nullptr) throw invalid_argument{name + ".data", "an address", "null"};
-  check_device(name, *tensor, address);
-  return layout.at(address);
-}
-
-void check_address(const std::string& name, const void* data, std::size_t bytes) {
-  const auto first = reinterpret_cast<std::uintptr_t>(data);
-  constexpr auto limit = static_cast<std::uintptr_t>(address_limit);
-  if (first < limit && bytes <= limit - first) return;
-  throw invalid_argument{name, "memory within 62 bits of address",
-                         std::to_string(bytes) + " bytes at " + std::to_string(first)};
+  const bool has_bytes = layout.size() > 0;
+  if (has_bytes && tensor->data == nullptr)
+    throw invalid_argument{name + ".data", "an address", "null"};
+  detail::check_reach(name, view);
+  if (has_bytes) check_device(name, *tensor, view.data());
+  return view;
 }
 
 ssu_args args_of(const ssugraph_ssu_args* given) {

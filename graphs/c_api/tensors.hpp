@@ -15,12 +15,9 @@ namespace ssugraph::c_api {
 /**
  * The view of a tensor; an empty one for null. Throws invalid_argument, which names the field: a
  * dtype that the library has not, axes other than 1..4, a negative extent, no shape, no address, a
- * byte or a stride beyond 62 bits of address, memory that is not where `device` says.
+ * byte beyond 62 bits of address, memory that is not where `device` says.
  */
 [[nodiscard]] tensor_view view_of(const std::string& name, const DLTensor* tensor);
-
-/** Throws invalid_argument unless `bytes` bytes at `data` are within 62 bits of address. */
-void check_address(const std::string& name, const void* data, std::size_t bytes);
 
 /** Throws as view_of and for the scalars. */
 [[nodiscard]] ssu_args args_of(const ssugraph_ssu_args* args);

@@ -53,7 +53,8 @@ struct mamba_config {
 /**
  * The tensors and scalars of one SSU call. Nothing is owned. `rows` are tokens; without cu_seqlens
  * a sequence has one row. Each tensor may omit its nheads or ngroups axis (extent 1). Any stride is
- * legal on any axis of an input. `state` and `out` are written: no two of their elements may lie in
+ * legal on any axis of an input, as long as no byte leaves 62 bits of address; along an axis of one
+ * entry it may be any number. `state` and `out` are written: no two of their elements may lie in
  * one place, and neither may share a byte with another tensor. What is known to be disjoint is:
  * spans apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint
  * within the row). Any other interleaving is refused.
@@ -419,7 +420,7 @@ SSUGRAPH_EXPORT void set_log_sink(log_sink sink);
  *
  * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each; shapes may differ
  * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
- * Throws invalid_argument.
+ * Throws invalid_argument: also of a tensor that leaves 62 bits of address.
  */
 SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
                                  stream_handle stream);

@@ -51,9 +51,9 @@ class SSUGRAPH_EXPORT staging_ring {
    * Memory for the first `rows` rows of `destination`, which is dense, of dtype `Index` and lives
    * where the ring copies to: `rows` elements, or rows * T of (n, T). Spans of a batch lie one
    * behind another, each aligned to its type. Write all of it before `submit`; not to be touched
-   * afterwards. Throws invalid_argument (no tensor, another dtype or place, not dense, fewer rows
-   * than that, more than the rest of `bytes` holds) and invalid_state (no batch was begun; moved
-   * from); the batch then stays as it was.
+   * afterwards. Throws invalid_argument (no tensor or address, bytes out of reach of 62 bits,
+   * another dtype or place, not dense, fewer rows than that, more than the rest of `bytes` holds)
+   * and invalid_state (no batch was begun; moved from); the batch then stays as it was.
    */
   template <class Index>
   requires std::same_as<Index, std::int32_t> || std::same_as<Index, std::int64_t>

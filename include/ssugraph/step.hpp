@@ -89,9 +89,9 @@ struct step_options {
   /** Scratch that the largest bucket needs. */
   std::size_t scratch_bytes = 0;
   /**
-   * All that the step writes, its scratch aside. Declared, the SSU step behind may start under the
-   * step's last kernel (a programmatic edge; it reads its state ahead if the step does not write
-   * there). Not declared, it waits in full.
+   * All that the step writes, its scratch aside, within 62 bits of address. Declared, the SSU step
+   * behind may start under the step's last kernel (a programmatic edge; it reads its state ahead if
+   * the step does not write there). Not declared, it waits in full.
    */
   std::optional<std::vector<byte_range>> writes = std::nullopt;
   /**

@@ -60,7 +60,9 @@ enum class dtype : std::uint8_t {
 
 /**
  * A non-owning view of a strided tensor of rank 1 to 4. Extents and strides are in elements; a
- * stride may be 0 (broadcast) or negative. A default-constructed view means "not passed".
+ * stride may be 0 (broadcast) or negative. Where its bytes lie is not looked at here: each call
+ * that takes a view refuses one that leaves 62 bits of address, by name. A default-constructed view
+ * means "not passed".
  */
 class SSUGRAPH_EXPORT tensor_view {
  public:

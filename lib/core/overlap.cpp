@@ -36,14 +36,22 @@ bool meet_in_row(byte_span a, byte_span b, std::int64_t pitch) {
   return distance < a.end - a.begin || distance + (b.end - b.begin) > pitch;
 }
 
+/** Bytes from row to row of both; 0: they have none in common. One row fits any. */
+std::int64_t common_pitch(const tensor_view& a, const tensor_view& b) {
+  const auto pitch = [](const tensor_view& tensor) {
+    return tensor.stride(0) * size_of(tensor.dtype());
+  };
+  if (a.extent(0) == 1) return b.extent(0) == 1 ? 0 : pitch(b);
+  return b.extent(0) == 1 || pitch(a) == pitch(b) ? pitch(a) : 0;
+}
+
 }  // namespace
 
 bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
   if (a.size() == 0 || b.size() == 0) return false;
   if (!intersect(span_of(a, 0), span_of(b, 0))) return false;
-  const std::int64_t pitch = a.stride(0) * size_of(a.dtype());
-  const bool same_rows = pitch > 0 && pitch == b.stride(0) * size_of(b.dtype());
-  return !same_rows || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
+  const std::int64_t pitch = common_pitch(a, b);
+  return pitch <= 0 || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
 }
 
 bool may_overlap(const byte_range& a, const byte_range& b) noexcept {

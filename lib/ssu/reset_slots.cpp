@@ -1,6 +1,7 @@
 #include "lib/ssu/reset_slots.hpp"
 
 #include "lib/core/device.hpp"
+#include "lib/core/reach.hpp"
 #include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_context.hpp"
@@ -9,9 +10,11 @@
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -26,11 +29,16 @@ void check_address(const std::string& name, const tensor_view& tensor) {
   }
 }
 
+constexpr std::int64_t most_entries = std::numeric_limits<std::int32_t>::max();
+
 void check_slots(const tensor_view& slots) {
+  detail::check_reach("slots", slots);
   const bool integral = slots.dtype() == dtype::int32 || slots.dtype() == dtype::int64;
   if (slots.rank() != 1 || !integral) {
     throw invalid_argument{"slots", "int32 or int64 of shape (n)", to_string(slots)};
   }
+  if (slots.size() > most_entries)
+    throw invalid_argument{"slots", "at most 2^31 - 1 of them", to_string(slots)};
   if (slots.size() > 0) check_address("slots", slots);
 }
 
@@ -39,13 +47,18 @@ tensor_view canonical_state(const tensor_view& state, std::size_t layer, device 
   if ((state.rank() != 3 && state.rank() != 4) || !is_floating(state.dtype())) {
     throw invalid_argument{name, "a floating state of rank 3 or 4", to_string(state)};
   }
+  detail::check_reach(name, state);
+  if (std::ranges::max(state.extents().subspan(1)) > most_entries)
+    throw invalid_argument{name, "at most 2^31 - 1 entries on each axis of a slot",
+                           to_string(state)};
   if (state.size() > 0) check_address(name, state);
   const device where = state.size() > 0 ? detail::device_of(state.data()) : home;
   if (where != home) {
     throw invalid_argument{name, detail::describe_memory(home) + " as slots",
                            detail::describe_memory(where)};
   }
-  return state.rank() == 4 ? state : state.with_unit_axis(1);
+  const tensor_view reached = detail::with_strides_in_reach(state);
+  return reached.rank() == 4 ? reached : reached.with_unit_axis(1);
 }
 
 void zero_slot(const tensor_view& state, std::int64_t slot) {

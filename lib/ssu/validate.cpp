@@ -2,6 +2,7 @@
 
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
 #include "lib/ssu/operands.hpp"
 #include "lib/ssu/problem.hpp"
 
@@ -64,9 +65,14 @@ void check_dtypes(const ssu_args& args) {
   }
 }
 
-/** Presence and ranks; gives every floating tensor all of its axes. */
+/** Presence and ranks; gives every floating tensor all of its axes, and takes away strides that
+ *  lead nowhere. */
 ssu_args canonical(const ssu_args& given) {
   ssu_args args = given;
+  for (const ssu_operand& each : ssu_operands) {
+    tensor_view& tensor = args.*each.member;
+    if (tensor) tensor = with_strides_in_reach(tensor);
+  }
   for (const ssu_operand& each : ssu_operands) {
     if (each.required && !(args.*each.member))
       throw invalid_argument{std::string{each.what.name}, "a tensor", "nothing"};
@@ -151,6 +157,7 @@ void check_indices(const ssu_args& args) {
   if (indices.rank() > 2 || (indices.rank() == 2 && indices.extent(1) < 1)) {
     throw invalid_argument{"state_batch_indices", "shape (n) or (n, T)", to_string(indices)};
   }
+  if (indices.rank() == 2) check_max_seqlen(indices.extent(1));
   if (!destinations) return;
   if (!std::ranges::equal(destinations.extents(), indices.extents())) {
     throw invalid_argument{"dst_state_batch_indices", "the shape of state_batch_indices",
@@ -181,7 +188,6 @@ void check_sequences(const ssu_args& args, std::int64_t sequences) {
                            to_string(args.state_batch_indices)};
   }
   check_shape("num_accepted_tokens", args.num_accepted_tokens, {sequences});
-  check_max_seqlen(args.state_batch_indices.extent(1));
 }
 
 void check_rounding(const ssu_args& args, const mamba_config& config) {
@@ -238,6 +244,13 @@ void check_max_seqlen(std::int64_t max_seqlen) {
   throw invalid_argument{"max_seqlen", "0 to 2^31 - 1", std::to_string(max_seqlen)};
 }
 
+void check_reach(const ssu_args& args) {
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (tensor) check_reach(each.what.name, tensor);
+  }
+}
+
 void validate(const mamba_config& config) {
   if (config.philox_rounds < 0 || config.philox_rounds > 10) {
     throw invalid_argument{"philox_rounds", "0 to 10", std::to_string(config.philox_rounds)};
@@ -246,6 +259,7 @@ void validate(const mamba_config& config) {
 
 ssu_call validate(const ssu_args& given, const mamba_config& config) {
   validate(config);
+  check_reach(given);
   ssu_call call;
   call.args = canonical(given);
   check_dtypes(call.args);

@@ -19,6 +19,9 @@ struct ssu_call {
  */
 void validate(const mamba_config& config);
 
+/** Throws invalid_argument unless all tensors pass check_reach, which comes before all else. */
+void check_reach(const ssu_args& args);
+
 /** For messages: `backend native, algorithm auto, philox-10 rounding`. */
 [[nodiscard]] std::string describe(const mamba_config& config);
 

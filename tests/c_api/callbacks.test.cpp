@@ -273,7 +273,7 @@ TEST_P(c_callbacks, have_options_that_are_checked) {
               o.writes = &range;
               o.write_count = 1;
             }),
-            "writes");
+            "mine.writes");
   range = {&range, sizeof range};
   EXPECT_EQ(refused([&](auto& o) {
               o.writes = &range;

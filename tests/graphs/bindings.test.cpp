@@ -89,6 +89,8 @@ TEST_P(lane_bindings, refuse_what_does_not_fit) {
   const auto* between = static_cast<const std::byte*>(args.dt.data()) + 1;
   EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "dt", between}), "no error");
   EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "x", nullptr}), "no error");
+  const auto* last = reinterpret_cast<const void*>(~std::uintptr_t{255});
+  EXPECT_EQ(refused_argument(built, stream.get(), {"layer0", "x", last}), "layer0.x");
   EXPECT_NE(refused_argument(built, stream.get(), {"layer0", "out", args.x.data()}), "no error");
 }
 

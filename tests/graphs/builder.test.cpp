@@ -131,6 +131,20 @@ TEST_P(building, refuses_a_varlen_step_without_a_longest_length) {
   EXPECT_EQ(refused_argument([&] { builder.ssu("mine", args); }), "mine.max_seqlen");
 }
 
+TEST_P(building, refuses_tensors_that_leave_the_address_space) {
+  const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
+  ssu_args args = layers.args(0);
+  pipeline_builder builder = empty_builder();
+  args.state = tensor_view{args.state.data(), args.state.dtype(), args.state.extents(),
+                           std::vector{std::int64_t{1} << 62, args.state.stride(1),
+                                       args.state.stride(2), args.state.stride(3)}};
+  EXPECT_EQ(refused_argument([&] { builder.ssu("mine", args); }), "mine.state");
+  args = layers.args(0);
+  args.x = args.x.with_extent(0, std::int64_t{1} << 61);
+  EXPECT_EQ(refused_argument([&] { builder.ssu("mine", args); }), "mine.x")
+      << "rows that no bucket has";
+}
+
 TEST_P(building, refuses_steps_of_two_modes_or_lengths) {
   const model plain{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   const model varlen{GetParam(), make_layers(spec_of(ssu_mode::varlen), 1), false};

@@ -321,6 +321,9 @@ TEST_P(custom_steps, refuse_bad_options_and_leave_the_builder_as_it_was) {
   EXPECT_EQ(refused_argument(builder, "seeds", nothing(), {.seeds = -1}), "seeds.seeds");
   EXPECT_EQ(refused_argument(builder, "early", nothing(), {.triggers_early = true}),
             "early.triggers_early");
+  const byte_range wraps{reinterpret_cast<void*>(~std::uintptr_t{255}), 512};
+  EXPECT_EQ(refused_argument(builder, "writer", nothing(), {.writes = std::vector{wraps}}),
+            "writer.writes");
   builder.ssu("layer", layers.args(0));
   EXPECT_EQ(refused_argument(builder, "layer", nothing(), {}), "name");
   const pipeline built = builder.build();

@@ -118,11 +118,17 @@ TEST_P(staging, names_the_argument_that_is_wrong) {
   EXPECT_EQ(wrong({data, dtype::float32, {4}}, 1), "destination");
   EXPECT_EQ(wrong({data, dtype::int32, {4}, {2}}, 1), "destination");
   EXPECT_EQ(wrong({data, dtype::int32, {4, 2}, {4, 1}}, 1), "destination");
+  const std::int64_t far = std::int64_t{1} << 62;
+  EXPECT_EQ(wrong(tensor_view{data, dtype::int32, {1, 2}}.with_extent(0, far), 1), "destination");
+  EXPECT_EQ(wrong(tensor_view{data, dtype::int32, {4}}.with_extent(0, -1), 0), "destination");
+  EXPECT_EQ(wrong({reinterpret_cast<void*>(~std::uintptr_t{7}), dtype::int32, {4}}, 1),
+            "destination");
+  EXPECT_EQ(wrong({nullptr, dtype::int32, {4}}, 1), "destination");
   EXPECT_EQ(wrong({data, dtype::int32, {4}}, -1), "rows");
   EXPECT_EQ(wrong({data, dtype::int32, {4}}, 5), "rows");
   EXPECT_EQ(wrong({data, dtype::int32, {6}}, 6), "rows") << "24 bytes of 20";
   EXPECT_EQ(wrong({data, dtype::int32, {3, 2}}, 3), "rows");
-  EXPECT_EQ(wrong({data, dtype::int32, {1, 2}, {7, 1}}, 1), "no error") << "one row is dense";
+  EXPECT_EQ(wrong({data, dtype::int32, {1, 2}, {far, 1}}, 1), "no error") << "one row is dense";
   // 8 bytes are gone; refused ones took none.
   EXPECT_EQ(wrong({data, dtype::int32, {4}}, 4), "rows");
   EXPECT_EQ(wrong({data, dtype::int32, {4}}, 1), "no error");

@@ -34,6 +34,18 @@ TEST(may_overlap, slices_of_a_row) {
   EXPECT_FALSE(detail::may_overlap(left, left.at(storage + 7)));
 }
 
+TEST(may_overlap, one_row_is_a_slice_of_rows_whatever_its_stride) {
+  const tensor_view rows{storage, dtype::float32, {4, 3}, {10, 1}};
+  for (const std::int64_t stride : {1, 10, 77}) {
+    const tensor_view row{storage + 13, dtype::float32, {1, 3}, {stride, 1}};
+    EXPECT_FALSE(detail::may_overlap(rows, row));
+    EXPECT_FALSE(detail::may_overlap(row, rows));
+    EXPECT_TRUE(detail::may_overlap(rows, row.at(storage + 12)));
+    EXPECT_TRUE(detail::may_overlap(row.at(storage + 8), rows));
+    EXPECT_TRUE(detail::may_overlap(row, row.at(storage + 15)));
+  }
+}
+
 TEST(may_overlap, steps_backwards) {
   const tensor_view backwards{storage + 7, dtype::float32, {8}, {-1}};
   EXPECT_TRUE(detail::may_overlap(backwards, tensor_view{storage, dtype::float32, {1}}));

@@ -130,6 +130,22 @@ TEST_P(resetting, of_no_slot_or_no_state_does_nothing) {
   EXPECT_EQ(run(stateless), stateless.memory);
 }
 
+TEST_P(resetting, takes_any_stride_along_an_axis_of_one_entry) {
+  const std::int64_t any = std::int64_t{1} << 62;
+  arena_layout layout;
+  const tensor_view dense = layout.add(dtype::float32, {1, 1, 4, 8});
+  reset_case test;
+  test.states = {tensor_view{dense.data(), dtype::float32, dense.extents(),
+                             std::vector<std::int64_t>{any, -any, 8, 1}}};
+  const tensor_view one = layout.add(dtype::int32, {1});
+  test.slots = tensor_view{one.data(), dtype::int32, one.extents(), std::vector{any}};
+  test.memory = arena{layout.bytes()};
+  store_index(test.memory.data() + reinterpret_cast<std::uintptr_t>(one.data()), dtype::int32, 0);
+  reset_case sane = test;
+  sane.states = {dense};
+  EXPECT_EQ(run(test), expected_after(sane, {0}));
+}
+
 TEST_P(resetting, refuses_bad_input_and_changes_nothing) {
   const reset_case test = make_reset_case(3, dtype::int32, {1});
   const placed_memory memory{GetParam(), test.memory};
@@ -154,6 +170,21 @@ TEST_P(resetting, refuses_bad_input_and_changes_nothing) {
   EXPECT_EQ(argument_of(states, slots), "states[1]");
   states[1] = tensor_view{nullptr, dtype::float32, {2, 2, 2}};
   EXPECT_EQ(argument_of(states, slots), "states[1]");
+  for (const std::int64_t stride :
+       {std::int64_t{1} << 62, -(std::int64_t{1} << 62), std::int64_t{1} << 61}) {
+    states[1] = tensor_view{states[0].data(), dtype::float32, {2, 2, 2}, {stride, 2, 1}};
+    EXPECT_EQ(argument_of(states, slots), "states[1]");
+    EXPECT_EQ(argument_of(states, tensor_view{slots.data(), dtype::int32, {2}, {stride}}), "slots");
+  }
+  states[1] =
+      tensor_view{states[0].data(), dtype::float32, {2, std::int64_t{1} << 32, 2}, {2, 0, 1}};
+  EXPECT_EQ(argument_of(states, slots), "states[1]");
+  states[1] = states[0].with_extent(0, std::int64_t{1} << 61);
+  EXPECT_EQ(argument_of(states, slots), "states[1]");
+  EXPECT_EQ(argument_of(states, slots.with_extent(0, -1)), "slots");
+  EXPECT_EQ(
+      argument_of(states, tensor_view{slots.data(), dtype::int32, {std::int64_t{1} << 33}, {0}}),
+      "slots");
   states = test.states_at(memory.data());
   if (GetParam() == place::device) {
     arena host = test.memory;

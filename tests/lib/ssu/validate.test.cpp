@@ -156,6 +156,16 @@ std::vector<bad_input> bad_sequences() {
          args.cu_seqlens = {};
          args.num_accepted_tokens = {};
        }},
+      {"T above 2^31 - 1 in plain mode", "max_seqlen",
+       [](ssu_args& args) {
+         args.cu_seqlens = {};
+         args.num_accepted_tokens = {};
+         args.dst_state_batch_indices = {};
+         args.state_batch_indices = tensor_view{args.state_batch_indices.data(),
+                                                dtype::int32,
+                                                {args.x.extent(0), std::int64_t{1} << 31},
+                                                {1, 0}};
+       }},
       {"fewer slots than sequences", "state",
        [](ssu_args& args) {
          for (auto member : {&ssu_args::state_batch_indices, &ssu_args::dst_state_batch_indices,
@@ -197,6 +207,49 @@ std::vector<bad_input> bad_memory() {
                                   std::vector<std::int64_t>{1024, 256, 16, 0}};
        }},
   };
+}
+
+/** `tensor` with other strides on the axes that have more than one entry, or on the others. */
+tensor_view with_strides(const tensor_view& tensor, bool of_one_entry,
+                         const std::function<std::int64_t(std::int64_t)>& stride) {
+  std::vector<std::int64_t> strides{tensor.strides().begin(), tensor.strides().end()};
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    if ((tensor.extent(axis) <= 1) == of_one_entry)
+      strides[static_cast<std::size_t>(axis)] = stride(tensor.stride(axis));
+  }
+  return {tensor.data(), tensor.dtype(), tensor.extents(), strides};
+}
+
+/** Strides that no memory has, whatever the dtype. */
+std::vector<std::int64_t> strides_out_of_reach() {
+  const std::int64_t limit = std::int64_t{1} << 62;
+  const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  return {limit, -limit, limit - 1, 2 - limit, limit + 1, largest, -largest, -largest - 1};
+}
+
+std::vector<bad_input> out_of_reach() {
+  const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  std::vector<bad_input> cases;
+  for (const auto& [name, member] : ssu_tensors) {
+    if (std::string{name} == "rand_seed") continue;  // one entry
+    for (const std::int64_t stride : strides_out_of_reach()) {
+      cases.push_back({"stride", name, [=, member = member](ssu_args& args) {
+                         args.*member =
+                             with_strides(args.*member, false, [=](auto) { return stride; });
+                       }});
+    }
+    cases.push_back({"stride below address 0", name, [member = member](ssu_args& args) {
+                       const std::int64_t down = -(std::int64_t{1} << 50);
+                       args.*member = with_strides(args.*member, false, [=](auto) { return down; });
+                     }});
+    for (const std::int64_t extent : {largest, largest / 2, std::int64_t{1} << 61})
+      cases.push_back({"extent", name, resize(member, 0, extent)});
+    cases.push_back({"negative extent", name, resize(member, 0, -1)});
+    cases.push_back({"address", name, [member = member](ssu_args& args) {
+                       args.*member = (args.*member).at(reinterpret_cast<void*>(largest / 8 * 8));
+                     }});
+  }
+  return cases;
 }
 
 /** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads. */
@@ -269,6 +322,34 @@ TEST(validate, refuses_bad_sequences) {
 
 TEST(validate, refuses_overlap_and_broadcast_of_what_is_written) {
   expect_refused(bad_memory());
+}
+
+TEST(validate, refuses_tensors_that_leave_the_address_space) {
+  expect_refused(out_of_reach());
+}
+
+TEST(validate, takes_any_stride_along_an_axis_of_one_entry) {
+  case_spec spec;
+  spec.batch = 1;
+  spec.capacity = 1;
+  spec.nheads = 1;
+  spec.has_z = true;
+  spec.has_dst = true;
+  random_engine engine{base_seed()};
+  const ssu_case test = make_case(spec, engine);
+  const auto run = [&](const std::function<std::int64_t(std::int64_t)>& stride) {
+    arena memory = test.memory;
+    ssu_args args = first_sequences(test.args_at(memory.data()), 1);
+    for (const auto& [name, member] : ssu_tensors) {
+      if (args.*member) args.*member = with_strides(args.*member, true, stride);
+    }
+    ssu_dispatch{{.backend = "reference"}}.selective_state_update(args, nullptr);
+    return memory;
+  };
+  const arena expected = run([](std::int64_t stride) { return stride; });
+  EXPECT_NE(expected, test.memory);
+  for (const std::int64_t any : strides_out_of_reach())
+    EXPECT_EQ(run([=](auto) { return any; }), expected) << any;
 }
 
 TEST(validate, refuses_rounding_of_a_float32_state) {
