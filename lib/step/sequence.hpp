@@ -97,7 +97,7 @@ template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t source_column(const Rule& rule, std::int64_t sequence) {
   if (!stores_every_token(rule)) return 0;
   const std::int64_t accepted = load_index(rule.accepted, sequence * rule.accepted.stride[0]);
-  return clamp(accepted - 1, 0, rule.max_seqlen - 1);
+  return clamp(accepted, 1, rule.max_seqlen) - 1;  // whatever number that is
 }
 
 /** The slot that a sequence reads; no_slot: it is null. */
