@@ -2,6 +2,7 @@
 // that their addresses may be anything. The first bytes choose a right call; the rest spoil it.
 
 #include "tests/c_api/c_fields.hpp"
+#include "tests/fuzz/input.hpp"
 
 #include <ssugraph/ssugraph.h>
 
@@ -12,7 +13,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <span>
 #include <string>
 
 namespace {
@@ -32,36 +32,16 @@ bool succeeded(ssugraph_status status) {
   return false;
 }
 
-/** The input, from its start; zeros behind its end. */
-class input {
- public:
-  explicit input(std::span<const std::uint8_t> bytes) : bytes_{bytes} {}
-
-  template <class T>
-  T take() {
-    T value{};
-    const std::size_t count = std::min(sizeof value, bytes_.size());
-    std::memcpy(&value, bytes_.data(), count);
-    bytes_ = bytes_.subspan(count);
-    return value;
-  }
-  /** Below `count`. */
-  std::size_t pick(std::size_t count) { return take<std::uint8_t>() % count; }
-  [[nodiscard]] bool empty() const { return bytes_.empty(); }
-
- private:
-  std::span<const std::uint8_t> bytes_;
-};
-
 enum { state, x, dt, A, B, C, D, z, dt_bias, out, slots, dst, accepted, boundaries, seed, tensors };
 
 using ssugraph::test::c_fields;
+using ssugraph::test::fuzz_input;
 static_assert(c_fields.size() == tensors);
 
 /** A right call of one mode, its structs at the front of memory that a wrong size may reach. */
 class call {
  public:
-  explicit call(input& from) {
+  explicit call(fuzz_input& from) {
     config().struct_size = sizeof(ssugraph_config);
     config().backend = "reference";
     args().struct_size = sizeof(ssugraph_ssu_args);
@@ -93,11 +73,11 @@ class call {
   ssugraph_ssu_args& args() { return *reinterpret_cast<ssugraph_ssu_args*>(args_.data()); }
 
   /** Changes one thing. */
-  void spoil(input& from) {
+  void spoil(fuzz_input& from) {
     const std::size_t what = from.pick(tensors + 1);
     if (what == tensors) return spoil_scalar(from);
     DLTensor& tensor = tensors_[what];
-    const auto value = wide(from);
+    const auto value = from.number();
     switch (from.pick(12)) {
       case 0:
         tensor.data = reinterpret_cast<void*>(value);
@@ -157,22 +137,8 @@ class call {
     args().*c_fields[which] = &tensor;
   }
 
-  /** A number of any size: one byte, one shifted to anywhere, or all of it. */
-  static std::uint64_t wide(input& from) {
-    switch (from.pick(4)) {
-      case 0:
-        return from.take<std::uint8_t>();
-      case 1:
-        return static_cast<std::uint64_t>(from.take<std::int8_t>()) << from.pick(64);
-      case 2:
-        return (std::uint64_t{1} << from.pick(64)) - 1 + from.take<std::uint8_t>();
-      default:
-        return from.take<std::uint64_t>();
-    }
-  }
-
-  void spoil_scalar(input& from) {
-    const auto value = wide(from);
+  void spoil_scalar(fuzz_input& from) {
+    const auto value = from.number();
     const auto small = static_cast<std::int32_t>(value);
     switch (from.pick(12)) {
       case 0:
@@ -249,7 +215,7 @@ void ask_backends(call& given) {
 }
 
 /** What a builder says, which is as it was after a refusal. */
-void build(call& given, input& from) {
+void build(call& given, fuzz_input& from) {
   const std::array<std::int32_t, 2> buckets{2, static_cast<std::int32_t>(from.pick(9))};
   ssugraph_builder* builder = nullptr;
   if (!succeeded(ssugraph_builder_create(&given.config(), buckets.data(), 2, SSUGRAPH_TARGET_HOST,
@@ -278,7 +244,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return succeeded(ssugraph_set_log_sink(ignore, nullptr));
   }();
   require(quiet, "a log sink");
-  input from{{data, size}};
+  fuzz_input from{{data, size}};
   call given{from};
   const std::size_t faults = from.pick(5);
   for (std::size_t i = 0; i < faults && !from.empty(); ++i)
