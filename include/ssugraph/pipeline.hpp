@@ -121,8 +121,9 @@ struct recording_options {
    * is recorded elsewhere. The first sequence that breaks a promise is an invalid_argument
    * ("layer3.state_batch_indices[17]") of the next replay, run_eager, record_prologue or
    * random_state that comes after it ran; that call does nothing else. Tensors must also lie in
-   * live allocations when they are bound. The lane's end then waits for its stream. Unset: what the
-   * library was built with (CMake option SSUGRAPH_CHECKED, off by default).
+   * live allocations when they are bound; in reserved addresses, memory must be mapped wherever
+   * they have an element, which asks the driver once a mapping. The lane's end then waits for its
+   * stream. Unset: what the library was built with (CMake option SSUGRAPH_CHECKED, off by default).
    */
   std::optional<bool> checked = {};
 

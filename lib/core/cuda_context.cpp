@@ -5,8 +5,6 @@
 
 #include <ssugraph/error.hpp>
 
-#include <cudaTypedefs.h>
-
 #include <string>
 
 namespace ssugraph::detail {

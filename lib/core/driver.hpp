@@ -2,7 +2,7 @@
 
 #include "lib/core/cuda_check.hpp"
 
-#include <cuda.h>
+#include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 
 namespace ssugraph::detail {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <vector>
 
 namespace ssugraph::detail {
@@ -27,6 +28,45 @@ byte_span span_of(const tensor_view& tensor, int first_axis) {
 
 bool intersect(byte_span a, byte_span b) {
   return a.begin < b.end && b.begin < a.end;
+}
+
+struct strided_axis {
+  std::int64_t stride;  ///< without its sign
+  std::int64_t extent;
+};
+
+/** Those of more than one entry, by ascending stride. */
+std::vector<strided_axis> ascending_axes(const tensor_view& tensor) {
+  std::vector<strided_axis> axes;
+  for (int i = 0; i < tensor.rank(); ++i) {
+    if (tensor.extent(i) > 1) axes.push_back({std::abs(tensor.stride(i)), tensor.extent(i)});
+  }
+  std::ranges::sort(axes, {}, &strided_axis::stride);
+  return axes;
+}
+
+/** What a tensor touches: runs of bytes, with others between them along axes that step over all
+ *  that the ones before them span. */
+struct byte_runs {
+  std::int64_t bytes;
+  std::vector<strided_axis> apart;  ///< strides in bytes, ascending
+};
+
+byte_runs runs_of(const tensor_view& tensor) {
+  const std::int64_t size = size_of(tensor.dtype());
+  byte_runs runs{size, {}};
+  std::int64_t span = size;
+  for (const auto& [stride, extent] : ascending_axes(tensor)) {
+    const std::int64_t step = stride * size;
+    const bool joins = step < span || (step == span && runs.apart.empty());
+    span += (extent - 1) * step;
+    if (joins) {
+      runs = {span, {}};
+    } else {
+      runs.apart.push_back({step, extent});
+    }
+  }
+  return runs;
 }
 
 /** Two slices of rows `pitch` bytes apart: do they meet within the row, whichever rows they are? */
@@ -69,18 +109,29 @@ byte_range reach_of(const tensor_view& tensor) noexcept {
           static_cast<std::size_t>(span.end - span.begin)};
 }
 
-bool overlaps_itself(const tensor_view& tensor) {
-  struct axis {
-    std::int64_t stride;
-    std::int64_t extent;
-  };
-  std::vector<axis> axes;
-  for (int i = 0; i < tensor.rank(); ++i) {
-    if (tensor.extent(i) > 1) axes.push_back({std::abs(tensor.stride(i)), tensor.extent(i)});
+const std::byte* next_byte_of(const tensor_view& tensor, const void* from) {
+  const auto [data, bytes] = reach_of(tensor);
+  const auto* const first = static_cast<const std::byte*>(data);
+  if (bytes == 0) return nullptr;
+  if (std::less_equal{}(from, data)) return first;
+  const byte_runs runs = runs_of(tensor);
+  std::int64_t rest = static_cast<const std::byte*>(from) - first;
+  std::int64_t begin = 0;  // of the run at `from` or in front of it
+  std::int64_t next = -1;  // of the run behind that
+  for (std::size_t i = runs.apart.size(); i-- > 0;) {
+    const auto& [stride, extent] = runs.apart[i];
+    const std::int64_t index = std::min(rest / stride, extent - 1);
+    if (index + 1 < extent) next = begin + (index + 1) * stride;
+    begin += index * stride;
+    rest -= index * stride;
   }
-  std::ranges::sort(axes, {}, &axis::stride);
+  if (rest < runs.bytes) return first + begin + rest;
+  return next < 0 ? nullptr : first + next;
+}
+
+bool overlaps_itself(const tensor_view& tensor) {
   std::int64_t reach = 0;
-  for (const auto& [stride, extent] : axes) {
+  for (const auto& [stride, extent] : ascending_axes(tensor)) {
     if (stride <= reach) return true;
     reach += (extent - 1) * stride;
   }

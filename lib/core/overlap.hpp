@@ -3,6 +3,8 @@
 #include <ssugraph/step.hpp>
 #include <ssugraph/tensor_view.hpp>
 
+#include <cstddef>
+
 namespace ssugraph::detail {
 
 /**
@@ -17,6 +19,12 @@ namespace ssugraph::detail {
 
 /** From the tensor's lowest byte to its highest. */
 [[nodiscard]] byte_range reach_of(const tensor_view& tensor) noexcept;
+
+/**
+ * The lowest byte that the tensor touches at `from` or above it; null: there is none. Where an axis
+ * steps into what the ones within it span, all that they span counts as touched.
+ */
+[[nodiscard]] const std::byte* next_byte_of(const tensor_view& tensor, const void* from);
 
 /**
  * Whether two elements of one tensor may lie on each other: false if, by ascending stride, each

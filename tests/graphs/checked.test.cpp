@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 #if SSUGRAPH_CUDA
+#include "lib/core/driver.hpp"
+
 #include <cuda_runtime_api.h>
 #endif
 
@@ -376,6 +378,128 @@ TEST_F(checked_on_a_gpu, refuses_tensors_outside_of_one_live_allocation) {
   promising.write(promising.kept());
   lane.replay(3, stream_->get());
   EXPECT_EQ(refused([&] { (void)lane.random_state(); }), "") << "the lane is as it was";
+}
+
+template <class Function, class... Arguments>
+void drive(const char* name, Arguments... arguments) {
+  ASSERT_EQ(detail::driver_function<Function>(name)(arguments...), CUDA_SUCCESS) << name;
+}
+
+CUmemAllocationProp memory_of_device() {
+  CUmemAllocationProp memory{};
+  memory.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  memory.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  return memory;
+}
+
+/** Reserved addresses on device 0 with memory behind some of their pieces. */
+class stitched_memory {
+ public:
+  explicit stitched_memory(std::vector<bool> mapped) : mapped_{std::move(mapped)} {
+    const CUmemAllocationProp memory = memory_of_device();
+    drive<PFN_cuMemGetAllocationGranularity_v10020>("cuMemGetAllocationGranularity", &piece_bytes_,
+                                                    &memory, CU_MEM_ALLOC_GRANULARITY_MINIMUM);
+    drive<PFN_cuMemAddressReserve_v10020>("cuMemAddressReserve", &address_,
+                                          mapped_.size() * piece_bytes_, 0, 0, 0);
+    for (std::size_t piece = 0; piece < mapped_.size(); ++piece) {
+      if (mapped_[piece]) map(address_ + piece * piece_bytes_, memory);
+    }
+  }
+  stitched_memory(const stitched_memory&) = delete;
+  stitched_memory& operator=(const stitched_memory&) = delete;
+  ~stitched_memory() {
+    for (std::size_t piece = 0; piece < mapped_.size(); ++piece) {
+      if (!mapped_[piece]) continue;
+      drive<PFN_cuMemUnmap_v10020>("cuMemUnmap", address_ + piece * piece_bytes_, piece_bytes_);
+    }
+    drive<PFN_cuMemAddressFree_v10020>("cuMemAddressFree", address_, mapped_.size() * piece_bytes_);
+  }
+
+  [[nodiscard]] void* data() const { return reinterpret_cast<void*>(address_); }
+  [[nodiscard]] std::size_t piece_bytes() const { return piece_bytes_; }
+
+ private:
+  void map(CUdeviceptr address, const CUmemAllocationProp& memory) const {
+    CUmemGenericAllocationHandle handle{};
+    drive<PFN_cuMemCreate_v10020>("cuMemCreate", &handle, piece_bytes_, &memory, 0);
+    drive<PFN_cuMemMap_v10020>("cuMemMap", address, piece_bytes_, 0, handle, 0);
+    drive<PFN_cuMemRelease_v10020>("cuMemRelease", handle);  // goes when it is unmapped
+    const CUmemAccessDesc access{memory.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+    drive<PFN_cuMemSetAccess_v10020>("cuMemSetAccess", address, piece_bytes_, &access, 1);
+  }
+
+  std::vector<bool> mapped_;
+  std::size_t piece_bytes_ = 0;
+  CUdeviceptr address_ = 0;
+};
+
+/** A state of `slots` slots, each of which begins `apart` bytes behind the one before it. */
+tensor_view slots_apart(const tensor_view& state, const void* data, std::int64_t slots,
+                        std::size_t apart) {
+  std::vector<std::int64_t> extents{state.extents().begin(), state.extents().end()};
+  std::vector<std::int64_t> strides{state.strides().begin(), state.strides().end()};
+  extents[0] = slots;
+  strides[0] = static_cast<std::int64_t>(apart) / size_of(state.dtype());
+  return {data, state.dtype(), extents, strides};
+}
+
+/** What a lane in checked mode refuses of one step with that state. */
+std::string refused_state(promising_layers& promising, const tensor_view& state,
+                          stream_handle stream) {
+  ssu_args args = promising.layers().args(0);
+  args.state = state;
+  pipeline_builder builder{{}, both_buckets};
+  const pipeline built = builder.ssu("layer", args).recording({.checked = true}).build();
+  return refused([&] { (void)built.make_lane(stream); });
+}
+
+TEST_F(checked_on_a_gpu, refuses_a_state_with_a_slot_that_has_no_memory) {
+  promising_layers promising{target::cuda, spec_of(ssu_mode::plain, false)};
+  const tensor_view& like = promising.layers().args(0).state;
+  const stitched_memory whole{{true, true, true, true, true}};
+  const std::size_t piece = whole.piece_bytes();
+  const auto answer = [&](const stitched_memory& memory, std::int64_t slots, std::size_t apart) {
+    return refused_state(promising, slots_apart(like, memory.data(), slots, apart), stream_->get());
+  };
+  EXPECT_EQ(answer(whole, 5, piece), "");
+  const stitched_memory without_middle{{true, true, false, true, true}};
+  EXPECT_EQ(answer(without_middle, 5, piece), "layer.state");
+  EXPECT_EQ(answer(without_middle, 2, piece), "") << "the hole is behind it";
+  EXPECT_EQ(answer(without_middle, 9, piece / 2), "layer.state");
+  const stitched_memory every_other{{true, false, true, false, true}};
+  EXPECT_EQ(answer(every_other, 3, 2 * piece), "") << "no slot lies in a hole";
+  EXPECT_EQ(answer(every_other, 5, piece), "layer.state");
+}
+
+TEST_F(checked_on_a_gpu, refuses_to_rebind_to_memory_with_a_hole) {
+  promising_layers promising{target::cuda, spec_of(ssu_mode::plain, false)};
+  const stitched_memory whole{{true, true, true}};
+  const stitched_memory without_middle{{true, false, true}};
+  ssu_args args = promising.layers().args(0);
+  args.state = slots_apart(args.state, whole.data(), 3, whole.piece_bytes());
+  pipeline_builder builder{{}, both_buckets};
+  const pipeline built = builder.ssu("layer", args).recording({.checked = true}).build();
+  lane lane = built.make_lane(stream_->get());
+  const binding hole{"layer", "state", without_middle.data()};
+  EXPECT_EQ(refused([&] { (void)lane.rebind(std::span{&hole, 1}); }), "layer.state");
+}
+
+TEST_F(checked_on_a_gpu, takes_memory_of_a_pool_and_managed_memory) {
+  promising_layers promising{target::cuda, spec_of(ssu_mode::plain, false)};
+  const tensor_view& like = promising.layers().args(0).state;
+  const std::size_t apart = 3 << 20;
+  const std::size_t bytes = 5 * apart;
+  void* pooled = nullptr;
+  void* managed = nullptr;
+  check(cudaMallocAsync(&pooled, bytes, stream_->get()));
+  check(cudaMallocManaged(&managed, bytes));
+  stream_->wait();
+  for (const void* memory : {pooled, managed}) {
+    EXPECT_EQ(refused_state(promising, slots_apart(like, memory, 5, apart), stream_->get()), "");
+  }
+  check(cudaFreeAsync(pooled, stream_->get()));
+  stream_->wait();
+  check(cudaFree(managed));
 }
 
 TEST_F(checked_on_a_gpu, refuses_what_was_freed_since_the_pipeline_was_built) {

@@ -18,7 +18,6 @@
 #if SSUGRAPH_CUDA
 #include "lib/core/driver.hpp"
 
-#include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 #endif
 

@@ -5,7 +5,6 @@
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
 
-#include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 

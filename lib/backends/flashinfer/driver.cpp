@@ -2,8 +2,6 @@
 
 #include "lib/core/driver.hpp"
 
-#include <cudaTypedefs.h>
-
 namespace ssugraph::detail {
 
 CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank,

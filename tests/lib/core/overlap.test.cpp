@@ -95,6 +95,49 @@ TEST(may_overlap, never_misses_a_shared_byte) {
   EXPECT_GT(shared, 300);
 }
 
+/** Each byte that next_byte_of leads to, and what it says behind the last. */
+std::set<std::uintptr_t> bytes_in_turn(const tensor_view& tensor) {
+  std::set<std::uintptr_t> bytes;
+  const std::byte* at = detail::next_byte_of(tensor, nullptr);
+  for (; at != nullptr; at = detail::next_byte_of(tensor, at + 1)) {
+    if (!bytes.insert(reinterpret_cast<std::uintptr_t>(at)).second) break;  // it never ends
+  }
+  EXPECT_EQ(at, nullptr);
+  return bytes;
+}
+
+TEST(next_byte_of, leads_to_each_byte_in_turn) {
+  const std::vector<tensor_view> views{
+      {storage, dtype::float32, {3, 5}},
+      {storage, dtype::float32, {3, 5}, {8, 1}},
+      {storage + 30, dtype::float32, {3, 5}, {-8, 1}},
+      {storage, dtype::float32, {5, 3}, {1, 8}},
+      {storage, dtype::float32, {3, 4}, {20, 3}},
+      {storage, dtype::float16, {3, 4}, {7, 2}},
+      {storage, dtype::float32, {4, 3}, {0, 2}},
+      {storage, dtype::float32, {1, 3}, {99, 2}},
+  };
+  for (const tensor_view& view : views) {
+    SCOPED_TRACE(to_string(view));
+    EXPECT_EQ(bytes_in_turn(view), bytes_of(view));
+  }
+  EXPECT_EQ(detail::next_byte_of(views[0].with_extent(0, 0), nullptr), nullptr);
+}
+
+TEST(next_byte_of, misses_no_byte_of_axes_that_step_into_each_other) {
+  random_engine engine{base_seed()};
+  for (int i = 0; i < 1000; ++i) {
+    const tensor_view view{storage + 128,
+                           dtype::float32,
+                           {pick(engine, 1, 5), pick(engine, 1, 5)},
+                           {pick(engine, -20, 20), pick(engine, -20, 20)}};
+    const auto in_turn = bytes_in_turn(view);
+    const auto touched = bytes_of(view);
+    ASSERT_TRUE(std::ranges::includes(in_turn, touched)) << to_string(view);
+    ASSERT_EQ(*in_turn.rbegin(), *touched.rbegin()) << to_string(view);
+  }
+}
+
 TEST(may_overlap, ranges_that_share_a_byte) {
   alignas(8) static std::byte storage[16];
   const auto range = [&](int begin, int end) {
