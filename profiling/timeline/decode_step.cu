@@ -4,9 +4,11 @@
  * a kernel, as an engine calls torch.randint, and launches its SSU. `replay`: the same layers and
  * seeds as one graph.
  *
- *     decode_step [STEPS]      # so many of each, 20 by default
+ *     decode_step [STEPS [REBINDS]]      # so many of each, 20 by default
  *
- * Prints how long a step of each took, until the device was done: the median, in microseconds.
+ * Prints how long a step of each took, until the device was done: the median, in microseconds. With
+ * REBINDS, the lane is then rebound so often, each time beside a lane that comes and goes, and
+ * replays STEPS more.
  */
 #include "lib/random/philox.hpp"
 
@@ -92,7 +94,7 @@ struct destroy_stream {
   void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
 };
 
-void run(int steps) {
+void run(int steps, int rebinds) {
   if (!ssugraph::has_cuda_device()) throw std::runtime_error{"expected a CUDA device, got none"};
   std::vector<layer> model(layers);
   const thrust::device_vector<std::int32_t> slots(batch, 1);
@@ -109,7 +111,8 @@ void run(int steps) {
     eager.push_back(model[i].args(indices));
     eager.back().rand_seed = {thrust::raw_pointer_cast(model[i].seed.data()), dtype::int64, {1}};
   }
-  ssugraph::lane lane = builder.build().make_lane(stream.get());
+  const ssugraph::pipeline pipeline = builder.build();
+  ssugraph::lane lane = pipeline.make_lane(stream.get());
   ssugraph::ssu_dispatch dispatch{config};
   check(cudaDeviceSynchronize());
 
@@ -125,6 +128,15 @@ void run(int steps) {
   const double replay_us =
       median_us(steps, stream.get(), [&] { lane.replay(batch, stream.get()); });
   std::cout << "eager step: " << eager_us << " us, replay: " << replay_us << " us\n";
+  if (rebinds == 0) return;
+  const std::vector<ssugraph::binding> same{{"layer 0", "x", eager.front().x.data()}};
+  for (int i = 0; i < rebinds; ++i) {
+    static_cast<void>(lane.rebind(same));
+    static_cast<void>(pipeline.make_lane(stream.get()));
+  }
+  for (int i = 0; i < steps; ++i)
+    lane.replay(batch, stream.get());
+  check(cudaStreamSynchronize(stream.get()));
 }
 
 }  // namespace
@@ -132,8 +144,10 @@ void run(int steps) {
 int main(int argc, char** argv) {
   try {
     const int steps = argc > 1 ? std::atoi(argv[1]) : 20;
-    if (steps < 1 || argc > 2) throw std::runtime_error{"expected one number of steps, 1 or more"};
-    run(steps);
+    const int rebinds = argc > 2 ? std::atoi(argv[2]) : 0;
+    if (steps < 1 || rebinds < 0 || argc > 3)
+      throw std::runtime_error{"expected numbers of steps, 1 or more, and of rebinds"};
+    run(steps, rebinds);
     return 0;
   } catch (const std::exception& error) {
     std::cerr << "decode_step: " << error.what() << '\n';

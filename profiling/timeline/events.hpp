@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,8 @@ struct device_event {
   std::uint32_t graph = 0;  ///< 0: it was launched outside of graphs
   std::uint64_t node = 0;
   std::uint32_t correlation = 0;  ///< of its launch
+  /** As known when the device told of it: its graph may be gone by the end. */
+  std::shared_ptr<const node_owner> owner = {};
 };
 
 /** A call that launched a graph or a kernel. */
@@ -65,6 +68,7 @@ struct recording {
   std::vector<host_range> ranges = {};
   std::map<std::uint32_t, std::string> stream_names = {};
   std::uint64_t dropped = 0;  ///< records that could not be kept
+  std::size_t nodes = 0;      ///< of graphs, known at the end
   double limit_gb_s = 0.0;    ///< what the device's memory could move; 0: not known
 };
 

@@ -13,6 +13,10 @@ void recorder::keep(std::vector<Event>& events, Event event) {
 }
 
 void recorder::add(device_event event) {
+  if (event.graph != 0 || event.node != 0) {
+    const std::lock_guard lock{mutex_};
+    event.owner = nodes_.find({event.graph, event.node});
+  }
   keep(recorded_.device, std::move(event));
 }
 
@@ -29,16 +33,6 @@ void recorder::drop(std::uint64_t records) {
   recorded_.dropped += records;
 }
 
-void recorder::own(node_key node, node_owner owner) {
-  const std::lock_guard lock{mutex_};
-  nodes_.own(node, std::move(owner));
-}
-
-void recorder::copy(node_key original, node_key copy) {
-  const std::lock_guard lock{mutex_};
-  nodes_.copy(original, copy);
-}
-
 void recorder::name_stream(std::uint32_t stream, std::string name) {
   const std::lock_guard lock{mutex_};
   recorded_.stream_names[stream] = std::move(name);
@@ -49,9 +43,10 @@ void recorder::set_limit(double gb_s) {
   if (recorded_.limit_gb_s == 0.0) recorded_.limit_gb_s = gb_s;
 }
 
-std::pair<recording, node_map> recorder::take() {
+recording recorder::take() {
   const std::lock_guard lock{mutex_};
-  return {std::exchange(recorded_, {}), std::exchange(nodes_, {})};
+  recorded_.nodes = nodes_.size();
+  return std::exchange(recorded_, {});
 }
 
 }  // namespace ssugraph::timeline

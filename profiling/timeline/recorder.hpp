@@ -14,21 +14,27 @@ namespace ssugraph::timeline {
 /** Collects from all threads what is traced, up to a limit; what comes after it is counted. */
 class recorder {
  public:
-  /** Keeps so many events of each kind: the device's, launches, ranges. */
-  explicit recorder(std::size_t most_events) : most_events_{most_events} {}
+  /** Keeps so many events of each kind: the device's, launches, ranges; and so many nodes of graphs
+   *  that are gone, for no more of them can have an event. */
+  explicit recorder(std::size_t most_events) : most_events_{most_events}, nodes_{most_events} {}
 
+  /** Finds its owner, too. */
   void add(device_event event);
   void add(host_launch launch);
   void add(host_range range);
   void drop(std::uint64_t records);
-  void own(node_key node, node_owner owner);
-  void copy(node_key original, node_key copy);
+  /** What node_map has to be told. */
+  template <class Change>
+  void change_nodes(Change change) {
+    const std::lock_guard lock{mutex_};
+    change(nodes_);
+  }
   void name_stream(std::uint32_t stream, std::string name);
   /** The first device's that is known counts. */
   void set_limit(double gb_s);
 
   /** All of it so far; the recorder is empty then. */
-  [[nodiscard]] std::pair<recording, node_map> take();
+  [[nodiscard]] recording take();
 
  private:
   template <class Event>

@@ -81,7 +81,7 @@ std::vector<std::uint64_t> exclusive_times(std::span<const interval> intervals) 
   return times;
 }
 
-std::vector<attributed_event> attribute(const recording& recorded, const node_map& nodes) {
+std::vector<attributed_event> attribute(const recording& recorded) {
   std::map<std::uint32_t, std::optional<std::int64_t>> batches;
   for (const host_launch& launch : recorded.launches) {
     batches[launch.correlation] = launch.batch;
@@ -92,7 +92,7 @@ std::vector<attributed_event> attribute(const recording& recorded, const node_ma
   for (const device_event& event : recorded.device) {
     attributed_event known{&event};
     if (event.graph != 0 || event.node != 0) {
-      known.owner = nodes.find({event.graph, event.node});
+      known.owner = event.owner.get();
       known.kin = known.owner != nullptr ? kinship::step : kinship::unattributed;
     }
     if (const auto launch = batches.find(event.correlation); launch != batches.end())

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "profiling/timeline/events.hpp"
-#include "profiling/timeline/node_map.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -37,9 +36,8 @@ struct attributed_event {
   std::uint64_t step_exclusive = 0;  ///< ns of all nodes of its step in this replay
 };
 
-/** By device, then by begin. Points into `recorded` and `nodes`. */
-[[nodiscard]] std::vector<attributed_event> attribute(const recording& recorded,
-                                                      const node_map& nodes);
+/** By device, then by begin. Points into `recorded`. */
+[[nodiscard]] std::vector<attributed_event> attribute(const recording& recorded);
 
 /** All calls of one step in one bucket, or all that is of no step. A call is a step in one replay.
  */

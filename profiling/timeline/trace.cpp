@@ -205,7 +205,8 @@ void write_trace(std::ostream& out, const recording& recorded,
   out << "{\"displayTimeUnit\": \"ns\",\n\"otherData\": "
       << printed({{"program", recorded.program},
                   {"limit_gb_s", recorded.limit_gb_s},
-                  {"dropped", recorded.dropped}})
+                  {"dropped", recorded.dropped},
+                  {"graph_nodes", recorded.nodes}})
       << ",\n\"traceEvents\": [";
   const char* separator = "\n";
   for (const auto& [time, event] : std::move(tracks).sorted()) {

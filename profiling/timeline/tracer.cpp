@@ -20,11 +20,14 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
-/** CUPTI's side of the timeline: device activity, launches, and which node is copied from which. */
+/** CUPTI's side of the timeline: device activity, launches, which node is copied from which, and
+ *  which of them are gone. */
 namespace ssugraph::timeline {
 namespace {
 
@@ -49,6 +52,12 @@ constexpr CUpti_CallbackId driver_launches[] = {
     CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,   CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel_ptsz,
     CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx, CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx_ptsz,
     CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch,    CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch_ptsz};
+
+/** What happens to nodes of graphs. */
+constexpr CUpti_CallbackId node_changes[] = {
+    CUPTI_CBID_RESOURCE_GRAPHNODE_CLONED,       CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING,
+    CUPTI_CBID_RESOURCE_GRAPH_DESTROY_STARTING, CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATE_STARTING,
+    CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATED,      CUPTI_CBID_RESOURCE_GRAPHEXEC_DESTROY_STARTING};
 
 /** A kernel's name as its source has it, without arguments. */
 std::string readable(const char* name) {
@@ -94,7 +103,8 @@ class tracer {
     const auto listen = [&](CUpti_CallbackDomain domain, CUpti_CallbackId id) {
       cupti_.check(cupti_.enable_callback(1, subscriber, domain, id), "cuptiEnableCallback");
     };
-    listen(CUPTI_CB_DOMAIN_RESOURCE, CUPTI_CBID_RESOURCE_GRAPHNODE_CLONED);
+    for (const CUpti_CallbackId id : node_changes)
+      listen(CUPTI_CB_DOMAIN_RESOURCE, id);
     for (const CUpti_CallbackId id : runtime_launches)
       listen(CUPTI_CB_DOMAIN_RUNTIME_API, id);
     for (const CUpti_CallbackId id : driver_launches)
@@ -118,9 +128,9 @@ class tracer {
   void finish() {
     if (getpid() != process_) return;  // a child that was forked off has nothing to tell
     cupti_.check(cupti_.flush_all(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "cuptiActivityFlushAll");
-    auto [recorded, nodes] = recorder_.take();
+    recording recorded = recorder_.take();
     recorded.program = program_invocation_short_name;
-    const std::vector<attributed_event> events = attribute(recorded, nodes);
+    const std::vector<attributed_event> events = attribute(recorded);
     const summary summary = summarise(events);
     write_trace(file_, recorded, events);
     file_.close();
@@ -148,7 +158,7 @@ class tracer {
 
   [[nodiscard]] node_key key_of(CUgraph graph, CUgraphNode node) const noexcept {
     node_key key;
-    if (graph == nullptr || cupti_.get_graph_id(graph, &key.graph) != CUPTI_SUCCESS) key.graph = 0;
+    key.graph = id_of(graph);
     if (cupti_.get_graph_node_id(node, &key.node) != CUPTI_SUCCESS) key.node = 0;
     return key;
   }
@@ -168,10 +178,13 @@ class tracer {
                                            std::uint8_t* buffer, std::size_t bytes,
                                            std::size_t valid_bytes);
 
-  void on_clone(const CUpti_GraphData& graph) {
-    recorder_.copy(key_of(graph.originalGraph, graph.originalNode),
-                   key_of(graph.graph, graph.node));
+  /** 0: it is not known. */
+  [[nodiscard]] std::uint32_t id_of(CUgraph graph) const noexcept {
+    std::uint32_t id = 0;
+    return graph != nullptr && cupti_.get_graph_id(graph, &id) == CUPTI_SUCCESS ? id : 0;
   }
+
+  void on_change(CUpti_CallbackId what, const CUpti_GraphData& graph);
   void on_launch(const CUpti_CallbackData& call);
   void read(const CUpti_Activity& record);
 
@@ -193,6 +206,34 @@ struct open_launch {
 
 thread_local open_launch this_launch;
 
+/** Copies made for the graph that a thread is instantiating. */
+thread_local std::optional<std::vector<node_key>> these_copies;
+
+/** CUPTI is asked outside of the recorder's lock: it may hold its own while it hands over records.
+ */
+void tracer::on_change(CUpti_CallbackId what, const CUpti_GraphData& graph) {
+  const auto change = [&](const auto& what_of) { recorder_.change_nodes(what_of); };
+  if (what == CUPTI_CBID_RESOURCE_GRAPHNODE_CLONED) {
+    const node_key original = key_of(graph.originalGraph, graph.originalNode);
+    const node_key copy = key_of(graph.graph, graph.node);
+    if (these_copies && copy != original) these_copies->push_back(copy);
+    change([&](node_map& nodes) { nodes.copy(original, copy); });
+  } else if (what == CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING) {
+    const node_key node = key_of(graph.graph, graph.node);
+    change([&](node_map& nodes) { nodes.destroy_node(node); });
+  } else if (what == CUPTI_CBID_RESOURCE_GRAPH_DESTROY_STARTING) {
+    const std::uint32_t id = id_of(graph.graph);
+    if (id != 0) change([&](node_map& nodes) { nodes.destroy_graph(id); });
+  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATE_STARTING) {
+    these_copies.emplace();
+  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATED && these_copies) {
+    change([&](node_map& nodes) { nodes.instantiate(graph.graphExec, std::move(*these_copies)); });
+    these_copies.reset();
+  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_DESTROY_STARTING) {
+    change([&](node_map& nodes) { nodes.destroy_executable(graph.graphExec); });
+  }
+}
+
 void tracer::on_launch(const CUpti_CallbackData& call) {
   open_launch& open = this_launch;
   if (call.callbackSite == CUPTI_API_ENTER) {
@@ -212,14 +253,14 @@ void tracer::on_launch(const CUpti_CallbackData& call) {
   }
 }
 
-void CUPTIAPI tracer::on_callback(void*, CUpti_CallbackDomain domain, CUpti_CallbackId,
+void CUPTIAPI tracer::on_callback(void*, CUpti_CallbackDomain domain, CUpti_CallbackId id,
                                   const void* data) {
   tracer* const self = active;
   if (self == nullptr) return;
   try {
     if (domain == CUPTI_CB_DOMAIN_RESOURCE) {
       const auto* resource = static_cast<const CUpti_ResourceData*>(data);
-      self->on_clone(*static_cast<const CUpti_GraphData*>(resource->resourceDescriptor));
+      self->on_change(id, *static_cast<const CUpti_GraphData*>(resource->resourceDescriptor));
     } else {
       self->on_launch(*static_cast<const CUpti_CallbackData*>(data));
     }
@@ -366,13 +407,15 @@ extern "C" [[gnu::visibility("default")]] int InitializeInjection() {
     const ssugraph::tool_node& node = graph->nodes[i];
     if (step != node.step) place = i;
     step = node.step;
-    self->events().own(self->key_of(graph->graph, node.node),
-                       {.bucket = graph->bucket,
-                        .step = step,
-                        .layer = node.layer,
-                        .plan = node.plan,
-                        .bytes = node.bytes,
-                        .bytes_a_sequence = node.bytes_a_sequence,
-                        .place = place});
+    const node_key key = self->key_of(graph->graph, node.node);
+    self->events().change_nodes([&](node_map& nodes) {
+      nodes.own(key, {.bucket = graph->bucket,
+                      .step = step,
+                      .layer = node.layer,
+                      .plan = node.plan,
+                      .bytes = node.bytes,
+                      .bytes_a_sequence = node.bytes_a_sequence,
+                      .place = place});
+    });
   }
 }

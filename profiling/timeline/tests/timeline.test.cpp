@@ -24,7 +24,7 @@ namespace {
 using nlohmann::json;
 
 TEST(node_map, finds_owners_through_copies_of_copies) {
-  node_map nodes;
+  node_map nodes{100};
   nodes.copy({1, 10}, {2, 20});
   nodes.own({1, 10}, {.bucket = 8, .step = "layer0"});
   nodes.copy({2, 20}, {3, 30});
@@ -36,7 +36,7 @@ TEST(node_map, finds_owners_through_copies_of_copies) {
 }
 
 TEST(node_map, tells_nodes_of_one_number_in_two_graphs_apart) {
-  node_map nodes;
+  node_map nodes{100};
   nodes.own({1, 7}, {.step = "a"});
   nodes.own({2, 7}, {.step = "b"});
   nodes.copy({1, 7}, {3, 7});
@@ -47,7 +47,7 @@ TEST(node_map, tells_nodes_of_one_number_in_two_graphs_apart) {
 }
 
 TEST(node_map, knows_a_launch_by_an_executables_id_where_one_graph_has_the_node) {
-  node_map nodes;
+  node_map nodes{100};
   nodes.own({1, 7}, {.step = "a"});
   nodes.copy({1, 7}, {2, 70});
   ASSERT_NE(nodes.find({9, 70}), nullptr);
@@ -57,10 +57,69 @@ TEST(node_map, knows_a_launch_by_an_executables_id_where_one_graph_has_the_node)
 }
 
 TEST(node_map, takes_what_was_told_last) {
-  node_map nodes;
+  node_map nodes{100};
   nodes.own({1, 7}, {.step = "old"});
   nodes.own({1, 7}, {.step = "new"});
   EXPECT_EQ(nodes.find({1, 7})->step, "new");
+}
+
+/** A graph of `count` nodes that is recorded and instantiated: nodes 0.. of `graph`, copied to
+ *  100.. of the next graph. */
+void record(node_map& nodes, std::uint32_t graph, std::uint64_t count) {
+  std::vector<node_key> copies;
+  for (std::uint64_t node = 0; node < count; ++node) {
+    nodes.own({graph, node}, {.bucket = static_cast<std::int32_t>(graph), .step = "layer"});
+    copies.push_back({graph + 1, 100 + node});
+    nodes.copy({graph, node}, copies.back());
+  }
+  nodes.instantiate(reinterpret_cast<const void*>(std::uintptr_t{graph}), copies);
+}
+
+void destroy_executable(node_map& nodes, std::uint32_t graph) {
+  nodes.destroy_executable(reinterpret_cast<const void*>(std::uintptr_t{graph}));
+}
+
+TEST(node_map, forgets_graphs_and_executables_that_are_gone_however_many_come) {
+  node_map nodes{50};
+  record(nodes, 1, 10);
+  for (std::uint32_t graph = 3; graph < 2001; graph += 2) {
+    record(nodes, graph, 10);
+    nodes.destroy_graph(graph);
+    ASSERT_NE(nodes.find({graph + 1, 109}), nullptr) << "its executable is there";
+    EXPECT_EQ(nodes.find({graph + 1, 109})->bucket, static_cast<std::int32_t>(graph));
+    destroy_executable(nodes, graph);
+    ASSERT_NE(nodes.find({graph + 1, 109}), nullptr) << "records may still come";
+    ASSERT_LE(nodes.size(), 20u + 50u);
+  }
+  EXPECT_EQ(nodes.find({3, 0}), nullptr);
+  ASSERT_NE(nodes.find({1, 0}), nullptr);
+  EXPECT_EQ(nodes.find({2, 109})->bucket, 1) << "what lives on is not forgotten";
+}
+
+TEST(node_map, keeps_copies_of_a_graph_that_is_gone_as_long_as_their_executable) {
+  node_map nodes{0};
+  record(nodes, 1, 10);
+  nodes.destroy_graph(1);
+  nodes.destroy_graph(2);  // an executable's own graph is no reason
+  EXPECT_EQ(nodes.find({1, 3}), nullptr);
+  ASSERT_NE(nodes.find({2, 103}), nullptr);
+  EXPECT_EQ(nodes.find({2, 103})->step, "layer");
+  destroy_executable(nodes, 1);
+  destroy_executable(nodes, 1);
+  EXPECT_EQ(nodes.find({2, 103}), nullptr);
+  EXPECT_EQ(nodes.size(), 0u);
+}
+
+TEST(node_map, forgets_single_nodes_and_those_that_nobody_owns) {
+  node_map nodes{0};
+  nodes.copy({1, 5}, {2, 6});
+  nodes.own({3, 7}, {.step = "a"});
+  nodes.destroy_node({2, 6});
+  nodes.destroy_node({1, 5});
+  nodes.destroy_node({1, 5});
+  EXPECT_EQ(nodes.size(), 1u);
+  nodes.destroy_node({3, 7});
+  EXPECT_EQ(nodes.size(), 0u);
 }
 
 TEST(exclusive_times, of_apart_nested_and_overlapping_intervals) {
@@ -77,19 +136,23 @@ TEST(exclusive_times, of_apart_nested_and_overlapping_intervals) {
  *  foreign graph's kernel, and a kernel of no graph. */
 struct example {
   recording recorded{.program = "example", .limit_gb_s = 3000.0};
-  node_map nodes;
+  node_map nodes{100};
 
-  example() {
+  explicit example(int layer_of_last_kernel = 1) {
     nodes.own({1, 1}, {.bucket = 4, .step = "prologue", .place = 0});
     nodes.own({1, 2}, layer(0));
-    nodes.own({1, 3}, layer(1));
+    nodes.own({1, 3}, layer(layer_of_last_kernel));
     for (const std::uint64_t node : {1, 2, 3})
       nodes.copy({1, node}, {2, node + 10});
     nodes.copy({8, 1}, {9, 1});
     replay(1000, 100, 4);
     replay(20000, 101, 3);
-    recorded.device.push_back(
-        {.time = {30000, 31000}, .name = "theirs", .graph = 9, .node = 1, .correlation = 102});
+    recorded.device.push_back({.time = {30000, 31000},
+                               .name = "theirs",
+                               .graph = 9,
+                               .node = 1,
+                               .correlation = 102,
+                               .owner = nodes.find({9, 1})});
     recorded.device.push_back({.time = {32000, 34000}, .name = "alone", .correlation = 103});
     recorded.ranges.push_back(
         {.time = {400, 40000}, .thread = 7, .domain = "engine", .name = "serve"});
@@ -123,7 +186,8 @@ struct example {
                                  .stream = 13,
                                  .graph = 2,
                                  .node = node + 10,
-                                 .correlation = correlation});
+                                 .correlation = correlation,
+                                 .owner = nodes.find({2, node + 10})});
     };
     kernel(1, 0, 1000);
     kernel(2, 1200, 4200);
@@ -133,7 +197,7 @@ struct example {
 
 TEST(attribution, gives_events_their_steps_batches_and_bytes) {
   const example example;
-  const std::vector<attributed_event> events = attribute(example.recorded, example.nodes);
+  const std::vector<attributed_event> events = attribute(example.recorded);
   ASSERT_EQ(events.size(), 8u);
   EXPECT_EQ(events[0].owner->step, "prologue");
   EXPECT_EQ(events[0].bytes, 0);
@@ -151,12 +215,12 @@ TEST(attribution, takes_the_batch_by_the_drivers_correlation_too) {
   example example;
   for (host_launch& launch : example.recorded.launches)
     launch.inner_correlation = std::exchange(launch.correlation, launch.correlation + 500);
-  EXPECT_EQ(attribute(example.recorded, example.nodes)[4].batch, 3);
+  EXPECT_EQ(attribute(example.recorded)[4].batch, 3);
 }
 
 TEST(summary, adds_up_to_the_span) {
   const example example;
-  const summary summary = summarise(attribute(example.recorded, example.nodes));
+  const summary summary = summarise(attribute(example.recorded));
   EXPECT_DOUBLE_EQ(summary.span_us, 33.0);
   double sum = summary.gap_us + summary.gap_in_replays_us;
   for (const summary_row& row : summary.rows)
@@ -170,7 +234,7 @@ TEST(summary, adds_up_to_the_span) {
 
 TEST(summary, has_a_row_a_step_in_the_order_of_the_graph) {
   const example example;
-  const summary summary = summarise(attribute(example.recorded, example.nodes));
+  const summary summary = summarise(attribute(example.recorded));
   std::string order;
   for (const summary_row& row : summary.rows)
     order += row.bucket + " " + row.step + "; ";
@@ -184,9 +248,8 @@ TEST(summary, has_a_row_a_step_in_the_order_of_the_graph) {
 }
 
 TEST(summary, counts_all_kernels_of_a_step_as_one_call) {
-  example example;
-  example.nodes.own({1, 3}, example::layer(0));
-  const summary summary = summarise(attribute(example.recorded, example.nodes));
+  const example example{0};
+  const summary summary = summarise(attribute(example.recorded));
   EXPECT_EQ(summary.rows[1].calls, 2u);
   EXPECT_DOUBLE_EQ(summary.rows[1].median_us, 6.0);
   EXPECT_NEAR(summary.rows[1].gb_s, 7.1e6 / 12e3, 1e-6) << "its bytes count once a replay";
@@ -203,8 +266,7 @@ TEST(summary, adds_up_for_random_intervals_on_two_devices) {
                                .node = random() % 5,
                                .correlation = i / 3});
   }
-  const node_map nobody;
-  const summary summary = summarise(attribute(recorded, nobody));
+  const summary summary = summarise(attribute(recorded));
   double sum = summary.gap_us + summary.gap_in_replays_us;
   for (const summary_row& row : summary.rows)
     sum += row.exclusive_us;
@@ -214,8 +276,7 @@ TEST(summary, adds_up_for_random_intervals_on_two_devices) {
 TEST(summary, prints_rows_gaps_and_counts) {
   example example;
   example.recorded.dropped = 12;
-  const std::string text =
-      to_text(summarise(attribute(example.recorded, example.nodes)), example.recorded);
+  const std::string text = to_text(summarise(attribute(example.recorded)), example.recorded);
   EXPECT_NE(text.find("     4  layer0 "), std::string::npos) << text;
   EXPECT_NE(text.find("gap in replays"), std::string::npos) << text;
   EXPECT_NE(text.find("6 of steps, 1 of graphs but unattributed, 1 outside graphs; 12 dropped"),
@@ -230,9 +291,9 @@ TEST(summary, of_nothing_is_printed_too) {
   EXPECT_NE(text.find("0 of steps"), std::string::npos) << text;
 }
 
-json trace_of(const recording& recorded, const node_map& nodes) {
+json trace_of(const recording& recorded) {
   std::ostringstream out;
-  write_trace(out, recorded, attribute(recorded, nodes));
+  write_trace(out, recorded, attribute(recorded));
   return json::parse(out.str());
 }
 
@@ -245,8 +306,8 @@ std::string joined(const std::vector<std::string>& lines) {
 
 TEST(trace, keeps_to_the_format) {
   const example example;
-  EXPECT_EQ(joined(test::problems_of(trace_of(example.recorded, example.nodes))), "");
-  EXPECT_EQ(joined(test::problems_of(trace_of({}, {}))), "");
+  EXPECT_EQ(joined(test::problems_of(trace_of(example.recorded))), "");
+  EXPECT_EQ(joined(test::problems_of(trace_of({}))), "");
 }
 
 TEST(trace, keeps_to_the_format_whatever_overlaps) {
@@ -260,12 +321,12 @@ TEST(trace, keeps_to_the_format_whatever_overlaps) {
     recorded.ranges.push_back({.time = time, .thread = thread, .name = std::to_string(i)});
     recorded.launches.push_back({.time = time, .thread = thread, .name = "launch"});
   }
-  EXPECT_EQ(joined(test::problems_of(trace_of(recorded, {}))), "");
+  EXPECT_EQ(joined(test::problems_of(trace_of(recorded))), "");
 }
 
 TEST(trace, tells_each_kernel_of_a_replay_its_step) {
   const example example;
-  const json trace = trace_of(example.recorded, example.nodes);
+  const json trace = trace_of(example.recorded);
   int layers = 0;
   for (const json& event : trace["traceEvents"]) {
     if (event["ph"] != "X" || event["name"] != "layer1") continue;
@@ -284,7 +345,7 @@ TEST(trace, tells_each_kernel_of_a_replay_its_step) {
 TEST(trace, nests_launches_in_ranges) {
   const example example;
   std::string host;
-  const json trace = trace_of(example.recorded, example.nodes);
+  const json trace = trace_of(example.recorded);
   for (const json& event : trace["traceEvents"]) {
     if (event["ph"] == "B") host += event["name"].get<std::string>() + "(";
     if (event["ph"] == "E") host += ")";
@@ -322,10 +383,32 @@ TEST(recorder, counts_what_it_cannot_keep) {
     recorder.add(device_event{});
   recorder.add(host_range{});
   recorder.drop(10);
-  const auto [recorded, nodes] = recorder.take();
+  const recording recorded = recorder.take();
   EXPECT_EQ(recorded.device.size(), 2u);
   EXPECT_EQ(recorded.ranges.size(), 1u);
   EXPECT_EQ(recorded.dropped, 13u);
+}
+
+TEST(recorder, attributes_what_comes_before_a_graph_is_gone_and_late) {
+  recorder recorder{2};
+  const auto replay = [&] { recorder.add(device_event{.graph = 1, .node = 7}); };
+  recorder.change_nodes([](node_map& nodes) { nodes.own({1, 7}, {.step = "layer"}); });
+  replay();
+  recorder.change_nodes([](node_map& nodes) { nodes.destroy_graph(1); });
+  replay();
+  recorder.change_nodes([](node_map& nodes) {
+    for (std::uint32_t graph = 2; graph < 100; ++graph) {
+      nodes.own({graph, 8}, {.step = "other"});
+      nodes.destroy_graph(graph);
+    }
+  });
+  const recording recorded = recorder.take();
+  EXPECT_EQ(recorded.nodes, 2u) << "as many as events";
+  ASSERT_EQ(recorded.device.size(), 2u);
+  for (const device_event& event : recorded.device) {
+    ASSERT_NE(event.owner, nullptr);
+    EXPECT_EQ(event.owner->step, "layer");
+  }
 }
 
 settings read(const std::map<std::string, std::string>& environment) {

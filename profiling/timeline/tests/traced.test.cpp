@@ -27,15 +27,15 @@ constexpr int layers = 24;
 class traced_program : public testing::Test {
  protected:
   /** Runs decode_step and reads what was written. */
-  void trace(const std::string& environment) {
+  void trace(const std::string& environment, int rebinds = 0) {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
     const path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     const path file = path{testing::TempDir()} / ("timeline_" + std::to_string(getpid()) + ".json");
     const path errors = path{file}.replace_extension(".err");
-    const std::string command = "CUDA_INJECTION64_PATH='" + (here / "libtimeline.so").string() +
-                                "' SSUGRAPH_TIMELINE='" + file.string() + "' " + environment +
-                                " '" + (here / "decode_step").string() + "' " +
-                                std::to_string(steps) + " 2> '" + errors.string() + "'";
+    const std::string command =
+        "CUDA_INJECTION64_PATH='" + (here / "libtimeline.so").string() + "' SSUGRAPH_TIMELINE='" +
+        file.string() + "' " + environment + " '" + (here / "decode_step").string() + "' " +
+        std::to_string(steps) + " " + std::to_string(rebinds) + " 2> '" + errors.string() + "'";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
     said_ = text_of(errors);
     trace_ = json::parse(text_of(file));
@@ -85,6 +85,17 @@ TEST_F(traced_program, shows_every_kernel_of_a_replay_under_its_step) {
   EXPECT_GE(events("outside graphs").size(), 2u * steps * layers) << "the eager steps";
   EXPECT_EQ(trace_["otherData"]["dropped"], 0);
   EXPECT_NE(table_.find("layer 23"), std::string::npos) << table_;
+}
+
+TEST_F(traced_program, forgets_nodes_that_are_gone_and_no_others) {
+  constexpr std::size_t most = 2000;
+  constexpr int rebinds = 150;  // each with graphs of three times the nodes
+  trace("SSUGRAPH_TIMELINE_EVENTS=" + std::to_string(most), rebinds);
+  if (IsSkipped()) return;
+  EXPECT_TRUE(events("unattributed").empty()) << events("unattributed").front();
+  EXPECT_EQ(events("step").size(), 2u * steps * (1u + layers)) << "those behind the rebinds, too";
+  const auto nodes = trace_["otherData"]["graph_nodes"].get<std::size_t>();
+  EXPECT_LE(nodes, most + 4 * (1u + layers)) << "the live ones, and as many gone ones as events";
 }
 
 TEST_F(traced_program, has_times_that_add_up_to_the_span) {
