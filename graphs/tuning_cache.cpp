@@ -46,14 +46,18 @@ json parse(std::istream& stream) {
 }
 
 // Values of other kinds can be walked through, too, and have nothing or something else to say.
-const json& list(const json& value) {
-  if (!value.is_array()) throw std::runtime_error{"something in place of a list"};
-  return value;
+template <class Visit>
+void each_entry(const json& list, Visit visit) {
+  if (!list.is_array()) throw std::runtime_error{"something in place of a list"};
+  for (const json& entry : list)
+    visit(entry);
 }
 
-const json& object(const json& value) {
-  if (!value.is_object()) throw std::runtime_error{"something in place of an object"};
-  return value;
+template <class Visit>
+void each_member(const json& object, Visit visit) {
+  if (!object.is_object()) throw std::runtime_error{"something in place of an object"};
+  for (const auto& member : object.items())
+    visit(member.key(), member.value());
 }
 
 std::int32_t bucket_of(const std::string& text) {
@@ -66,12 +70,22 @@ std::int32_t bucket_of(const std::string& text) {
 
 timing_table table_of(const json& rows) {
   timing_table table;
-  for (const json& row : list(rows)) {
+  each_entry(rows, [&](const json& row) {
     table.push_back(
         {row.at("backend"), row.at("algorithm"), row.at("median_us"), row.at("limit_share"), {}});
-  }
+  });
   if (!can_be_kept(table)) throw std::runtime_error{"a time that is not positive"};
   return table;
+}
+
+timing_tables tables_of(const json& entries) {
+  timing_tables tables;
+  each_member(entries, [&](const std::string& key, const json& buckets) {
+    each_member(buckets, [&](const std::string& bucket, const json& rows) {
+      tables[key][bucket_of(bucket)] = table_of(rows);
+    });
+  });
+  return tables;
 }
 
 machine_timings read(const std::filesystem::path& file) {
@@ -80,14 +94,10 @@ machine_timings read(const std::filesystem::path& file) {
   const json content = parse(stream);
   if (content.at("format") != format) throw std::runtime_error{"its format is another"};
   machine_timings machines;
-  for (const json& machine : list(content.at("machines"))) {
-    timing_tables& tables =
-        machines[{machine.at("gpu"), machine.at("driver"), machine.at("library")}];
-    for (const auto& entry : object(machine.at("entries")).items()) {
-      for (const auto& bucket : object(entry.value()).items())
-        tables[entry.key()][bucket_of(bucket.key())] = table_of(bucket.value());
-    }
-  }
+  each_entry(content.at("machines"), [&](const json& machine) {
+    machines[{machine.at("gpu"), machine.at("driver"), machine.at("library")}] =
+        tables_of(machine.at("entries"));
+  });
   return machines;
 }
 
