@@ -5,6 +5,7 @@
 #include "graphs/node_checks.hpp"
 #include "graphs/prologue_kernel.hpp"
 #include "graphs/promises_kernel.hpp"
+#include "lib/core/cuda_context.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -15,8 +16,12 @@
 namespace ssugraph::detail {
 namespace {
 
-cuda_stream make_capture_stream(bool strict) {
-  if (!strict) return make_stream();
+cuda_stream make_capture_stream(const stream_place& place, bool strict) {
+  if (!strict) return make_stream(place);
+  if (place.part != nullptr) {
+    throw invalid_argument{"strict_capture", "off for a stream of a part of the multiprocessors",
+                           "on, which wants a blocking stream there"};
+  }
   cudaStream_t stream = nullptr;
   check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
   return cuda_stream{stream};
@@ -62,9 +67,10 @@ void throw_with_place(const cuda_error& error, const std::string& name, std::int
 }
 
 std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
-                                    const step_launch& step, cudaStream_t stream) {
+                                    const step_launch& step, cudaStream_t stream,
+                                    context_handle part) {
   if (const auto* kernel = std::get_if<kernel_launch>(&step)) {
-    frontier = {kernel->add_to(graph.get(), frontier)};
+    frontier = {kernel->add_to(graph.get(), frontier, part)};
     return frontier;
   }
   captured_nodes captured =
@@ -87,8 +93,10 @@ bool recorded_step::is_ours() const {
   });
 }
 
-graph_recorder::graph_recorder(const pipeline_core& core)
-    : core_{core}, stream_{make_capture_stream(core.recording.strict_capture)} {
+graph_recorder::graph_recorder(const pipeline_core& core, const stream_place& place)
+    : core_{core},
+      part_{place.part_context},
+      stream_{make_capture_stream(place, core.recording.strict_capture)} {
   name_stream(stream_.get(), "ssugraph capture");
 }
 
@@ -96,12 +104,13 @@ graph_recorder::graph_recorder(const pipeline_core& core)
 class graph_recorder::attempt {
  public:
   attempt(const pipeline_core& core, const lane_layout& layout, std::size_t bucket_index,
-          cudaStream_t stream)
+          cudaStream_t stream, context_handle part)
       : core_{core},
         layout_{layout},
         bucket_index_{bucket_index},
         bucket_{core.buckets.buckets()[bucket_index]},
-        stream_{stream} {}
+        stream_{stream},
+        part_{part} {}
 
   /** The step that the attempt is at. */
   [[nodiscard]] std::size_t step() const noexcept { return step_; }
@@ -110,11 +119,11 @@ class graph_recorder::attempt {
     bucket_graph recorded;
     recorded.bucket = bucket_;
     recorded.graph = make_graph();
-    recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {});
+    recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {}, part_);
     frontier_ = {recorded.prologue};
     if (core_.checked) {
       recorded.promises =
-          lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_);
+          lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_, part_);
       frontier_ = {recorded.promises};
     }
     for (step_ = 0; step_ < core_.steps.size(); ++step_) {
@@ -136,7 +145,7 @@ class graph_recorder::attempt {
   recorded_step add(cuda_graph& graph, std::vector<step_launch> launches) {
     recorded_step recorded{std::move(launches), {}};
     for (const step_launch& launch : recorded.launches) {
-      const auto added = add_to(graph, frontier_, launch, stream_);
+      const auto added = add_to(graph, frontier_, launch, stream_, part_);
       recorded.nodes.insert(recorded.nodes.end(), added.begin(), added.end());
     }
     if (!recorded.is_ours()) check_replayable(recorded.nodes, place());
@@ -153,7 +162,6 @@ class graph_recorder::attempt {
   }
 
   recorded_step add(cuda_graph& graph, const custom_step& step) {
-    const kept_last_error kept{step.last_error};
     recorded_step recorded = add(graph, {custom_launch{&step, layout_.context(step_, bucket_)}});
     front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
                                                  : launch_front{};
@@ -174,6 +182,7 @@ class graph_recorder::attempt {
   std::size_t bucket_index_;
   std::int32_t bucket_;
   cudaStream_t stream_;
+  context_handle part_;
   std::size_t step_ = 0;
   std::vector<cudaGraphNode_t> frontier_;
   launch_front front_;
@@ -183,9 +192,10 @@ bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucke
                                     const prologue_params& prologue) {
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   const nvtx_range range{nvtx_category::record, core_.ranges[bucket_index].record, bucket};
+  const kept_last_error kept{core_.last_error};
   std::vector<int> spoiled_before(core_.steps.size(), 0);
   while (true) {
-    attempt attempt{core_, layout, bucket_index, stream_.get()};
+    attempt attempt{core_, layout, bucket_index, stream_.get(), part_};
     try {
       bucket_graph recorded = attempt.record(prologue);
       if (tool_listens())
@@ -210,6 +220,7 @@ void graph_recorder::warm_up(const lane_layout& layout) {
     return step.custom() != nullptr && step.custom()->options.warm_up;
   };
   if (std::ranges::none_of(core_.steps, asks)) return;
+  const kept_last_error kept{core_.last_error};
   const stream_wait before_leaving{stream_.get()};
   lower_prologue(layout.prologue(0, bucket)).launch(stream_.get());
   for (std::size_t step = 0; step < core_.steps.size(); ++step) {

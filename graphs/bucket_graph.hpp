@@ -35,7 +35,8 @@ struct bucket_graph {
 /** Records the graphs of a pipeline on a stream of its own for captures. */
 class graph_recorder {
  public:
-  explicit graph_recorder(const pipeline_core& core);
+  /** For graphs that run on `place`. Throws invalid_argument and cuda_error. */
+  graph_recorder(const pipeline_core& core, const stream_place& place);
 
   /**
    * The graph of a bucket on the tensors and the memory of `layout`; `prologue` is its first node.
@@ -59,15 +60,17 @@ class graph_recorder {
   class attempt;
 
   const pipeline_core& core_;
+  context_handle part_;
   cuda_stream stream_;
   std::uint64_t retries_ = 0;
 };
 
 /** Adds `step` to `graph` behind `frontier`, which becomes what follows it must wait for: a library
- *  kernel as a node, anything else by capture of `stream`. Returns its nodes. Throws as
- *  capture_into. */
+ *  kernel as a node, which runs in `part` (see kernel_launch), anything else by capture of
+ * `stream`. Returns its nodes. Throws as capture_into. */
 std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
-                                    const step_launch& step, cudaStream_t stream);
+                                    const step_launch& step, cudaStream_t stream,
+                                    context_handle part);
 
 /** What a library kernel must know of a custom step of `nodes` that ends in `frontier`. */
 [[nodiscard]] launch_front front_of(const custom_step& step,

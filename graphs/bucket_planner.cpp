@@ -2,6 +2,7 @@
 
 #include "graphs/nvtx.hpp"
 #if SSUGRAPH_CUDA
+#include "graphs/capture.hpp"
 #include "graphs/measure.hpp"
 #endif
 
@@ -14,9 +15,11 @@
 
 namespace ssugraph::detail {
 
-bucket_planner::bucket_planner(const bucket_policy& buckets, bool back_to_back,
-                               const tuning_options& options)
-    : buckets_{buckets}, back_to_back_{back_to_back}, options_{options} {}
+bucket_planner::bucket_planner(const pipeline_core& core, bool back_to_back)
+    : buckets_{core.buckets},
+      place_{core.place},
+      back_to_back_{back_to_back},
+      options_{core.tuning} {}
 
 bucket_plans bucket_planner::plans(const checked_step& step) {
   bucket_plans plans = options_.measure && step.is_measured() ? measured(step) : fixed(step);
@@ -36,11 +39,14 @@ bucket_plans bucket_planner::fixed(const checked_step& step) const {
 }
 
 std::string plan_steps(pipeline_core& core) {
+#if SSUGRAPH_CUDA
+  const kept_last_error kept{core.last_error};  // users' backends are measured, too
+#endif
   const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
     return a.library() != nullptr && b.library() != nullptr;
   };
   const bool back_to_back = std::ranges::adjacent_find(core.steps, both_ours) != core.steps.end();
-  bucket_planner planner{core.buckets, back_to_back, core.tuning};
+  bucket_planner planner{core, back_to_back};
   for (pipeline_step& step : core.steps) {
     auto* const ours = std::get_if<library_step>(&step.what);
     if (ours == nullptr) continue;
@@ -106,7 +112,7 @@ bucket_plans bucket_planner::measured(const checked_step& step) {
   for (const std::int32_t bucket : buckets_.buckets()) {
     timing_table table = cache_->find(key, bucket);
     if (!times(table, candidates)) {
-      if (!bench) bench.emplace(step, back_to_back_, options_.scratch_fraction);
+      if (!bench) bench.emplace(step, place_, back_to_back_, options_.scratch_fraction);
       if (!bench->fits(bucket)) break;
       const nvtx_range range{nvtx_category::tune, nvtx_name{"tune " + std::to_string(bucket)},
                              bucket};

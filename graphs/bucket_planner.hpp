@@ -18,7 +18,7 @@ namespace ssugraph::detail {
 class bucket_planner {
  public:
   /** `back_to_back`: library steps follow one another in the pipeline, without others between. */
-  bucket_planner(const bucket_policy& buckets, bool back_to_back, const tuning_options& options);
+  bucket_planner(const pipeline_core& core, bool back_to_back);
 
   /** One plan a bucket, loaded. Measures if the step asks for it and the options allow it. Throws
    *  unsupported and cuda_error. */
@@ -32,6 +32,7 @@ class bucket_planner {
   [[nodiscard]] bucket_plans measured(const checked_step& step);
 
   const bucket_policy& buckets_;
+  const stream_place& place_;
   bool back_to_back_;
   const tuning_options& options_;
   /** By problem and candidates: the plans of a step measured earlier. */

@@ -100,9 +100,11 @@ void link_neighbours(pipeline_core& core) {
 }
 
 #if SSUGRAPH_CUDA
-/** Lets go of pipelines that are over, and loads the kernels beside those of steps. */
-void prepare_device(const pipeline_core& core) {
-  const device_guard guard{core.device.ordinal};
+/** Plans for the whole device, lets go of pipelines that are over, and loads the kernels beside
+ *  those of steps. */
+void prepare_device(pipeline_core& core) {
+  core.place = {.context = primary_context(core.device.ordinal)};
+  const context_guard guard{core.place.context};
   const relaxed_capture relaxed;
   release_parked();
   load_prologue();
@@ -113,10 +115,11 @@ void prepare_device(const pipeline_core& core) {
 }  // namespace
 
 pipeline_draft::pipeline_draft(mamba_config given_config, bucket_policy given_buckets,
-                               target given_where)
+                               target given_where, callers_last_error given_last_error)
     : config{std::move(given_config)},
       buckets{std::move(given_buckets)},
       where{given_where},
+      last_error{given_last_error},
       ssu{setup_ssu(config, where == target::host, buckets.max_batch())} {}
 
 void pipeline_draft::check_name(const std::string& name) const {
@@ -186,6 +189,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   core->device = traits.device;
   core->programmatic_dependent_launch = programmatic_dependent_launch;
   core->tuning = tuning;
+  core->last_error = last_error;
   core->recording = recording;
   core->checked = recording.checked.value_or(SSUGRAPH_CHECKED);
   core->max_seqlen = traits.sequences.max_seqlen;
@@ -218,8 +222,10 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
 
 using detail::pipeline_draft;
 
-pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where)
-    : draft_{std::make_unique<pipeline_draft>(std::move(config), std::move(buckets), where)} {}
+pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where,
+                                   detail::callers_last_error last_error)
+    : draft_{std::make_unique<pipeline_draft>(std::move(config), std::move(buckets), where,
+                                              last_error)} {}
 
 pipeline_builder::pipeline_builder(const pipeline_builder& other)
     : draft_{std::make_unique<pipeline_draft>(*other.draft_)} {}
@@ -239,10 +245,8 @@ pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args,
 }
 
 pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,
-                                         step_options options,
-                                         detail::callers_last_error last_error) {
-  draft_->add(std::move(name),
-              detail::custom_step{std::move(enqueue), std::move(options), last_error});
+                                         step_options options) {
+  draft_->add(std::move(name), detail::custom_step{std::move(enqueue), std::move(options)});
   return *this;
 }
 

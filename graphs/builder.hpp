@@ -14,11 +14,13 @@ namespace ssugraph::detail {
 /** What a builder has collected. An operation of the library has a builder method, which makes a
  *  checked step and adds it here; nothing else of graphs/ knows it. */
 struct pipeline_draft {
-  pipeline_draft(mamba_config given_config, bucket_policy given_buckets, target given_where);
+  pipeline_draft(mamba_config given_config, bucket_policy given_buckets, target given_where,
+                 callers_last_error given_last_error);
 
   mamba_config config;
   bucket_policy buckets;
   target where;
+  callers_last_error last_error;
   ssu_setup ssu;  ///< of the SSU steps
   bool programmatic_dependent_launch = true;
   tuning_options tuning;

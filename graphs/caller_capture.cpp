@@ -100,8 +100,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
   }
 
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index_];
-  const custom_step* const custom = what.custom();
-  const kept_last_error kept{custom != nullptr ? custom->last_error : callers_last_error{}};
+  const kept_last_error kept{core_.last_error};
   lowered_step lowered;
   if (const library_step* library = what.library()) {
     const planned_pointer& planned = library->plans[bucket_index_];
@@ -113,7 +112,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
       lowered.launches = lower_in_turn(planned, tensors);
     }
   } else {
-    lowered.launches = {custom_launch{custom, layout.context(step, bucket)}};
+    lowered.launches = {custom_launch{what.custom(), layout.context(step, bucket)}};
   }
   front_ = {};  // also where one of several launches throws
   for (const step_launch& launch : lowered.launches)

@@ -37,8 +37,8 @@ struct spoiled_capture {
 /** How often a spoiled capture of one step is tried again. */
 inline constexpr int max_capture_retries = 3;
 
-/** Where a scope in which a callable ran is left by an exception, leaves the last error of the
- *  callable's CUDA runtime as it was. */
+/** Where a scope in which callables or users' backends ran is left by an exception, and their CUDA
+ *  runtime had no last error before, it has none again. */
 class kept_last_error {
  public:
   explicit kept_last_error(const callers_last_error& last_error)

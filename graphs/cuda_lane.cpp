@@ -76,17 +76,17 @@ enum class ending : std::uint8_t {
   failed,    ///< CUDA runs nothing any more
 };
 
-/** Every call makes the context of the lane's stream current first: graph nodes run in that, and a
- *  default stream is that of the current one. */
+/** Every call makes a context of the lane's stream current first: a default stream is that of the
+ *  current one. */
 class cuda_lane final : public lane_engine {
  public:
   cuda_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps,
-            context_handle context)
+            const stream_place& place)
       : lane_engine{std::move(core), stream, std::move(steps)},
-        context_{context},
+        place_{place},
         internal_{make_stream()},
         arena_{layout_.bytes(), internal_.get()},
-        recorder_{std::make_unique<graph_recorder>(*core_)},
+        recorder_{std::make_unique<graph_recorder>(*core_, place_)},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
     ticket_.push_back({core_, make_event()});
@@ -122,20 +122,20 @@ class cuda_lane final : public lane_engine {
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
-    const context_guard guard{context_};
+    const context_guard guard{place_.context};
     check_not_capturing(stream_);
     throw_reported();
     bucket_entry& entry = ready(bucket_index);
     if (entry.live != batch) {
       update_prologue(entry.exec.get(), entry.recorded.prologue,
-                      layout_.prologue(batch, entry.recorded.bucket));
+                      layout_.prologue(batch, entry.recorded.bucket), place_.part_context);
       entry.live = batch;
     }
     check_cuda(cudaGraphLaunch(entry.exec.get(), stream_), "cudaGraphLaunch");
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
-    const context_guard guard{context_};
+    const context_guard guard{place_.context};
     check_not_capturing(stream_);
     throw_reported();
     const bucket_graph& recorded = ready(bucket_index).recorded;
@@ -153,21 +153,21 @@ class cuda_lane final : public lane_engine {
 
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                        stream_handle stream) override {
-    const context_guard guard{context_of(stream, core_->device)};
+    const context_guard guard{place_of(stream, core_->device).context};
     check_live(live);
     throw_reported();
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
   void record_step(std::size_t step, stream_handle stream) override {
-    const context_guard guard{context_of(stream, core_->device)};
+    const context_guard guard{place_of(stream, core_->device).context};
     capture_.record_step(layout_, step, stream);
   }
 
   graph_node_handle add_child_graph(graph_handle graph,
                                     std::span<const graph_node_handle> predecessors,
                                     std::size_t bucket_index, const std::int32_t* live) override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_live(live);
     throw_reported();
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
@@ -181,7 +181,7 @@ class cuda_lane final : public lane_engine {
   }
 
   rebound rebind(bound_steps steps) override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_not_capturing(stream_);
     release_parked();
     if (core_->checked) check_allocations(*core_, steps);
@@ -212,7 +212,7 @@ class cuda_lane final : public lane_engine {
   }
 
   void rebuild(std::size_t bucket_index) override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_not_capturing(stream_);
     release_parked();
     build(bucket_index);
@@ -220,30 +220,30 @@ class cuda_lane final : public lane_engine {
   }
 
   ssugraph::random_state random_state() override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_not_capturing(stream_);
-    release_parked();
     ssugraph::random_state state;
     check_cuda(
         cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
         "cudaMemcpyAsync of the random state");
     check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize for the random state");
+    release_parked();
     throw_reported();
     return state;
   }
 
   void set_random_state(ssugraph::random_state state) override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_not_capturing(stream_);
     write_random_state(state, stream_);
   }
 
   void move_to(stream_handle stream) override {
-    if (context_of(stream, core_->device) != context_) {
-      throw invalid_argument{"stream", "one of the context that the lane was made in",
-                             "one of another (of other multiprocessors): make a lane there"};
+    if (place_of(stream, core_->device) != place_) {
+      throw invalid_argument{"stream", "one of the context and multiprocessors that the lane is of",
+                             "one of others: make a lane there"};
     }
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     check_not_capturing(stream_);
     check_not_capturing(stream);
     check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
@@ -269,7 +269,7 @@ class cuda_lane final : public lane_engine {
   }
 
   [[nodiscard]] std::vector<described_graph> graphs() const override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     std::vector<described_graph> graphs;
     for (const bucket_entry& entry : buckets_) {
       if (entry.exec) graphs.push_back(read_graph(entry.recorded, *core_));
@@ -278,7 +278,7 @@ class cuda_lane final : public lane_engine {
   }
 
   double time_replay(std::size_t bucket_index) override {
-    const lane_scope scope{context_};
+    const lane_scope scope{place_.context};
     const cuda_event begin = make_timing_event();
     const cuda_event end = make_timing_event();
     check_cuda(cudaEventRecord(begin.get(), stream_), "cudaEventRecord");
@@ -303,7 +303,7 @@ class cuda_lane final : public lane_engine {
   /** Enters `scope`, and puts the internal stream and the event behind the lane's stream. */
   [[nodiscard]] ending follow_stream(std::optional<lane_scope>& scope) noexcept {
     try {
-      scope.emplace(context_);
+      scope.emplace(place_.context);
       if (is_capturing(stream_, core_->device)) return ending::captured;
       check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
       check_cuda(cudaStreamWaitEvent(internal_.get(), flown(), 0), "cudaStreamWaitEvent");
@@ -419,8 +419,8 @@ class cuda_lane final : public lane_engine {
         auto& launch = std::get<kernel_launch>(now.steps[step].launches[i]);
         auto& changed = std::get<kernel_launch>(next.steps[step].launches[i]);
         if (launch == changed) continue;
-        changed.update(entry.exec.get(), now.steps[step].nodes[i]);
-        changed.update(now.steps[step].nodes[i]);
+        changed.update(entry.exec.get(), now.steps[step].nodes[i], place_.part_context);
+        changed.update(now.steps[step].nodes[i], place_.part_context);
         launch = std::move(changed);
       }
     }
@@ -436,7 +436,7 @@ class cuda_lane final : public lane_engine {
         recorded_step& now = entry.recorded.steps[step];
         now.launches = std::move(next.steps[step].launches);
         for (std::size_t i = 0; now.is_ours() && i < now.launches.size(); ++i)
-          std::get<kernel_launch>(now.launches[i]).update(now.nodes[i]);
+          std::get<kernel_launch>(now.launches[i]).update(now.nodes[i], place_.part_context);
       }
       return rebind_outcome::updated;
     }
@@ -454,7 +454,7 @@ class cuda_lane final : public lane_engine {
     return nodes;
   }
 
-  context_handle context_;  ///< of the stream
+  stream_place place_;
   parking_ticket ticket_;
   cuda_stream internal_;
   std::optional<mapped_report> report_;
@@ -469,11 +469,11 @@ class cuda_lane final : public lane_engine {
 
 std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
                                             stream_handle stream, bound_steps steps) {
-  const context_handle context = context_of(stream, core->device);
-  const lane_scope scope{context};
+  const stream_place place = place_of(stream, core->device);
+  const lane_scope scope{place.context};
   release_parked();
   if (core->checked) check_allocations(*core, steps);
-  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(steps), context);
+  return std::make_unique<cuda_lane>(std::move(core), stream, std::move(steps), place);
 }
 
 }  // namespace ssugraph::detail

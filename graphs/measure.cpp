@@ -137,12 +137,14 @@ tuning_machine machine_of(device where) {
   return {properties.name, driver_version(), SSUGRAPH_VERSION};
 }
 
-measuring_bench::measuring_bench(const checked_step& step, bool back_to_back, double fraction)
+measuring_bench::measuring_bench(const checked_step& step, const stream_place& place,
+                                 bool back_to_back, double fraction)
     : step_{step},
       traits_{step.traits()},
+      place_{place},
       back_to_back_{back_to_back},
-      guard_{traits_.device.ordinal},
-      stream_{make_stream()},
+      guard_{place_.context},
+      stream_{make_stream(place_)},
       begin_{make_timing_event()},
       end_{make_timing_event()} {
   name_stream(stream_.get(), "ssugraph tuning");
@@ -319,7 +321,7 @@ cuda_graph measuring_bench::record(const std::vector<step_launch>& launches) con
     std::vector<cudaGraphNode_t> frontier;
     try {
       for (const step_launch& step : launches)
-        add_to(graph, frontier, step, stream_.get());
+        add_to(graph, frontier, step, stream_.get(), place_.part_context);
       return graph;
     } catch (const spoiled_capture& spoiled) {
       if (retry == max_capture_retries) std::rethrow_exception(spoiled.cause);

@@ -28,9 +28,11 @@ namespace ssugraph::detail {
  */
 class measuring_bench {
  public:
-  /** Takes at most `fraction` of the free memory of the step's device. Only the layout of its
-   *  tensors is used. `back_to_back`: as in lower_chain. Throws cuda_error. */
-  measuring_bench(const checked_step& step, bool back_to_back, double fraction);
+  /** Measures on `place`, and takes at most `fraction` of the free memory of the step's device.
+   *  Only the layout of its tensors is used. `back_to_back`: as in lower_chain. Throws cuda_error.
+   */
+  measuring_bench(const checked_step& step, const stream_place& place, bool back_to_back,
+                  double fraction);
   measuring_bench(const measuring_bench&) = delete;
   measuring_bench& operator=(const measuring_bench&) = delete;
   ~measuring_bench();
@@ -63,8 +65,9 @@ class measuring_bench {
 
   const checked_step& step_;
   const step_traits& traits_;
+  stream_place place_;
   bool back_to_back_;
-  device_guard guard_;
+  context_guard guard_;
   relaxed_capture relaxed_;
   cuda_stream stream_;
   cuda_event begin_;

@@ -19,7 +19,6 @@ parking& the_parking() {
 }
 
 bool is_over(const parked_pipeline& one) noexcept {
-  if (cuda_is_inherited()) return true;  // nothing of this process is in flight
   if (one.over == nullptr) return false;
   const cudaError_t answer = cudaEventQuery(one.over.get());
   if (answer != cudaSuccess) cudaGetLastError();
@@ -29,13 +28,14 @@ bool is_over(const parked_pipeline& one) noexcept {
 }  // namespace
 
 void park(parking_ticket ticket) noexcept {
-  if (is_over(ticket.front())) return;
+  if (cuda_is_inherited() || is_over(ticket.front())) return;
   parking& all = the_parking();
   const std::lock_guard lock{all.mutex};
   all.pipelines.splice(all.pipelines.end(), ticket);
 }
 
 void release_parked() noexcept {
+  if (cuda_is_inherited()) return;  // they are the parent's, as is who holds the lock
   parking& all = the_parking();
   std::list<parked_pipeline> over;  // outlives the lock: a callable's end may call the library
   const std::lock_guard lock{all.mutex};

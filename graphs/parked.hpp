@@ -7,7 +7,7 @@
 #include <memory>
 
 /** Pipelines that outlive their lanes: what the callables of steps own, a graph in flight may still
- *  write. A context is current, in relaxed capture mode, in every call. */
+ *  write. Where CUDA still works a context is current, in relaxed capture mode, in every call. */
 namespace ssugraph::detail {
 
 struct parked_pipeline {

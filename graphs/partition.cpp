@@ -13,15 +13,15 @@ namespace ssugraph::detail {
 
 std::shared_ptr<const pipeline_core> planned_for(std::shared_ptr<const pipeline_core> core,
                                                  stream_handle stream) {
-  const context_handle context = context_of(stream, core->device);
+  const stream_place place = place_of(stream, core->device);
   const int whole = multiprocessors(core->device);
-  const int part = multiprocessors(context);
+  const int part = multiprocessors(place);
   if (part == whole) return core;
 
-  // What is measured is measured there, too.
-  const context_guard guard{context};
+  const context_guard guard{place.context};
   const relaxed_capture relaxed;
   auto planned = std::make_shared<pipeline_core>(*core);
+  planned->place = place;  // what is measured is measured there, too
   for (pipeline_step& step : planned->steps) {
     if (auto* const ours = std::get_if<library_step>(&step.what))
       ours->checked = ours->checked->on_multiprocessors(part);

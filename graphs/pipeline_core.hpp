@@ -2,6 +2,7 @@
 
 #include "graphs/lane_registry.hpp"
 #include "graphs/nvtx.hpp"
+#include "lib/core/stream_place.hpp"
 #include "lib/step/planned_step.hpp"
 
 #include <ssugraph/error.hpp>
@@ -32,7 +33,6 @@ struct library_step {
 struct custom_step {
   step_function enqueue;
   step_options options;
-  callers_last_error last_error{};
   std::int64_t first_seed = 0;  ///< of `options.seeds`
   std::size_t neighbour = 0;    ///< the library step whose padded copies its context shows
 };
@@ -83,7 +83,9 @@ struct pipeline_core {
   bucket_policy buckets;
   std::vector<bucket_ranges> ranges;  ///< one per bucket
   target where = target::cuda;
+  callers_last_error last_error;  ///< of who built it
   ssugraph::device device;
+  stream_place place;  ///< that it is planned for
   bool programmatic_dependent_launch = true;
   tuning_options tuning;
   recording_options recording;

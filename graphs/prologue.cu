@@ -35,7 +35,8 @@ kernel_launch lower_prologue(const prologue_params& params) {
   return {kernel, grid_of(params), dim3{block_threads}, params};
 }
 
-void update_prologue(cudaGraphExec_t exec, cudaGraphNode_t node, const prologue_params& params) {
+void update_prologue(cudaGraphExec_t exec, cudaGraphNode_t node, const prologue_params& params,
+                     context_handle part) {
   prologue_params argument = params;
   void* arguments[] = {&argument};
   cudaKernelNodeParams node_params{};
@@ -43,6 +44,7 @@ void update_prologue(cudaGraphExec_t exec, cudaGraphNode_t node, const prologue_
   node_params.gridDim = grid_of(params);
   node_params.blockDim = dim3{block_threads};
   node_params.kernelParams = arguments;
+  if (part != nullptr) return update_in_part(exec, node, node_params, part);
   check_cuda(cudaGraphExecKernelNodeSetParams(exec, node, &node_params),
              "cudaGraphExecKernelNodeSetParams");
 }

@@ -62,8 +62,10 @@ struct lane_stats {
  * and its context must outlive it.
  *
  * Its graphs run in the context of its stream, on the multiprocessors of a green context if the
- * stream is of one. Nothing that a lane does beside a capture of somebody else's, in whatever mode
- * and thread, spoils that or is kept from working by it.
+ * stream is of one. A default stream is that of the context that is current when the lane is made,
+ * if that is of its device. Nothing that a lane does beside a capture of somebody else's, in
+ * whatever mode and thread, spoils that or is kept from working by it; but the legacy stream cannot
+ * be used, which is an invalid_state, while a blocking stream is captured.
  *
  * Destroying it frees its memory after its last replay, without waiting (checked mode waits, for
  * reports still to come), and keeps what callables of steps own until then (see step_function);

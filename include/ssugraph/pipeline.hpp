@@ -54,7 +54,8 @@ class SSUGRAPH_EXPORT pipeline {
    * twice, an address that breaks the plan's alignment or lives elsewhere, states of two steps that
    * come to overlap, a stream of another device, an `out` that another live lane on another stream
    * reads or writes, a custom step that enqueues what a graph cannot keep, or a budget that is
-   * exceeded. Throws cuda_error, and what a custom step throws. Nothing stays behind then.
+   * exceeded. Throws unsupported (a part of the multiprocessors that a backend has no plan for),
+   * cuda_error, and what a custom step throws. Nothing stays behind then.
    */
   [[nodiscard]] lane make_lane(stream_handle stream, std::span<const binding> bindings = {}) const;
 
@@ -145,7 +146,12 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * invalid_state for it in a process forked from one that used CUDA. `target::host` resolves every
    * step to `reference`, whatever `config.backend` says, and does not begin the use of CUDA.
    */
-  pipeline_builder(mamba_config config, bucket_policy buckets, target where = target::cuda);
+  [[gnu::always_inline]] pipeline_builder(mamba_config config, bucket_policy buckets,
+                                          target where = target::cuda)
+      : pipeline_builder{std::move(config),
+                         std::move(buckets),
+                         where,
+                         {&detail::peek_at_callers_last_error, &detail::get_callers_last_error}} {}
   /** A builder of its own that goes on from the same steps; a move is a copy. */
   pipeline_builder(const pipeline_builder& other);
   /** As the copy; on failure this one is as it was. */
@@ -166,11 +172,7 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * Appends a custom step. Throws invalid_argument (a name that is taken or empty, no callable, a
    * negative number of seeds, `triggers_early` without `writes`); the builder is then unchanged.
    */
-  [[gnu::always_inline]] pipeline_builder& step(std::string name, step_function enqueue,
-                                                step_options options = {}) {
-    return step(std::move(name), std::move(enqueue), std::move(options),
-                {&detail::peek_at_callers_last_error, &detail::get_callers_last_error});
-  }
+  pipeline_builder& step(std::string name, step_function enqueue, step_options options = {});
 
   /** Whether library kernels overlap by programmatic dependent launch (default: where they can). */
   pipeline_builder& programmatic_dependent_launch(bool enabled) noexcept;
@@ -192,8 +194,8 @@ class SSUGRAPH_EXPORT pipeline_builder {
 
  private:
   friend struct detail::pipeline_draft;
-  pipeline_builder& step(std::string name, step_function enqueue, step_options options,
-                         detail::callers_last_error last_error);
+  pipeline_builder(mamba_config config, bucket_policy buckets, target where,
+                   detail::callers_last_error last_error);
 
   std::unique_ptr<detail::pipeline_draft> draft_;
 };

@@ -63,14 +63,14 @@ struct step_context {
  * recorded, `stream` is being captured: no synchronisation, no allocation, no copy from or to
  * pageable memory; other streams may be forked off and must be joined. A kernel that is launched
  * programmatically calls cudaGridDependencySynchronize in every block. What it throws passes
- * through the call that records. A recording that fails leaves the last error of the program's CUDA
- * runtime as it was.
+ * through the call that records. A recording that fails leaves no last error in the program's CUDA
+ * runtime that was not there before.
  *
  * What a callable owns lives until the last replay of the lanes of its pipeline is over, also where
  * the lane, the pipeline and the builder went earlier: it is destroyed by the lane's end where
- * nothing is in flight any more, else by the first later call, on any lane or thread, that builds a
- * pipeline, makes, rebinds, rebuilds or ends a lane, or reads a random state. Not before the
- * process ends where there is no such call, or where the lane ended while its stream was captured.
+ * nothing is in flight any more, else by the first later call for CUDA, on any lane, device or
+ * thread, that builds a pipeline, makes, rebinds, rebuilds or ends a lane, or reads a random state.
+ * Never where there is no such call, or where the lane ended while its stream was captured.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
 

@@ -10,6 +10,9 @@
 namespace ssugraph::detail {
 namespace {
 
+/** The first CUDA that tells where a stream's work runs. */
+constexpr unsigned part_version = 12050;
+
 /** Found together, so that what is pushed can be popped. */
 struct context_stack {
   PFN_cuCtxGetCurrent_v4000 current = driver_function<PFN_cuCtxGetCurrent_v4000>("cuCtxGetCurrent");
@@ -39,11 +42,16 @@ int current_device() {
 }
 
 /** Of all questions about a stream, this one alone leaves a capture of it as it is. */
-context_handle own_context(stream_handle stream) {
-  static const auto get = driver_function<PFN_cuStreamGetCtx_v9020>("cuStreamGetCtx");
-  context_handle context = nullptr;
-  check_driver(get(stream, &context), "cuStreamGetCtx");
-  return context;
+stream_place own_place(stream_handle stream) {
+  static const auto get =
+      driver_function<PFN_cuStreamGetCtx_v12050>("cuStreamGetCtx", part_version);
+  static const auto convert =
+      driver_function<PFN_cuCtxFromGreenCtx_v12040>("cuCtxFromGreenCtx", part_version);
+  stream_place place;
+  check_driver(get(stream, &place.context, &place.part), "cuStreamGetCtx");
+  if (place.part != nullptr)
+    check_driver(convert(&place.part_context, place.part), "cuCtxFromGreenCtx");
+  return place;
 }
 
 }  // namespace
@@ -61,29 +69,38 @@ context_handle primary_context(int ordinal) {
   return context;
 }
 
-context_handle context_of(stream_handle stream, device home) {
+stream_place place_of(stream_handle stream, device home) {
   check_cuda_is_ours();
   if (is_default(stream)) {
     const context_handle current = current_context();
-    return current != nullptr && current_device() == home.ordinal ? current
-                                                                  : primary_context(home.ordinal);
+    const bool at_home = current != nullptr && current_device() == home.ordinal;
+    return {.context = at_home ? current : primary_context(home.ordinal)};
   }
-  const context_handle context = own_context(stream);
-  const context_guard guard{context};
+  const stream_place place = own_place(stream);
+  const context_guard guard{place.context};
   if (const int ordinal = current_device(); ordinal != home.ordinal) {
     throw invalid_argument{"stream", "one of CUDA device " + std::to_string(home.ordinal),
                            "one of CUDA device " + std::to_string(ordinal)};
   }
-  return context;
+  return place;
 }
 
-int multiprocessors(context_handle context) {
-  constexpr unsigned version = 12040;
+int multiprocessors(const stream_place& place) {
   static const auto get =
-      driver_function<PFN_cuCtxGetDevResource_v12040>("cuCtxGetDevResource", version);
+      driver_function<PFN_cuCtxGetDevResource_v12040>("cuCtxGetDevResource", part_version);
   CUdevResource resource{};
+  const context_handle context = place.part != nullptr ? place.part_context : place.context;
   check_driver(get(context, &resource, CU_DEV_RESOURCE_TYPE_SM), "cuCtxGetDevResource");
   return static_cast<int>(resource.sm.smCount);
+}
+
+cuda_stream make_stream(const stream_place& place) {
+  if (place.part == nullptr) return make_stream();
+  static const auto create =
+      driver_function<PFN_cuGreenCtxStreamCreate_v12050>("cuGreenCtxStreamCreate", part_version);
+  cudaStream_t stream = nullptr;
+  check_driver(create(&stream, place.part, CU_STREAM_NON_BLOCKING, 0), "cuGreenCtxStreamCreate");
+  return cuda_stream{stream};
 }
 
 context_guard::context_guard(context_handle context) {

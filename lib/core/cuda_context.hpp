@@ -1,12 +1,13 @@
 #pragma once
 
+#include "lib/core/cuda_handle.hpp"
+#include "lib/core/stream_place.hpp"
+
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <exception>
 #include <optional>
-
-struct CUctx_st;
 
 /**
  * Which context calls are made in. The runtime's own way, cudaSetDevice, would create a context
@@ -14,21 +15,19 @@ struct CUctx_st;
  */
 namespace ssugraph::detail {
 
-using context_handle = CUctx_st*;
-
 /** The device's own context, created if nobody has used it. Throws cuda_error. */
 [[nodiscard]] context_handle primary_context(int ordinal);
 
-/**
- * What work of `stream` runs in: the primary context of `home`, or that of a part of its
- * multiprocessors (a green context). A default stream is of the current context if that is on
- * `home`, else of the primary one. Throws invalid_argument for a stream of another device,
- * cuda_error.
- */
-[[nodiscard]] context_handle context_of(stream_handle stream, device home);
+/** Where work of `stream` runs. A default stream is of the current context if that is on `home`,
+ *  else of the primary one. Leaves a capture of `stream` as it is. Throws invalid_argument for a
+ *  stream of another device, cuda_error, and invalid_state if CUDA is inherited. */
+[[nodiscard]] stream_place place_of(stream_handle stream, device home);
 
-/** That work in `context` may use. Throws cuda_error. */
-[[nodiscard]] int multiprocessors(context_handle context);
+/** That work there may use. Throws cuda_error. */
+[[nodiscard]] int multiprocessors(const stream_place& place);
+
+/** A non-blocking stream there. `place.context` is current. Throws cuda_error. */
+[[nodiscard]] cuda_stream make_stream(const stream_place& place);
 
 /** Makes a context current for a scope. */
 class context_guard {

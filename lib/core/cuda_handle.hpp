@@ -71,7 +71,6 @@ class capture_mode {
  private:
   void exchange() noexcept {
     if (cuda_is_inherited()) return;
-    if (cuda_is_inherited()) return;
     if (cudaThreadExchangeStreamCaptureMode(&mode_) != cudaSuccess) cudaGetLastError();
   }
 

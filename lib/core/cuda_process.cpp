@@ -41,13 +41,16 @@ count_devices find_in_driver() noexcept {
 cudaError_t ask_for_devices() noexcept {
   const bool was_loaded = find_in_driver() != nullptr;
   int devices = 0;
-  const cudaError_t answer = cudaGetDeviceCount(&devices);
+  cudaError_t answer = cudaGetDeviceCount(&devices);
   if (answer != cudaSuccess) cudaGetLastError();
+  // A runtime that the parent used still knows its devices; the driver does not.
+  const count_devices count = find_in_driver();
+  if (answer == cudaSuccess && count != nullptr && count(&devices) == CUDA_ERROR_NOT_INITIALIZED)
+    answer = cudaErrorInitializationError;
   // The driver's answer in a child whose parent used CUDA unseen by us.
   if (answer == cudaErrorInitializationError && was_loaded) cuda_process::inherited = true;
-  if (answer != cudaSuccess) return answer;
-  static_cast<void>(cuda_is_in_use());  // from here on, forks are noted
-  return devices > 0 ? cudaSuccess : cudaErrorNoDevice;
+  if (answer == cudaSuccess) static_cast<void>(cuda_is_in_use());  // from here on, forks are noted
+  return answer == cudaSuccess && devices == 0 ? cudaErrorNoDevice : answer;
 }
 
 /** Whether this process can read at `address`. */

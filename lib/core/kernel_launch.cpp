@@ -1,8 +1,43 @@
 #include "lib/core/kernel_launch.hpp"
 
 #include "lib/core/cuda_check.hpp"
+#include "lib/core/driver.hpp"
 
 namespace ssugraph::detail {
+namespace {
+
+/** `params` of a node as the driver has them, which alone knows of contexts. */
+CUDA_KERNEL_NODE_PARAMS in_part(cudaGraphNode_t node, const cudaKernelNodeParams& params,
+                                context_handle part) {
+  static const auto get =
+      driver_function<PFN_cuGraphKernelNodeGetParams_v12000>("cuGraphKernelNodeGetParams");
+  CUDA_KERNEL_NODE_PARAMS there{};
+  check_driver(get(node, &there), "cuGraphKernelNodeGetParams");
+  there.func = nullptr;  // of one context; the kernel is of any
+  there.gridDimX = params.gridDim.x;
+  there.gridDimY = params.gridDim.y;
+  there.gridDimZ = params.gridDim.z;
+  there.blockDimX = params.blockDim.x;
+  there.blockDimY = params.blockDim.y;
+  there.blockDimZ = params.blockDim.z;
+  there.sharedMemBytes = params.sharedMemBytes;
+  there.kernelParams = params.kernelParams;
+  there.extra = nullptr;
+  there.ctx = part;
+  return there;
+}
+
+cudaKernelNodeParamsV2 as_v2(const cudaKernelNodeParams& params) {
+  cudaKernelNodeParamsV2 other{};
+  other.func = params.func;
+  other.gridDim = params.gridDim;
+  other.blockDim = params.blockDim;
+  other.sharedMemBytes = params.sharedMemBytes;
+  other.kernelParams = params.kernelParams;
+  return other;
+}
+
+}  // namespace
 
 std::vector<void*> kernel_launch::argument_pointers() const {
   std::vector<void*> pointers;
@@ -28,21 +63,24 @@ void kernel_launch::launch(stream_handle stream) const {
   check_cuda(cudaLaunchKernelExC(&config, function_, pointers.data()), "cudaLaunchKernelExC");
 }
 
-cudaGraphNodeParams kernel_launch::node_params(std::vector<void*>& pointers) const {
-  cudaGraphNodeParams params{};
-  params.type = cudaGraphNodeTypeKernel;
-  params.kernel.func = const_cast<void*>(function_);
-  params.kernel.gridDim = grid_;
-  params.kernel.blockDim = block_;
-  params.kernel.sharedMemBytes = shared_bytes_;
-  params.kernel.kernelParams = pointers.data();
+cudaKernelNodeParams kernel_launch::node_params(std::vector<void*>& pointers) const {
+  cudaKernelNodeParams params{};
+  params.func = const_cast<void*>(function_);
+  params.gridDim = grid_;
+  params.blockDim = block_;
+  params.sharedMemBytes = shared_bytes_;
+  params.kernelParams = pointers.data();
   return params;
 }
 
 cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
-                                      std::span<const cudaGraphNode_t> predecessors) const {
+                                      std::span<const cudaGraphNode_t> predecessors,
+                                      context_handle part) const {
   std::vector<void*> pointers = argument_pointers();
-  cudaGraphNodeParams params = node_params(pointers);
+  const cudaKernelNodeParams kernel = node_params(pointers);
+  cudaGraphNodeParams params{};
+  params.type = cudaGraphNodeTypeKernel;
+  params.kernel = as_v2(kernel);
   cudaGraphEdgeData edge{};
   if (programmatic_) {
     edge.type = cudaGraphDependencyTypeProgrammatic;
@@ -53,19 +91,37 @@ cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
   check_cuda(cudaGraphAddNode(&node, graph, predecessors.data(), edges.data(), predecessors.size(),
                               &params),
              "cudaGraphAddNode");
+  if (part != nullptr) update(node, part);
   return node;
 }
 
-void kernel_launch::update(cudaGraphExec_t exec, cudaGraphNode_t node) const {
+void kernel_launch::update(cudaGraphExec_t exec, cudaGraphNode_t node, context_handle part) const {
   std::vector<void*> pointers = argument_pointers();
-  cudaGraphNodeParams params = node_params(pointers);
-  check_cuda(cudaGraphExecNodeSetParams(exec, node, &params), "cudaGraphExecNodeSetParams");
+  const cudaKernelNodeParams params = node_params(pointers);
+  if (part != nullptr) return update_in_part(exec, node, params, part);
+  check_cuda(cudaGraphExecKernelNodeSetParams(exec, node, &params),
+             "cudaGraphExecKernelNodeSetParams");
 }
 
-void kernel_launch::update(cudaGraphNode_t node) const {
+void kernel_launch::update(cudaGraphNode_t node, context_handle part) const {
   std::vector<void*> pointers = argument_pointers();
-  cudaGraphNodeParams params = node_params(pointers);
-  check_cuda(cudaGraphNodeSetParams(node, &params), "cudaGraphNodeSetParams");
+  const cudaKernelNodeParams params = node_params(pointers);
+  if (part == nullptr) {
+    check_cuda(cudaGraphKernelNodeSetParams(node, &params), "cudaGraphKernelNodeSetParams");
+    return;
+  }
+  static const auto set =
+      driver_function<PFN_cuGraphKernelNodeSetParams_v12000>("cuGraphKernelNodeSetParams");
+  const CUDA_KERNEL_NODE_PARAMS there = in_part(node, params, part);
+  check_driver(set(node, &there), "cuGraphKernelNodeSetParams");
+}
+
+void update_in_part(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaKernelNodeParams& params,
+                    context_handle part) {
+  static const auto set =
+      driver_function<PFN_cuGraphExecKernelNodeSetParams_v12000>("cuGraphExecKernelNodeSetParams");
+  const CUDA_KERNEL_NODE_PARAMS there = in_part(node, params, part);
+  check_driver(set(exec, node, &there), "cuGraphExecKernelNodeSetParams");
 }
 
 bool load_kernel(const void* function) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "lib/core/stream_place.hpp"
+
 #include <ssugraph/stream.hpp>
 
 #include <cuda_runtime_api.h>
@@ -34,16 +36,17 @@ class kernel_launch {
   void launch(stream_handle stream) const;
 
   /**
-   * Adds the launch to `graph` behind `predecessors`, by programmatic edges if it is set so. Throws
-   * cuda_error.
+   * Adds the launch to `graph` behind `predecessors`, by programmatic edges if it is set so. Runs
+   * in `part`, or if that is null in the current context. Throws cuda_error.
    */
-  cudaGraphNode_t add_to(cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors) const;
+  cudaGraphNode_t add_to(cudaGraph_t graph, std::span<const cudaGraphNode_t> predecessors,
+                         context_handle part = nullptr) const;
 
-  /** Gives `node` of `exec`, which was added as a launch of the same function with the same edges,
-   *  these parameters for launches to come. Throws cuda_error. */
-  void update(cudaGraphExec_t exec, cudaGraphNode_t node) const;
+  /** Gives `node` of `exec`, which was added as a launch of the same function with the same edges
+   *  and `part`, these parameters for launches to come. Throws cuda_error. */
+  void update(cudaGraphExec_t exec, cudaGraphNode_t node, context_handle part = nullptr) const;
   /** The same for the graph that `node` is of. Executables are as before. Throws cuda_error. */
-  void update(cudaGraphNode_t node) const;
+  void update(cudaGraphNode_t node, context_handle part = nullptr) const;
 
   /** Same function, shape and arguments, bit for bit. */
   friend bool operator==(const kernel_launch& a, const kernel_launch& b) {
@@ -67,7 +70,7 @@ class kernel_launch {
 
   [[nodiscard]] std::vector<void*> argument_pointers() const;
   /** As a graph node; `pointers` outlive the use of the result. */
-  [[nodiscard]] cudaGraphNodeParams node_params(std::vector<void*>& pointers) const;
+  [[nodiscard]] cudaKernelNodeParams node_params(std::vector<void*>& pointers) const;
 
   const void* function_;
   dim3 grid_;
@@ -77,6 +80,11 @@ class kernel_launch {
   std::vector<std::byte> bytes_;
   std::vector<std::size_t> offsets_;
 };
+
+/** Gives a kernel node of `exec` that runs in `part` the shape and arguments of `params`. Throws
+ *  cuda_error. */
+void update_in_part(cudaGraphExec_t exec, cudaGraphNode_t node, const cudaKernelNodeParams& params,
+                    context_handle part);
 
 /**
  * Loads a kernel without running it and says whether programmatic dependent launch is safe: its

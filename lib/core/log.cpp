@@ -51,8 +51,9 @@ void set_log_sink(log_sink sink) {
 
 void detail::log_line(std::string_view line) {
   if (inside_sink) return write_to_stderr(line);
+  std::shared_ptr<const log_sink> sink;  // outlives the lock, if it sets another one
   const std::lock_guard lock{the_log().mutex};
-  const std::shared_ptr<const log_sink> sink = the_log().sink;  // lives on if it sets another one
+  sink = the_log().sink;
   if (!sink) return write_to_stderr(line);
   const sink_visit visit;
   (*sink)(line);

@@ -125,7 +125,7 @@ class foreign_ssu final : public planned_ssu {
       if (owner_of(again, asked_.backend) == owner_ && launch_alike(again, plan())) return {};
       return "it would plan " + again.algorithm + (again.reason.empty() ? "" : ": " + again.reason);
     } catch (const unsupported& error) {
-      return error.refusals().front().reason;
+      return error.refusals().empty() ? error.what() : error.refusals().front().reason;
     }
   }
 

@@ -30,6 +30,7 @@ class ssu_kernel : public planned_ssu, public kernel_launches {
   }
   void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const final {
     const device_guard guard{plan().problem.device.ordinal};
+    const relaxed_capture relaxed;  // a first launch may load its kernel
     lower(args, {.drawn_seed = drawn_seed}).launch(stream);
   }
 

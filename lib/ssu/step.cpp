@@ -63,6 +63,11 @@ ssu_problem launched_problem(const ssu_call& call, const step_traits& traits,
   return problem;
 }
 
+step_traits planned_on(step_traits traits, int multiprocessors) {
+  traits.multiprocessors = multiprocessors;
+  return traits;
+}
+
 class checked_ssu final : public checked_step {
  public:
   checked_ssu(const ssu_call& call, ssu_setup setup)
@@ -71,6 +76,16 @@ class checked_ssu final : public checked_step {
         setup_{std::move(setup)},
         problem_{launched_problem(call, traits(), setup_.config)} {}
 
+  /** `other`, to be planned for so many. */
+  checked_ssu(const checked_ssu& other, int multiprocessors)
+      : checked_step{planned_on(other.traits(), multiprocessors)},
+        bound_{other.bound_},
+        setup_{other.setup_},
+        problem_{other.problem_} {
+    setup_.multiprocessors = multiprocessors;
+    problem_.multiprocessors = multiprocessors;
+  }
+
   [[nodiscard]] std::string problem() const override { return to_string(problem_); }
 
   [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
@@ -78,9 +93,7 @@ class checked_ssu final : public checked_step {
     return std::make_shared<checked_ssu>(call, setup_);
   }
   [[nodiscard]] std::shared_ptr<const checked_step> on_multiprocessors(int count) const override {
-    ssu_setup setup = setup_;
-    setup.multiprocessors = count;
-    return std::make_shared<checked_ssu>(validate(bound_, setup.config), std::move(setup));
+    return std::make_shared<checked_ssu>(*this, count);
   }
   [[nodiscard]] std::string why_not(const planned_step& planned) const override {
     return dynamic_cast<const planned_ssu&>(planned).why_not(problem_);

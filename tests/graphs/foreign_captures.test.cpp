@@ -113,7 +113,13 @@ class foreign_captures : public testing::Test {
     reset_slots(std::vector{layers_->args(0).state}, layers_->args(0).state_batch_indices,
                 stream_->get());
     // Kernels that nothing has loaded yet.
-    ssu_dispatch{{}, 0}.selective_state_update(eager_->args(0), stream_->get());
+    for (const char* backend : {"native", "triton", "flashinfer"}) {
+      try {
+        ssu_dispatch{{.backend = backend}, 0}.selective_state_update(eager_->args(0),
+                                                                     stream_->get());
+      } catch (const unsupported&) {  // not compiled for that
+      }
+    }
   }
 
   std::optional<model> layers_;

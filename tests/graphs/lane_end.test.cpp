@@ -36,6 +36,7 @@ class lane_end : public testing::Test {
 
   void SetUp() override {
     if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+    ends_ = 0;
     case_spec spec;
     spec.batch = 2;
     spec.capacity = 2;
@@ -63,7 +64,7 @@ class lane_end : public testing::Test {
     return busy();
   }
 
-  int ends_ = 0;
+  static inline int ends_ = 0;  // may be counted behind a test
   std::optional<model> layers_;
   std::optional<placed_stream> stream_;
 };
@@ -113,6 +114,21 @@ TEST_F(lane_end, waits_for_the_last_of_several_lanes) {
   stream_->wait();
   { lane other = layers_->build(bucket_policy{{2}}).make_lane(stream_->get()); }
   EXPECT_EQ(ends_, 1);
+}
+
+/** Nobody can tell when what was replayed before the capture is over. */
+TEST_F(lane_end, in_a_capture_leaves_what_a_callable_owns) {
+  cudaGraph_t graph = nullptr;
+  {
+    lane own = build().make_lane(stream_->get());
+    own.replay(2, stream_->get());
+    ASSERT_EQ(cudaStreamBeginCapture(stream_->get(), cudaStreamCaptureModeGlobal), cudaSuccess);
+  }
+  ASSERT_EQ(cudaStreamEndCapture(stream_->get(), &graph), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  stream_->wait();
+  (void)layers_->build(bucket_policy{{2}});
+  EXPECT_EQ(ends_, 0);
 }
 
 TEST_F(lane_end, may_call_the_library) {

@@ -4,16 +4,23 @@
 
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/staging.hpp>
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 /** Lanes on streams that may only use a part of the multiprocessors (green contexts). */
@@ -190,6 +197,101 @@ TEST_F(partitions, graphs_stay_on_the_multiprocessors_of_their_stream) {
   EXPECT_EQ(marked(on_part), part_->count()) << "recorded by its first use";
 }
 
+TEST_F(partitions, keep_graphs_whose_nodes_get_other_addresses) {
+  model others{target::cuda, cases(), true};
+  const pipeline built = layers_->build(bucket_policy{{2, most_sequences}});
+  const cudaStream_t stream = part_->stream();
+  lane own = built.make_lane(stream);
+  std::vector<binding> bindings;
+  for (const char* name : {"state", "x", "out"}) {
+    for (const named_tensor& tensor : ssu_tensors) {
+      if (std::string{name} == tensor.name)
+        bindings.push_back({"layer0", name, (others.args(0).*tensor.member).data()});
+    }
+  }
+  const std::vector<arena> before = others.read();
+  EXPECT_EQ(own.rebind(bindings), std::vector(2, rebind_outcome::updated));
+  EXPECT_EQ(contexts_of(own), std::vector(3, part_->context()));
+  own.replay(most_sequences, stream);
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  EXPECT_NE(others.read(), before);
+}
+
+/** A callable may set devices; that is nothing to the nodes behind it. */
+TEST_F(partitions, keep_graphs_whose_steps_set_the_device) {
+  pipeline_builder builder{{}, bucket_policy{{most_sequences}}};
+  builder.step("sets", [this](const step_context&, stream_handle on) {
+    EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
+    enqueue_mark_multiprocessors(bitmap_->data(), on);
+  });
+  builder.ssu("layer", layers_->args(0));
+  lane own = builder.build().make_lane(part_->stream());
+  EXPECT_EQ(contexts_of(own), std::vector(3, part_->context()));
+  own.replay(2, part_->stream());
+  EXPECT_EQ(marked(part_->stream()), part_->count());
+}
+
+/** CUDA has a green context current in one thread at a time, and so the library in none. */
+TEST_F(partitions, serve_several_threads) {
+  model others{target::cuda, cases(), true};
+  const auto serve = [this](model& layers, cudaStream_t stream) {
+    for (int round = 0; round < 5; ++round) {
+      lane own = layers.build(bucket_policy{{2, most_sequences}}).make_lane(stream);
+      for (int i = 0; i < 200; ++i) {
+        own.replay(1 + i % most_sequences, stream);
+        own.run_eager(1 + (i + 3) % most_sequences, stream);
+      }
+      (void)own.rebind({});
+      own.replay(2, stream);
+      EXPECT_EQ(contexts_of(own), std::vector(3, part_->context()));
+      EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+    }
+  };
+  std::thread other{[&] { serve(others, part_->stream(1)); }};
+  serve(*layers_, part_->stream(0));
+  other.join();
+  EXPECT_EQ(layers_->read(), others.read()) << "the same steps on the same values";
+}
+
+/** The plans of a lane on a part are its own: the whole device's go by the whole device. */
+TEST_F(partitions, are_not_what_is_planned_for_where_one_is_current) {
+  const placed_stream on_all{place::device};
+  ASSERT_EQ(driver_function<PFN_cuCtxPushCurrent_v4000>("cuCtxPushCurrent")(part_->context()),
+            CUDA_SUCCESS);
+  const pipeline built = build();
+  CUcontext popped = nullptr;
+  ASSERT_EQ(driver_function<PFN_cuCtxPopCurrent_v4000>("cuCtxPopCurrent")(&popped), CUDA_SUCCESS);
+  lane own = built.make_lane(on_all.get());
+  own.replay(2, on_all.get());
+  EXPECT_GT(marked(on_all.get()), part_->count());
+}
+
+TEST_F(partitions, take_staged_batches) {
+  staging_ring ring{64, 2, device{0}};
+  for (int i = 0; i < 5; ++i) {
+    ring.begin();
+    ring.take<std::int32_t>(layers_->args(0).state_batch_indices, 1)[0] = 1;
+    ring.submit(part_->stream());
+  }
+  EXPECT_EQ(cudaStreamSynchronize(part_->stream()), cudaSuccess);
+}
+
+TEST_F(partitions, are_bound_to_tensors_that_came_later) {
+  std::optional<model> gone{std::in_place, target::cuda, cases(), false};
+  const pipeline built = gone->build(bucket_policy{{most_sequences}});
+  std::vector<binding> bindings;
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    for (const named_tensor& tensor : ssu_tensors) {
+      if (const tensor_view& view = layers_->args(layer).*tensor.member)
+        bindings.push_back({model::name_of(layer), tensor.name, view.data()});
+    }
+  }
+  gone.reset();
+  lane own = built.make_lane(part_->stream(), bindings);
+  own.replay(2, part_->stream());
+  EXPECT_EQ(cudaStreamSynchronize(part_->stream()), cudaSuccess);
+}
+
 TEST_F(partitions, are_planned_for) {
   const pipeline built = build();
   const placed_stream on_all{place::device};
@@ -218,12 +320,20 @@ TEST_F(partitions, replay_what_run_eager_gives) {
 }
 
 TEST_F(partitions, are_measured_by_automatic) {
+  const std::string file = testing::TempDir() + "partitions_" + std::to_string(getpid()) + ".json";
   pipeline_builder builder{{.backend = "automatic"}, bucket_policy{{most_sequences}}};
-  builder.ssu("layer", layers_->args(0));
+  builder.tuning({.cache_file = file}).ssu("layer", layers_->args(0));
   const cudaStream_t stream = part_->stream();
   lane own = builder.build().make_lane(stream);
   own.replay(3, stream);
   EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  std::ifstream kept{file};
+  const std::string text{std::istreambuf_iterator<char>{kept}, {}};
+  EXPECT_NE(text.find(" on " + std::to_string(part_->count()) + " multiprocessors"),
+            std::string::npos)
+      << text;
+  std::filesystem::remove(file);
+  std::filesystem::remove(file + ".lock");
 }
 
 TEST_F(partitions, keep_their_lanes) {
