@@ -40,7 +40,8 @@ bucket_plans bucket_planner::fixed(const checked_step& step) const {
 
 std::string plan_steps(pipeline_core& core) {
 #if SSUGRAPH_CUDA
-  const kept_last_error kept{core.last_error};  // users' backends are measured, too
+  // Users' backends are measured, too. On the host nothing may begin the use of CUDA.
+  const kept_last_error kept{core.where == target::cuda ? core.last_error : callers_last_error{}};
 #endif
   const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
     return a.library() != nullptr && b.library() != nullptr;

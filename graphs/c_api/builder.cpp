@@ -1,3 +1,5 @@
+#include "graphs/builder.hpp"
+
 #include "graphs/c_api/config.hpp"
 #include "graphs/c_api/handles.hpp"
 #include "graphs/c_api/status.hpp"
@@ -143,6 +145,19 @@ ssugraph_status ssugraph_builder_step(ssugraph_builder* builder, const char* nam
         },
         step_options_of(options));
     call->own(destroy);
+  });
+}
+
+ssugraph_status ssugraph_builder_last_error(ssugraph_builder* builder,
+                                            ssugraph_last_error_function peek,
+                                            ssugraph_last_error_function get) {
+  return guarded([&] {
+    const auto visit = visit_of(builder);
+    if ((peek == nullptr) != (get == nullptr)) {
+      throw invalid_argument{peek == nullptr ? "peek" : "get",
+                             "a function as the other one, or both NULL", "NULL"};
+    }
+    detail::pipeline_draft::of(*visit.operator->()).last_error = {peek, get};
   });
 }
 

@@ -29,6 +29,8 @@ namespace ssugraph {
 namespace detail {
 struct pipeline_core;
 struct pipeline_draft;
+[[gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
+[[gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
 }  // namespace detail
 
 /** Where a pipeline runs. The host records the same steps, buckets, padding and seeds, and replays

@@ -289,6 +289,8 @@ typedef struct ssugraph_step_context {
  */
 typedef int (*ssugraph_step_function)(void* user_data, const ssugraph_step_context* context,
                                       ssugraph_stream stream);
+/** cudaPeekAtLastError or cudaGetLastError, whose cudaError_t is an int. */
+typedef int (*ssugraph_last_error_function)(void);
 /** Called once, on any thread, when nothing can call a step function with `user_data` any more and
  *  the last replay of its lanes is over. Where that is still to run as the last handle goes, by the
  *  first later call that builds a pipeline, makes, rebinds, rebuilds or destroys a lane, or reads a
@@ -425,6 +427,15 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_step(ssugraph_builder* builder, 
                                                      void* user_data,
                                                      ssugraph_destroy_function destroy,
                                                      const ssugraph_step_options* options);
+/**
+ * The CUDA runtime that step functions use: its cudaPeekAtLastError and cudaGetLastError. With them
+ * a recording that fails leaves no last error there that was not there before; without, as by
+ * default and with both NULL, it leaves what the function's own calls met. INVALID_ARGUMENT if one
+ * alone is NULL.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_last_error(ssugraph_builder* builder,
+                                                           ssugraph_last_error_function peek,
+                                                           ssugraph_last_error_function get);
 /** Whether library kernels overlap where they can: 0 or 1, and 1 by default. INVALID_ARGUMENT. */
 SSUGRAPH_C_API ssugraph_status
 ssugraph_builder_programmatic_dependent_launch(ssugraph_builder* builder, int32_t enabled);

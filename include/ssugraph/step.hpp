@@ -24,8 +24,6 @@ struct callers_last_error {
   int (*peek)() = nullptr;
   int (*get)() = nullptr;
 };
-[[gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
-[[gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
 
 }  // namespace detail
 

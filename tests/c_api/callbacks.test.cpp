@@ -290,6 +290,18 @@ TEST_P(c_callbacks, have_options_that_are_checked) {
   EXPECT_EQ(refused_argument(add(builder, nullptr, nullptr)), "function");
 }
 
+TEST_P(c_callbacks, name_both_functions_of_a_runtime_or_none) {
+  c_builder builder;
+  create(builder, rounding, buckets);
+  const ssugraph_last_error_function some = [] { return 0; };
+  EXPECT_STATUS(ssugraph_builder_last_error(builder, some, nullptr), INVALID_ARGUMENT);
+  EXPECT_NE(std::string{ssugraph_last_error()}.find("get"), std::string::npos);
+  EXPECT_STATUS(ssugraph_builder_last_error(builder, nullptr, some), INVALID_ARGUMENT);
+  EXPECT_NE(std::string{ssugraph_last_error()}.find("peek"), std::string::npos);
+  EXPECT_STATUS(ssugraph_builder_last_error(builder, some, some), SUCCESS);
+  EXPECT_STATUS(ssugraph_builder_last_error(builder, nullptr, nullptr), SUCCESS);
+}
+
 SSUGRAPH_ON_BOTH_TARGETS(c_callbacks);
 
 }  // namespace

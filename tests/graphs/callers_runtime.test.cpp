@@ -1,20 +1,63 @@
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.h>
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 /** A program with a CUDA runtime of its own beside the one inside the shared library: whose errors
  *  are whose. Links nothing but what users have. */
 namespace {
 
 using namespace ssugraph;
+
+/** The arguments of a layer in C: dense fp32 tensors of CUDA device 0. */
+struct c_layer {
+  explicit c_layer(const ssu_args& of) {
+    args.struct_size = sizeof args;
+    args.state = add(of.state);
+    args.x = add(of.x);
+    args.dt = add(of.dt);
+    args.A = add(of.A);
+    args.B = add(of.B);
+    args.C = add(of.C);
+    args.out = add(of.out);
+  }
+
+  ssugraph_ssu_args args{};
+
+ private:
+  const DLTensor* add(const tensor_view& view) {
+    std::vector<std::int64_t>& shape = shapes_.emplace_back();
+    for (int axis = 0; axis < view.rank(); ++axis)
+      shape.push_back(view.extent(axis));
+    return &tensors_.emplace_back(DLTensor{.data = view.data(),
+                                           .device = {kDLCUDA, 0},
+                                           .ndim = view.rank(),
+                                           .dtype = {kDLFloat, 32, 1},
+                                           .shape = shape.data(),
+                                           .strides = nullptr,
+                                           .byte_offset = 0});
+  }
+
+  std::deque<DLTensor> tensors_;
+  std::deque<std::vector<std::int64_t>> shapes_;
+};
+
+int allocate(void* memory, const ssugraph_step_context*, ssugraph_stream on) {
+  void* other = nullptr;
+  if (cudaMemsetAsync(memory, 0, 64, on) != cudaSuccess) return 1;
+  if (cudaMalloc(&other, 256) == cudaSuccess) cudaFree(other);
+  return 0;
+}
 
 class callers_runtime : public testing::Test {
  protected:
@@ -98,6 +141,35 @@ TEST_F(callers_runtime, has_no_error_of_a_step_that_allocated) {
 
 TEST_F(callers_runtime, has_no_error_of_a_step_that_synchronised) {
   expect_refused<cuda_error>([](stream_handle on) { (void)cudaStreamSynchronize(on); });
+}
+
+/** C has no inline functions of the library's: it names its runtime. */
+TEST_F(callers_runtime, of_a_c_program_has_no_error_of_a_step_that_allocated) {
+  constexpr std::int32_t bucket = 2;
+  for (const bool named : {false, true}) {
+    ssugraph_builder* builder = nullptr;
+    ASSERT_EQ(ssugraph_builder_create(nullptr, &bucket, 1, SSUGRAPH_TARGET_CUDA, &builder),
+              SSUGRAPH_STATUS_SUCCESS);
+    const c_layer layer{args()};
+    ASSERT_EQ(ssugraph_builder_ssu(builder, "layer", &layer.args, nullptr), SSUGRAPH_STATUS_SUCCESS)
+        << ssugraph_last_error();
+    ASSERT_EQ(ssugraph_builder_step(builder, "mine", allocate, at(32768), nullptr, nullptr),
+              SSUGRAPH_STATUS_SUCCESS);
+    if (named) {
+      ASSERT_EQ(ssugraph_builder_last_error(
+                    builder, reinterpret_cast<ssugraph_last_error_function>(&cudaPeekAtLastError),
+                    reinterpret_cast<ssugraph_last_error_function>(&cudaGetLastError)),
+                SSUGRAPH_STATUS_SUCCESS);
+    }
+    ssugraph_pipeline* pipeline = nullptr;
+    ssugraph_lane* lane = nullptr;
+    ASSERT_EQ(ssugraph_builder_build(builder, &pipeline), SSUGRAPH_STATUS_SUCCESS);
+    EXPECT_EQ(ssugraph_pipeline_make_lane(pipeline, nullptr, 0, stream_, &lane),
+              SSUGRAPH_STATUS_CUDA_ERROR);
+    EXPECT_EQ(cudaGetLastError() == cudaSuccess, named);
+    EXPECT_EQ(ssugraph_pipeline_destroy(pipeline), SSUGRAPH_STATUS_SUCCESS);
+    EXPECT_EQ(ssugraph_builder_destroy(builder), SSUGRAPH_STATUS_SUCCESS);
+  }
 }
 
 TEST_F(callers_runtime, keeps_the_error_of_a_step_that_was_recorded) {
