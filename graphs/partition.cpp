@@ -14,6 +14,7 @@ namespace ssugraph::detail {
 std::shared_ptr<const pipeline_core> planned_for(std::shared_ptr<const pipeline_core> core,
                                                  stream_handle stream) {
   const stream_place place = place_of(stream, core->device);
+  if (place == core->place) return core;
   const int whole = multiprocessors(core->device);
   const int part = multiprocessors(place);
   if (part == whole) return core;

@@ -29,6 +29,7 @@ namespace ssugraph {
 namespace detail {
 struct pipeline_core;
 struct pipeline_draft;
+// Of the including program: null where it links no CUDA runtime.
 [[gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
 [[gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
 }  // namespace detail
@@ -113,7 +114,9 @@ struct recording_options {
    *  waits for internal streams; `lane_stats::lazy_builds` counts it. */
   bool lazy = false;
   /** Capture custom steps on a blocking stream, so that what they put on the legacy default stream
-   *  by mistake is an error. Other threads must then leave that stream alone during a build. */
+   *  by mistake is an error. Other threads must then leave that stream alone during a build. Not on
+   *  a part of the multiprocessors, whose streams do not block: make_lane throws invalid_argument.
+   */
   bool strict_capture = false;
   /** Graphs that a lane may have; 0: any number. */
   std::size_t max_graphs = 0;

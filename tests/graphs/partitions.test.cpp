@@ -336,6 +336,16 @@ TEST_F(partitions, are_measured_by_automatic) {
   std::filesystem::remove(file + ".lock");
 }
 
+TEST_F(partitions, have_no_strict_captures) {
+  const pipeline built = build({.strict_capture = true});
+  try {
+    (void)built.make_lane(part_->stream());
+    ADD_FAILURE() << "no error";
+  } catch (const invalid_argument& error) {
+    EXPECT_EQ(error.argument(), "strict_capture");
+  }
+}
+
 TEST_F(partitions, keep_their_lanes) {
   const placed_stream on_all{place::device};
   lane own = build().make_lane(part_->stream());
