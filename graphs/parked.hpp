@@ -2,15 +2,17 @@
 
 #include "graphs/pipeline_core.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/core/stream_place.hpp"
 
 #include <list>
 #include <memory>
 
 /** Pipelines that outlive their lanes: what the callables of steps own, a graph in flight may still
- *  write. Where CUDA still works a context is current, in relaxed capture mode, in every call. */
+ *  write. They end in the context of their lane, in relaxed capture mode. */
 namespace ssugraph::detail {
 
 struct parked_pipeline {
+  context_handle context;  ///< of the lane
   std::shared_ptr<const pipeline_core> core;
   cuda_event over;  ///< recorded behind the last replay; null: nobody can tell when that is over
 };
@@ -18,10 +20,12 @@ struct parked_pipeline {
 /** A list of one, made with its lane: parking allocates nothing. */
 using parking_ticket = std::list<parked_pipeline>;
 
-/** Keeps the pipeline of `ticket` until its last replay is over; lets go of it where it is. */
+/** Keeps the pipeline of `ticket` until its last replay is over; lets go of it where it is. Called
+ *  in its context, in relaxed capture mode. */
 void park(parking_ticket ticket) noexcept;
 
-/** Lets go of those whose last replay is over by now: destroys callables of users. */
+/** Lets go of those whose last replay is over by now: destroys callables of users. From anywhere.
+ */
 void release_parked() noexcept;
 
 }  // namespace ssugraph::detail
