@@ -100,11 +100,13 @@ void link_neighbours(pipeline_core& core) {
 }
 
 #if SSUGRAPH_CUDA
-/** Plans for the whole device, and loads the kernels beside those of steps. */
+/** Plans for the whole device, lets go of pipelines that are over, and loads the kernels beside
+ *  those of steps. */
 void prepare_device(pipeline_core& core) {
   core.place = {.context = primary_context(core.device.ordinal)};
   const context_guard guard{core.place.context};
   const relaxed_capture relaxed;
+  release_parked();
   load_prologue();
   if (core.checked) load_promises();
 }
@@ -193,10 +195,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   core->max_seqlen = traits.sequences.max_seqlen;
   core->rows_per_sequence = rows_a_sequence(traits.sequences);
 #if SSUGRAPH_CUDA
-  if (where == target::cuda) {
-    release_parked();
-    prepare_device(*core);
-  }
+  if (where == target::cuda) prepare_device(*core);
 #endif
   for (const pipeline_step& step : steps) {
     if (is_library(step)) check_rows(step, buckets.max_batch(), core->rows_per_sequence);
@@ -226,11 +225,7 @@ using detail::pipeline_draft;
 pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where,
                                    detail::callers_last_error last_error)
     : draft_{std::make_unique<pipeline_draft>(std::move(config), std::move(buckets), where,
-                                              last_error)} {
-#if SSUGRAPH_CUDA
-  if (draft_->where == target::cuda) detail::release_parked();
-#endif
-}
+                                              last_error)} {}
 
 pipeline_builder::pipeline_builder(const pipeline_builder& other)
     : draft_{std::make_unique<pipeline_draft>(*other.draft_)} {}

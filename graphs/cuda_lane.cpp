@@ -89,7 +89,7 @@ class cuda_lane final : public lane_engine {
         recorder_{std::make_unique<graph_recorder>(*core_, place_)},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
-    ticket_.push_back({place_.context, core_, make_event()});
+    ticket_.push_back({core_, make_event()});
     name_stream(internal_.get(), "ssugraph lane");
     if (core_->checked) layout_.report_to(report_.emplace().word());
     layout_.place(arena_.data());
@@ -117,7 +117,6 @@ class cuda_lane final : public lane_engine {
     arena_.free();
     internal_.reset();
     if (end == ending::captured) ticket_.front().over.reset();
-    core_.reset();  // so that what its callables own ends in here, too
     park(std::move(ticket_));
     release_parked();
   }

@@ -1,10 +1,7 @@
 #include "graphs/parked.hpp"
 
-#include "lib/core/cuda_context.hpp"
-
 #include <iterator>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -28,19 +25,6 @@ bool is_over(const parked_pipeline& one) noexcept {
   return answer != cudaErrorNotReady;
 }
 
-/** Those that are over. */
-std::list<parked_pipeline> take_over() noexcept {
-  parking& all = the_parking();
-  std::list<parked_pipeline> over;
-  const std::lock_guard lock{all.mutex};
-  for (auto one = all.pipelines.begin(); one != all.pipelines.end();) {
-    const auto next = std::next(one);
-    if (is_over(*one)) over.splice(over.end(), all.pipelines, one);
-    one = next;
-  }
-  return over;
-}
-
 }  // namespace
 
 void park(parking_ticket ticket) noexcept {
@@ -52,12 +36,13 @@ void park(parking_ticket ticket) noexcept {
 
 void release_parked() noexcept {
   if (cuda_is_inherited()) return;  // they are the parent's, as is who holds the lock
-  std::list<parked_pipeline> over = take_over();
-  while (!over.empty()) {
-    std::optional<context_guard> guard;
-    try_enter(guard, over.front().context);
-    const relaxed_capture relaxed;
-    over.pop_front();  // without the lock: a callable's end may call the library
+  parking& all = the_parking();
+  std::list<parked_pipeline> over;  // outlives the lock: a callable's end may call the library
+  const std::lock_guard lock{all.mutex};
+  for (auto one = all.pipelines.begin(); one != all.pipelines.end();) {
+    const auto next = std::next(one);
+    if (is_over(*one)) over.splice(over.end(), all.pipelines, one);
+    one = next;
   }
 }
 

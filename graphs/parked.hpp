@@ -2,17 +2,15 @@
 
 #include "graphs/pipeline_core.hpp"
 #include "lib/core/cuda_handle.hpp"
-#include "lib/core/stream_place.hpp"
 
 #include <list>
 #include <memory>
 
 /** Pipelines that outlive their lanes: what the callables of steps own, a graph in flight may still
- *  write. They end in the context of their lane, in relaxed capture mode. */
+ *  write. Where CUDA still works a context is current, in relaxed capture mode, in every call. */
 namespace ssugraph::detail {
 
 struct parked_pipeline {
-  context_handle context;  ///< of the lane
   std::shared_ptr<const pipeline_core> core;
   cuda_event over;  ///< recorded behind the last replay; null: nobody can tell when that is over
 };
@@ -20,12 +18,10 @@ struct parked_pipeline {
 /** A list of one, made with its lane: parking allocates nothing. */
 using parking_ticket = std::list<parked_pipeline>;
 
-/** Keeps the pipeline of `ticket` until its last replay is over; lets go of it where it is. Called
- *  in its context, in relaxed capture mode. */
+/** Keeps the pipeline of `ticket` until its last replay is over; lets go of it where it is. */
 void park(parking_ticket ticket) noexcept;
 
-/** Lets go of those whose last replay is over by now: destroys callables of users. From anywhere.
- */
+/** Lets go of those whose last replay is over by now: destroys callables of users. */
 void release_parked() noexcept;
 
 }  // namespace ssugraph::detail

@@ -293,8 +293,9 @@ typedef int (*ssugraph_step_function)(void* user_data, const ssugraph_step_conte
 typedef int (*ssugraph_last_error_function)(void);
 /** Called once, on any thread, when nothing can call a step function with `user_data` any more and
  *  the last replay of its lanes is over. Where that is still to run as the last handle goes, by the
- *  first later call that begins or builds a pipeline, makes, rebinds, rebuilds or destroys a lane,
- * or reads a random state. Must not fail: what it throws is dropped. */
+ *  first later call that builds a pipeline, makes, rebinds, rebuilds or destroys a lane, or reads a
+ *  random state.
+ *  Must not fail: what it throws is dropped. */
 typedef void (*ssugraph_destroy_function)(void* user_data);
 /** Takes one line without its end, on any thread, one at a time. It may call functions of this
  *  header: what they log on this thread goes to stderr. It must not wait for another thread that

@@ -67,8 +67,7 @@ struct step_context {
  * What a callable owns lives until the last replay of the lanes of its pipeline is over, also where
  * the lane, the pipeline and the builder went earlier: it is destroyed by the lane's end where
  * nothing is in flight any more, else by the first later call for CUDA, on any lane, device or
- * thread, that begins or builds a pipeline, makes, rebinds, rebuilds or ends a lane, or reads a
- * random state: with the lane's context current, and on good terms with captures going on.
+ * thread, that builds a pipeline, makes, rebinds, rebuilds or ends a lane, or reads a random state.
  * Never where there is no such call, or where the lane ended while its stream was captured.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
