@@ -5,6 +5,7 @@
 #include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_context.hpp"
+#include "lib/core/cuda_handle.hpp"
 #endif
 
 #include <ssugraph/error.hpp>
@@ -100,6 +101,7 @@ void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
   if (home.is_host()) return zero_slots_on_host(canonical, slots);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};
+  const detail::relaxed_capture relaxed;  // a first launch loads its kernel
   detail::launch_reset_slots(canonical, slots, stream);
 #else
   (void)stream;

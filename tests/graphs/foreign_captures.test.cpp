@@ -83,35 +83,50 @@ class foreign_captures : public testing::Test {
     return builder.build();
   }
 
-  /** All that the library does outside of a caller's capture. */
-  void use_everything() {
+  /** All that the library does outside of a caller's capture, which goes on behind each of it. */
+  void use_everything(const open_capture& beside) {
+    const auto after = [&](const char* what) {
+      EXPECT_EQ(beside.status(), cudaStreamCaptureStatusActive) << "behind " << what;
+    };
     pipeline_builder measuring{{.backend = "automatic"}, bucket_policy{{most_sequences}}};
     (void)measuring.ssu("layer", layers_->args(0)).build();
+    after("automatic");
     for (const recording_options& options : {recording_options{}, recording_options{.lazy = true},
                                              recording_options{.checked = true}}) {
       lane own = build(options).make_lane(stream_->get());
+      after("make_lane");
       own.set_random_state({7, 0}, stream_->get());
       own.replay(2, stream_->get());
+      after("replay");
       own.run_eager(most_sequences, stream_->get());
+      after("run_eager");
       EXPECT_EQ(own.random_state(), (random_state{7, 4}));
+      after("random_state");
       EXPECT_EQ(own.rebind({}).size(), 2u);
+      after("rebind");
       own.rebuild(2);
       own.replay(most_sequences, stream_->get());
+      after("rebuild");
       (void)own.describe_json();
       (void)own.stats();
       (void)own.time_buckets(1, stream_->get());
+      after("time_buckets");
       own.move_to(second_->get());
       own.replay(1, second_->get());
       own.move_to(stream_->get());
+      after("move_to");
     }
+    after("the end of a lane");
     staging_ring ring{64, 2, device{0}};
     for (int i = 0; i < 4; ++i) {
       ring.begin();
       ring.take<std::int32_t>(layers_->args(0).state_batch_indices, 1)[0] = 1;
       ring.submit(stream_->get());
     }
+    after("a staging ring");
     reset_slots(std::vector{layers_->args(0).state}, layers_->args(0).state_batch_indices,
                 stream_->get());
+    after("reset_slots");
     // Kernels that nothing has loaded yet.
     for (const char* backend : {"native", "triton", "flashinfer"}) {
       try {
@@ -119,6 +134,7 @@ class foreign_captures : public testing::Test {
                                                                      stream_->get());
       } catch (const unsupported&) {  // not compiled for that
       }
+      after(backend);
     }
   }
 
@@ -133,7 +149,7 @@ class foreign_captures : public testing::Test {
 TEST_F(foreign_captures, of_this_thread_stand_beside_everything) {
   open_capture capture{theirs_->get()};
   enqueue_slow_copy(memory_->data(), memory_->data() + 128, 64, 0, {}, theirs_->get());
-  EXPECT_NO_THROW(use_everything());
+  EXPECT_NO_THROW(use_everything(capture));
   EXPECT_EQ(capture.status(), cudaStreamCaptureStatusActive);
   EXPECT_EQ(capture.end(), 1u);
   stream_->wait();
@@ -142,7 +158,7 @@ TEST_F(foreign_captures, of_this_thread_stand_beside_everything) {
 TEST_F(foreign_captures, of_another_thread_stand_beside_everything) {
   open_capture capture{theirs_->get()};
   enqueue_slow_copy(memory_->data(), memory_->data() + 128, 64, 0, {}, theirs_->get());
-  std::thread{[&] { EXPECT_NO_THROW(use_everything()); }}.join();
+  std::thread{[&] { EXPECT_NO_THROW(use_everything(capture)); }}.join();
   EXPECT_EQ(capture.status(), cudaStreamCaptureStatusActive);
   EXPECT_EQ(capture.end(), 1u);
   stream_->wait();
