@@ -192,11 +192,11 @@ bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucke
                                     const prologue_params& prologue) {
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   const nvtx_range range{nvtx_category::record, core_.ranges[bucket_index].record, bucket};
-  const kept_last_error kept{core_.last_error};
   std::vector<int> spoiled_before(core_.steps.size(), 0);
   while (true) {
     attempt attempt{core_, layout, bucket_index, stream_.get(), part_};
     try {
+      const kept_last_error kept{core_.last_error};
       bucket_graph recorded = attempt.record(prologue);
       if (tool_listens())
         report_to_tool(recorded.graph.get(), bucket, owned_nodes(recorded, core_));

@@ -8,7 +8,7 @@ namespace ssugraph::detail {
  * Chooses among the backends that serve a problem. `plan` goes by a fixed table
  * (automatic_policy.hpp), so its plans name another backend; `candidates` are what a pipeline
  * measures. Backends that do not zero the `out` of null sequences, or would round by other bits
- * than native, are left out: what a seed gives must not hang on a measurement.
+ * than native, are left out: what a seed gives must not depend on a measurement.
  */
 class automatic_backend final : public library_backend {
  public:

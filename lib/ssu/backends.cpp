@@ -108,7 +108,7 @@ struct question {
 };
 
 /** What a user's backend planned, run by the `enqueue` of `owner`. Only the backend knows what a
- * plan hangs on, so tensors that are aligned less will do where it plans the same for them. */
+ * plan depends on, so tensors that are aligned less will do where it plans the same for them. */
 class foreign_ssu final : public planned_ssu {
  public:
   foreign_ssu(ssu_plan plan, backend_pointer owner, question asked)
