@@ -91,7 +91,7 @@ endfunction()
 
 # Writes the sources of each line of the list `path`; sets `out` to their names.
 function(ssugraph_flashinfer_sources out path)
-  set(templates ${PROJECT_SOURCE_DIR}/lib/backends/flashinfer)
+  set(templates ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/flashinfer)
   set(folder ${PROJECT_BINARY_DIR}/flashinfer/generated)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
   set(floats float32 float16 bfloat16)
@@ -198,9 +198,9 @@ function(ssugraph_add_flashinfer)
 
   set(shapes ${SSUGRAPH_FLASHINFER_SHAPES})
   if(shapes STREQUAL default)
-    set(shapes ${PROJECT_SOURCE_DIR}/lib/backends/flashinfer/shapes.txt)
+    set(shapes ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/flashinfer/shapes.txt)
   elseif(shapes STREQUAL ci)
-    set(shapes ${PROJECT_SOURCE_DIR}/lib/backends/flashinfer/shapes_ci.txt)
+    set(shapes ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/flashinfer/shapes_ci.txt)
   endif()
   get_filename_component(shapes ${shapes} ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
   ssugraph_flashinfer_sources(generated ${shapes})
@@ -209,7 +209,7 @@ function(ssugraph_add_flashinfer)
   message(STATUS "ssugraph: backend flashinfer ${FlashInfer_VERSION} in ${count} variants for "
     "${architectures}, from ${shapes}")
 
-  set(source_dir ${PROJECT_SOURCE_DIR}/lib/backends/flashinfer)
+  set(source_dir ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/flashinfer)
   add_library(ssugraph_flashinfer OBJECT
     ${source_dir}/driver.cpp
     ${source_dir}/flashinfer.cpp

@@ -4,14 +4,14 @@
 set(SSUGRAPH_TRITON AUTO CACHE STRING "Build the triton backend: AUTO (where pip brings Triton), ON or OFF")
 set_property(CACHE SSUGRAPH_TRITON PROPERTY STRINGS AUTO ON OFF)
 set(SSUGRAPH_TRITON_MANIFEST default CACHE STRING
-  "Images of the triton backend: default, ci, or the path of a manifest (lib/backends/triton/README.md)")
+  "Images of the triton backend: default, ci, or the path of a manifest (lib/ops/ssu/backends/triton/README.md)")
 set(SSUGRAPH_TRITON_ARCHITECTURES "" CACHE STRING
   "Architectures of the triton backend, for example 80;90 (empty: those of CMAKE_CUDA_ARCHITECTURES)")
 
 # Sets `result` to the Python of a virtual environment that has Triton, else `why_not` to the reason.
 function(ssugraph_triton_python result why_not)
   set(venv ${PROJECT_BINARY_DIR}/triton-venv)
-  set(requirements ${PROJECT_SOURCE_DIR}/lib/backends/triton/requirements.txt)
+  set(requirements ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/triton/requirements.txt)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${requirements})
   set(${result} ${venv}/bin/python PARENT_SCOPE)
   set(${why_not} "" PARENT_SCOPE)
@@ -85,7 +85,7 @@ function(ssugraph_add_triton target)
     message(FATAL_ERROR "SSUGRAPH_TRITON=${SSUGRAPH_TRITON}, but ${why_not}")
   endif()
 
-  set(source ${PROJECT_SOURCE_DIR}/lib/backends/triton)
+  set(source ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/triton)
   if(SSUGRAPH_TRITON_MANIFEST STREQUAL default)
     set(manifest ${source}/manifest.txt)
   elseif(SSUGRAPH_TRITON_MANIFEST STREQUAL ci)

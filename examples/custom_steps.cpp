@@ -4,7 +4,7 @@
  */
 #include "toy.hpp"
 
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <cstdint>
 #include <cstdlib>

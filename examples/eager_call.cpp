@@ -3,6 +3,7 @@
  */
 #include "toy.hpp"
 
+#include <ssugraph/dispatch.hpp>
 #include <ssugraph/error.hpp>
 #include <ssugraph/ssu.hpp>
 

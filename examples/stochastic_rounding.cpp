@@ -4,8 +4,7 @@
  */
 #include "toy.hpp"
 
-#include <ssugraph/pipeline.hpp>
-#include <ssugraph/random.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <cstdint>
 #include <cstdlib>

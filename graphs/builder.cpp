@@ -1,11 +1,11 @@
 #include "graphs/builder.hpp"
 
-#include "graphs/bucket_planner.hpp"
-#include "graphs/lane_layout.hpp"
+#include "graphs/layout/lane_layout.hpp"
+#include "graphs/plan/bucket_planner.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/log.hpp"
 #include "lib/core/reach.hpp"
-#include "lib/ssu/validate.hpp"
+#include "lib/ops/ssu/problem/validate.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -14,9 +14,9 @@
 #include <tuple>
 #include <utility>
 #if SSUGRAPH_CUDA
-#include "graphs/parked.hpp"
-#include "graphs/prologue_kernel.hpp"
-#include "graphs/promises_kernel.hpp"
+#include "graphs/lane/parked.hpp"
+#include "graphs/record/prologue_kernel.hpp"
+#include "graphs/record/promises_kernel.hpp"
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #endif

@@ -1,9 +1,15 @@
 #pragma once
 
-#include "graphs/pipeline_core.hpp"
-#include "lib/ssu/step.hpp"
+#include "graphs/core/pipeline_core.hpp"
+#include "lib/ops/ssu/step.hpp"
 
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/config.hpp>
+#include <ssugraph/detail/callers_runtime.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/pipeline_builder.hpp>
+#include <ssugraph/recording.hpp>
+#include <ssugraph/tuning.hpp>
 
 #include <functional>
 #include <string>

@@ -1,13 +1,17 @@
-#include "graphs/describe.hpp"
-#include "graphs/lane_engine.hpp"
-#include "graphs/pipeline_core.hpp"
+#include "graphs/core/pipeline_core.hpp"
+#include "graphs/lane/lane_engine.hpp"
+#include "graphs/record/describe.hpp"
 #if SSUGRAPH_CUDA
-#include "graphs/partition.hpp"
+#include "graphs/plan/partition.hpp"
 #endif
-#include "lib/ssu/step.hpp"
+#include "lib/ops/ssu/step.hpp"
 
+#include <ssugraph/binding.hpp>
+#include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/error.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssu_plan.hpp>
+#include <ssugraph/stream.hpp>
 
 #include <algorithm>
 #include <string>

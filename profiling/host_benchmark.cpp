@@ -7,7 +7,7 @@
  *
  * Needs no GPU. Run it alone on an idle machine, with --benchmark_repetitions=20 for a spread.
  */
-#include "graphs/nvtx.hpp"
+#include "graphs/core/nvtx.hpp"
 
 #include <ssugraph/ssugraph.hpp>
 

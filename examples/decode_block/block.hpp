@@ -4,8 +4,9 @@
 #include "memory.hpp"
 #include "models.hpp"
 
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/config.hpp>
 #include <ssugraph/pipeline.hpp>
-#include <ssugraph/ssu.hpp>
 
 #include <cstdint>
 #include <span>

@@ -3,7 +3,7 @@
 #include "checks.hpp"
 #include "models.hpp"
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/config.hpp>
 
 #include <cstdint>
 #include <string>

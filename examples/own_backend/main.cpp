@@ -5,8 +5,7 @@
 #include "../toy.hpp"
 #include "row_by_row.hpp"
 
-#include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <ssugraph/backend.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_plan.hpp>
+#include <ssugraph/ssu_problem.hpp>
+#include <ssugraph/stream.hpp>
 
 #include <cstdint>
 #include <string>

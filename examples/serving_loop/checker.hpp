@@ -4,7 +4,8 @@
 #include "scheduler.hpp"
 #include "workload.hpp"
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/config.hpp>
+#include <ssugraph/dispatch.hpp>
 
 #include <cstdint>
 #include <span>

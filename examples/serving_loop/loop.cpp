@@ -2,6 +2,8 @@
 
 #include "progress.hpp"
 
+#include <ssugraph/pipeline_builder.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -6,8 +6,9 @@
 #include "trace.hpp"
 #include "workload.hpp"
 
+#include <ssugraph/config.hpp>
 #include <ssugraph/pipeline.hpp>
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_problem.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,7 @@
 #include "workload.hpp"
 
 #include <ssugraph/error.hpp>
+#include <ssugraph/reset_slots.hpp>
 
 #include <fmt/format.h>
 

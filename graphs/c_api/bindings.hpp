@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ssugraph/lane.hpp>
+#include <ssugraph/binding.hpp>
 #include <ssugraph/ssugraph.h>
 
 #include <cstddef>

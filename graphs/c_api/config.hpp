@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/config.hpp>
 #include <ssugraph/ssugraph.h>
 
 namespace ssugraph::c_api {

@@ -4,6 +4,8 @@
 #include "graphs/c_api/tensors.hpp"
 #include "graphs/c_api/values.hpp"
 
+#include <ssugraph/reset_slots.hpp>
+
 #include <string>
 #include <vector>
 

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <ssugraph/dispatch.hpp>
 #include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/pipeline_builder.hpp>
 #include <ssugraph/ssugraph.h>
 #include <ssugraph/staging.hpp>
 

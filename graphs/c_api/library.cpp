@@ -2,9 +2,10 @@
 #include "graphs/c_api/values.hpp"
 
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/device.hpp>
+#include <ssugraph/log.hpp>
 #include <ssugraph/random.hpp>
-#include <ssugraph/ssu.hpp>
-#include <ssugraph/stream.hpp>
+#include <ssugraph/suggest_buckets.hpp>
 #include <ssugraph/version.hpp>
 
 #include <string>

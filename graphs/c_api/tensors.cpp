@@ -3,7 +3,7 @@
 #include "graphs/c_api/values.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/reach.hpp"
-#include "lib/ssu/operands.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
 
 #include <ssugraph/error.hpp>
 

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/binding.hpp>
 #include <ssugraph/export.hpp>
+#include <ssugraph/lane_stats.hpp>
 #include <ssugraph/random.hpp>
-#include <ssugraph/ssu.hpp>
 #include <ssugraph/stream.hpp>
+#include <ssugraph/suggest_buckets.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -13,46 +14,19 @@
 #include <string>
 #include <vector>
 
+/** @file
+ *  What replays a pipeline. */
 namespace ssugraph {
 
 namespace detail {
 class lane_engine;
 }  // namespace detail
 
-/** Another address for one bound tensor of a step; its layout stays. */
-struct binding {
-  std::string step;            ///< its name in the builder
-  std::string tensor;          ///< the name of one that the step binds, as `state`
-  const void* data = nullptr;  ///< where it lies from now on
-};
-
 /** What `lane::rebind` did to the graph of one bucket. */
 enum class rebind_outcome : std::uint8_t {
   updated,       ///< the executable took the new addresses
   instantiated,  ///< recorded and instantiated anew, for the update was refused
   unrecorded,    ///< there is none: its first use, or `rebuild`, records it with the new addresses
-};
-
-/** One bucket of a lane, as recorded. */
-struct bucket_stats {
-  std::int32_t bucket = 0;          ///< sequences
-  std::uint64_t replays = 0;        ///< by `replay`
-  std::uint64_t moved_bytes = 0;    ///< as that of lane_stats, of these
-  bool recorded = false;            ///< there is an executable
-  std::size_t nodes = 0;            ///< of its graph
-  double build_ms = 0.0;            ///< recording, instantiation, upload
-  std::size_t estimated_bytes = 0;  ///< fall of cudaMemGetInfo's free bytes meanwhile
-};
-
-/** What a lane did so far. */
-struct lane_stats {
-  std::uint64_t replays = 0;           ///< by `replay`
-  std::uint64_t padded_sequences = 0;  ///< sum over them of bucket - batch
-  std::uint64_t moved_bytes = 0;       ///< that their SSU steps must at least read and write
-  std::uint64_t lazy_builds = 0;       ///< buckets that a first use recorded
-  std::uint64_t retries = 0;           ///< recordings of a step repeated, for a capture was spoiled
-  std::size_t own_bytes = 0;           ///< the lane's device memory: copies, seeds, scratch
-  std::vector<bucket_stats> buckets;   ///< ascending
 };
 
 /**

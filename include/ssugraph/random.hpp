@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+/** @file
+ *  Seeds of stochastic rounding, as torch draws them. */
 namespace ssugraph {
 
 /** Where a seed stream stands: its seed and the index of the next draw. */

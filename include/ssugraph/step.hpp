@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/byte_range.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
 
@@ -11,21 +12,11 @@
 #include <vector>
 
 /**
+ * @file
  * Custom steps: whatever of the user's runs between the SSU layers of a pipeline (GEMMs, a
  * convolution, an all-reduce), as a callable that enqueues it.
  */
 namespace ssugraph {
-
-namespace detail {
-
-/** The last error of the CUDA runtime that the including program links: not the library's own where
- *  that is a shared one. Null without a runtime. */
-struct callers_last_error {
-  int (*peek)() = nullptr;
-  int (*get)() = nullptr;
-};
-
-}  // namespace detail
 
 /**
  * What a custom step works on in one bucket. All memory is the lane's: device memory (host memory
@@ -71,14 +62,6 @@ struct step_context {
  * Never where there is no such call, or where the lane ended while its stream was captured.
  */
 using step_function = std::function<void(const step_context& context, stream_handle stream)>;
-
-/** Memory that a step writes. */
-struct byte_range {
-  const void* data = nullptr;  ///< where it starts
-  std::size_t bytes = 0;       ///< its length
-
-  bool operator==(const byte_range&) const = default;
-};
 
 /** What the library must know of a custom step. */
 struct step_options {

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
-
 struct CUstream_st;
 struct CUgraph_st;
 struct CUgraphNode_st;
 
+/** @file
+ *  Handles of CUDA, without its headers. */
 namespace ssugraph {
 
 /**
@@ -18,9 +18,5 @@ using stream_handle = CUstream_st*;
 using graph_handle = CUgraph_st*;
 /** The same type as `cudaGraphNode_t`. */
 using graph_node_handle = CUgraphNode_st*;
-
-/** True if this build has CUDA and a device is there. Begins the use of CUDA, so that no process
- *  forked later can use it: there this is false. */
-[[nodiscard]] SSUGRAPH_EXPORT bool has_cuda_device() noexcept;
 
 }  // namespace ssugraph

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+/** @file
+ *  Element types and strided tensors. */
 namespace ssugraph {
 
 /** Element types. Floating tensors take the first three, indices and counts int32 and int64. The

@@ -3,7 +3,7 @@
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/stream_place.hpp"
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/device.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <exception>

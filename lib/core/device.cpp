@@ -1,5 +1,6 @@
 #include "lib/core/device.hpp"
 
+#include <ssugraph/device.hpp>
 #include <ssugraph/error.hpp>
 #include <ssugraph/stream.hpp>
 

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <ssugraph/device.hpp>
 #include <ssugraph/error.hpp>
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/stream.hpp>
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #include "lib/core/log.hpp"
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/log.hpp>
 
 #include <cstdio>
 #include <memory>

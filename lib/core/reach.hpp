@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ssugraph/step.hpp>
+#include <ssugraph/byte_range.hpp>
 #include <ssugraph/tensor_view.hpp>
 
 #include <cstdint>

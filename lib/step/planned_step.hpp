@@ -3,7 +3,8 @@
 #include "lib/step/operand.hpp"
 #include "lib/step/sequence.hpp"
 
-#include <ssugraph/ssu.hpp>
+#include <ssugraph/candidate_timing.hpp>
+#include <ssugraph/device.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <cstdint>

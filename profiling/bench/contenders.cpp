@@ -4,8 +4,7 @@
 #include "lib/core/kernel_launch.hpp"
 #include "profiling/bench/kernels.hpp"
 
-#include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <cstddef>
 #include <utility>

@@ -29,8 +29,8 @@
  *   measure     times
  *   report      the table and the JSON
  */
-#include "lib/ssu/traffic.hpp"
-#include "lib/ssu/validate.hpp"
+#include "lib/ops/ssu/problem/traffic.hpp"
+#include "lib/ops/ssu/problem/validate.hpp"
 #include "profiling/bench/contenders.hpp"
 #include "profiling/bench/layers.hpp"
 #include "profiling/bench/measure.hpp"

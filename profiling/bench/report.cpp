@@ -1,6 +1,6 @@
 #include "profiling/bench/report.hpp"
 
-#include "graphs/measure.hpp"
+#include "graphs/plan/measure.hpp"
 #include "lib/core/cuda_check.hpp"
 
 #include <ssugraph/error.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/config.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssugraph.h>
 

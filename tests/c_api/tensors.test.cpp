@@ -1,6 +1,8 @@
 #include "tests/c_api/c_args.hpp"
 #include "tests/support/ssu_case.hpp"
 
+#include <ssugraph/dispatch.hpp>
+
 #include <gtest/gtest.h>
 
 #include <cstddef>

@@ -1,6 +1,11 @@
 #include "tests/c_api/c_args.hpp"
 #include "tests/support/ssu_case.hpp"
 
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/device.hpp>
+#include <ssugraph/dispatch.hpp>
+#include <ssugraph/suggest_buckets.hpp>
+
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 // them. The first bytes choose a right call; the rest spoil it. What is taken all the same, and
 // lies within the memory here, is run.
 
-#include "lib/ssu/operands.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
 #include "tests/fuzz/input.hpp"
 
 #include <ssugraph/ssugraph.hpp>

@@ -1,6 +1,6 @@
 #include "tests/golden/golden_case.hpp"
 
-#include <ssugraph/stream.hpp>
+#include <ssugraph/device.hpp>
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #include "tests/golden/golden_case.hpp"
 #include "tests/support/float_format.hpp"
 
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,6 @@
 #include "tests/graphs/target_suite.hpp"
 
-#include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,13 @@
 #pragma once
 
-#include "lib/ssu/backends.hpp"
+#include "lib/ops/ssu/find_backend.hpp"
+#include "lib/ops/ssu/registry.hpp"
 
+#include <ssugraph/backend.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_plan.hpp>
+#include <ssugraph/ssu_problem.hpp>
+#include <ssugraph/stream.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -5,8 +5,7 @@
 #include "tests/graphs/step_kernels.hpp"
 #endif
 
-#include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 
 #include "tests/support/execution.hpp"
 
-#include <ssugraph/pipeline.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,9 +1,7 @@
 #include "tests/graphs/target_suite.hpp"
 #include "tests/support/float_format.hpp"
 
-#include <ssugraph/error.hpp>
-#include <ssugraph/pipeline.hpp>
-#include <ssugraph/staging.hpp>
+#include <ssugraph/ssugraph.hpp>
 
 #include <gtest/gtest.h>
 

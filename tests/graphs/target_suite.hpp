@@ -2,7 +2,9 @@
 
 #include "tests/graphs/replay.hpp"
 
+#include <ssugraph/device.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/stream.hpp>
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 // GNU: cannot convert 'CUevent_st\*' to 'ssugraph::stream_handle'
 // Clang: cannot initialize a parameter of type 'ssugraph::stream_handle'
 #include <ssugraph/lane.hpp>
+#include <ssugraph/stream.hpp>
 
 struct CUevent_st;
 

@@ -1,7 +1,11 @@
 // A backend has all of its functions.
 // GNU: cannot declare variable 'own_backend' to be of abstract type 'half'
 // Clang: variable type 'half' is an abstract class
+#include <ssugraph/backend.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_plan.hpp>
+#include <ssugraph/ssu_problem.hpp>
+#include <ssugraph/stream.hpp>
 
 struct half : ssugraph::mamba_ssu_backend {
   std::string name() const override { return "half"; }

@@ -2,6 +2,7 @@
 // GNU: no matching function for call to 'ssugraph::pipeline::pipeline
 // Clang: no matching constructor for initialization of 'ssugraph::pipeline'
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/pipeline_builder.hpp>
 
 ssugraph::pipeline make([[maybe_unused]] const ssugraph::pipeline_builder& builder) {
 #ifdef SSUGRAPH_MISUSE

@@ -3,6 +3,9 @@
 #include "tests/support/compare.hpp"
 #include "tests/support/float_format.hpp"
 
+#include <ssugraph/device.hpp>
+#include <ssugraph/dispatch.hpp>
+
 #include <cstdio>
 #include <ostream>
 

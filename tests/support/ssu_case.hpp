@@ -2,6 +2,7 @@
 
 #include "tests/support/arena.hpp"
 
+#include <ssugraph/config.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
 

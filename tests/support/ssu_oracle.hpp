@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/config.hpp>
 #include <ssugraph/ssu.hpp>
 
 #include <array>

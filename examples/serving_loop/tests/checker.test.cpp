@@ -5,7 +5,11 @@
 #include "scheduler.hpp"
 #include "workload.hpp"
 
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/config.hpp>
+#include <ssugraph/lane.hpp>
 #include <ssugraph/pipeline.hpp>
+#include <ssugraph/pipeline_builder.hpp>
 
 #include <gtest/gtest.h>
 

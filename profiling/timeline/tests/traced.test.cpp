@@ -1,6 +1,6 @@
 #include "profiling/timeline/tests/trace_format.hpp"
 
-#include <ssugraph/stream.hpp>
+#include <ssugraph/device.hpp>
 
 #include <gtest/gtest.h>
 #include <unistd.h>

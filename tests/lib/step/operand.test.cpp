@@ -1,6 +1,6 @@
 #include "lib/step/operand.hpp"
 
-#include "lib/ssu/operands.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/step/planned_step.hpp"
 
 #include <ssugraph/error.hpp>

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "graphs/record/step_chain.hpp"
+#include "lib/core/cuda_handle.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** A step as a graph has it: one node a launch, unless a launch had to be captured. */
+struct recorded_step {
+  std::vector<step_launch> launches;
+  std::vector<cudaGraphNode_t> nodes;
+
+  /** Whether it is library kernels alone. */
+  [[nodiscard]] bool is_ours() const;
+};
+
+/** The graph of one bucket: the prologue, in checked mode the check of promises, then every step.
+ */
+struct bucket_graph {
+  std::int32_t bucket = 0;
+  cuda_graph graph;
+  cudaGraphNode_t prologue = nullptr;
+  cudaGraphNode_t promises = nullptr;  ///< in checked mode
+  std::vector<recorded_step> steps;
+};
+
+}  // namespace ssugraph::detail

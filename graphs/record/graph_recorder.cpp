@@ -1,0 +1,231 @@
+#include "graphs/record/graph_recorder.hpp"
+
+#include "graphs/record/attribution.hpp"
+#include "graphs/record/capture.hpp"
+#include "graphs/record/node_checks.hpp"
+#include "graphs/record/prologue_kernel.hpp"
+#include "graphs/record/promises_kernel.hpp"
+#include "lib/core/cuda_context.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+cuda_stream make_capture_stream(const stream_place& place, bool strict) {
+  if (!strict) return make_stream(place);
+  if (place.part != nullptr) {
+    throw invalid_argument{"strict_capture", "off for a stream of a part of the multiprocessors",
+                           "on, which wants a blocking stream there"};
+  }
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
+  return cuda_stream{stream};
+}
+
+bool all_edges_full(cudaGraphNode_t node) {
+  std::size_t count = 0;
+  check_cuda(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count),
+             "cudaGraphNodeGetDependencies");
+  std::vector<cudaGraphNode_t> nodes(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  check_cuda(cudaGraphNodeGetDependencies(node, nodes.data(), edges.data(), &count),
+             "cudaGraphNodeGetDependencies");
+  return std::ranges::all_of(
+      edges, [](const auto& edge) { return edge.type == cudaGraphDependencyTypeDefault; });
+}
+
+/** At the end of a scope, however that is left, waits for a stream: memory that its work uses may
+ *  be freed next. */
+class stream_wait {
+ public:
+  explicit stream_wait(cudaStream_t stream) noexcept : stream_{stream} {}
+  stream_wait(const stream_wait&) = delete;
+  stream_wait& operator=(const stream_wait&) = delete;
+  ~stream_wait() {
+    if (cudaStreamSynchronize(stream_) != cudaSuccess) cudaGetLastError();
+  }
+
+ private:
+  cudaStream_t stream_;
+};
+
+bool is_kernel(cudaGraphNode_t node) {
+  cudaGraphNodeType type{};
+  check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+  return type == cudaGraphNodeTypeKernel;
+}
+
+}  // namespace
+
+void throw_with_place(const cuda_error& error, const std::string& name, std::int32_t bucket) {
+  throw cuda_error{error, name, bucket};
+}
+
+std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
+                                    const step_launch& step, cudaStream_t stream,
+                                    context_handle part) {
+  if (const auto* kernel = std::get_if<kernel_launch>(&step)) {
+    frontier = {kernel->add_to(graph.get(), frontier, part)};
+    return frontier;
+  }
+  captured_nodes captured =
+      capture_into(graph, frontier, stream, [&](cudaStream_t on) { launch(step, on); });
+  frontier = std::move(captured.frontier);
+  return std::move(captured.nodes);
+}
+
+launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t>& nodes,
+                      const std::vector<cudaGraphNode_t>& frontier) {
+  if (!step.options.writes || frontier.size() != 1 || !is_kernel(frontier.front())) return {};
+  // Kernels that start early must be known to wait before they let anybody start.
+  if (!step.options.triggers_early && !std::ranges::all_of(nodes, all_edges_full)) return {};
+  return {.may_overlap = true, .ranges = *step.options.writes};
+}
+
+graph_recorder::graph_recorder(const pipeline_core& core, const stream_place& place)
+    : core_{core},
+      part_{place.part_context},
+      stream_{make_capture_stream(place, core.recording.strict_capture)} {
+  name_stream(stream_.get(), "ssugraph capture");
+}
+
+/** One try at the graph of a bucket; what was captured before a spoiled step is lost with it. */
+class graph_recorder::attempt {
+ public:
+  attempt(const pipeline_core& core, const lane_layout& layout, std::size_t bucket_index,
+          cudaStream_t stream, context_handle part)
+      : core_{core},
+        layout_{layout},
+        bucket_index_{bucket_index},
+        bucket_{core.buckets.buckets()[bucket_index]},
+        stream_{stream},
+        part_{part} {}
+
+  /** The step that the attempt is at. */
+  [[nodiscard]] std::size_t step() const noexcept { return step_; }
+
+  bucket_graph record(const prologue_params& prologue) {
+    bucket_graph recorded;
+    recorded.bucket = bucket_;
+    recorded.graph = make_graph();
+    recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {}, part_);
+    frontier_ = {recorded.prologue};
+    if (core_.checked) {
+      recorded.promises =
+          lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_, part_);
+      frontier_ = {recorded.promises};
+    }
+    for (step_ = 0; step_ < core_.steps.size(); ++step_) {
+      const pipeline_step& step = core_.steps[step_];
+      try {
+        recorded.steps.push_back(step.library() != nullptr ? add(recorded.graph, *step.library())
+                                                           : add(recorded.graph, *step.custom()));
+      } catch (const cuda_error& error) {
+        if (!error.step().empty()) throw;
+        throw_with_place(error, step.name, bucket_);
+      } catch (const ended_capture&) {
+        throw_ended_capture(place());
+      }
+    }
+    return recorded;
+  }
+
+ private:
+  recorded_step add(cuda_graph& graph, std::vector<step_launch> launches) {
+    recorded_step recorded{std::move(launches), {}};
+    for (const step_launch& launch : recorded.launches) {
+      const auto added = add_to(graph, frontier_, launch, stream_, part_);
+      recorded.nodes.insert(recorded.nodes.end(), added.begin(), added.end());
+    }
+    if (!recorded.is_ours()) check_replayable(recorded.nodes, place());
+    return recorded;
+  }
+
+  recorded_step add(cuda_graph& graph, const library_step& step) {
+    const planned_pointer& planned = step.plans[bucket_index_];
+    const bound_tensors tensors = layout_.step_tensors(step_, bucket_);
+    if (!core_.programmatic_dependent_launch) return add(graph, lower_in_turn(planned, tensors));
+    auto [launches, behind] = lower(planned, tensors, std::move(front_), next_plan());
+    front_ = std::move(behind);
+    return add(graph, std::move(launches));
+  }
+
+  recorded_step add(cuda_graph& graph, const custom_step& step) {
+    recorded_step recorded = add(graph, {custom_launch{&step, layout_.context(step_, bucket_)}});
+    front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
+                                                 : launch_front{};
+    return recorded;
+  }
+
+  /** The plan of the step behind, if that is one of the library's. */
+  [[nodiscard]] const planned_step* next_plan() const {
+    if (step_ + 1 == core_.steps.size()) return nullptr;
+    const library_step* next = core_.steps[step_ + 1].library();
+    return next != nullptr ? next->plans[bucket_index_].get() : nullptr;
+  }
+
+  [[nodiscard]] std::string place() const { return place_of(core_.steps[step_].name, bucket_); }
+
+  const pipeline_core& core_;
+  const lane_layout& layout_;
+  std::size_t bucket_index_;
+  std::int32_t bucket_;
+  cudaStream_t stream_;
+  context_handle part_;
+  std::size_t step_ = 0;
+  std::vector<cudaGraphNode_t> frontier_;
+  launch_front front_;
+};
+
+bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucket_index,
+                                    const prologue_params& prologue) {
+  const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
+  const nvtx_range range{nvtx_category::record, core_.ranges[bucket_index].record, bucket};
+  std::vector<int> spoiled_before(core_.steps.size(), 0);
+  while (true) {
+    attempt attempt{core_, layout, bucket_index, stream_.get(), part_};
+    try {
+      const kept_last_error kept{core_.last_error};
+      bucket_graph recorded = attempt.record(prologue);
+      if (tool_listens())
+        report_to_tool(recorded.graph.get(), bucket, owned_nodes(recorded, core_));
+      return recorded;
+    } catch (const spoiled_capture& spoiled) {
+      if (spoiled_before[attempt.step()]++ == max_capture_retries) {
+        try {
+          std::rethrow_exception(spoiled.cause);
+        } catch (const cuda_error& error) {
+          throw_with_place(error, core_.steps[attempt.step()].name, bucket);
+        }
+      }
+      ++retries_;
+    }
+  }
+}
+
+void graph_recorder::warm_up(const lane_layout& layout) {
+  const std::int32_t bucket = core_.buckets.max_batch();
+  const auto asks = [](const pipeline_step& step) {
+    return step.custom() != nullptr && step.custom()->options.warm_up;
+  };
+  if (std::ranges::none_of(core_.steps, asks)) return;
+  const kept_last_error kept{core_.last_error};
+  const stream_wait before_leaving{stream_.get()};
+  lower_prologue(layout.prologue(0, bucket)).launch(stream_.get());
+  for (std::size_t step = 0; step < core_.steps.size(); ++step) {
+    if (!asks(core_.steps[step])) continue;
+    core_.steps[step].custom()->enqueue(layout.context(step, bucket), stream_.get());
+    try {
+      check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize of a warm-up");
+    } catch (const cuda_error& error) {
+      throw_with_place(error, core_.steps[step].name, bucket);
+    }
+  }
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "graphs/core/pipeline_core.hpp"
+#include "graphs/layout/lane_layout.hpp"
+#include "graphs/record/bucket_graph.hpp"
+#include "graphs/record/step_chain.hpp"
+#include "lib/core/cuda_handle.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** Records the graphs of a pipeline on a stream of its own for captures. */
+class graph_recorder {
+ public:
+  /** For graphs that run on `place`. Throws invalid_argument and cuda_error. */
+  graph_recorder(const pipeline_core& core, const stream_place& place);
+
+  /**
+   * The graph of a bucket on the tensors and the memory of `layout`; `prologue` is its first node.
+   * A step whose capture is spoiled is tried three times more. Throws cuda_error with step and
+   * bucket, invalid_argument for what a graph cannot keep, invalid_state for a callable that ended
+   * the capture, and what a callable throws.
+   */
+  [[nodiscard]] bucket_graph record(const lane_layout& layout, std::size_t bucket_index,
+                                    const prologue_params& prologue);
+
+  /** Calls the custom steps that ask for it once, by the launches of `graph`, without a capture.
+   *  The padded copies say that nothing is live. Throws as `record`. */
+  void warm_up(const lane_layout& layout);
+
+  /** Recordings repeated so far. */
+  [[nodiscard]] std::uint64_t retries() const noexcept { return retries_; }
+  /** The stream that captures and warm-ups run on. */
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+
+ private:
+  class attempt;
+
+  const pipeline_core& core_;
+  context_handle part_;
+  cuda_stream stream_;
+  std::uint64_t retries_ = 0;
+};
+
+/** Adds `step` to `graph` behind `frontier`, which becomes what follows it must wait for: a library
+ *  kernel as a node, which runs in `part` (see kernel_launch), anything else by capture of
+ * `stream`. Returns its nodes. Throws as capture_into. */
+std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
+                                    const step_launch& step, cudaStream_t stream,
+                                    context_handle part);
+
+/** What a library kernel must know of a custom step of `nodes` that ends in `frontier`. */
+[[nodiscard]] launch_front front_of(const custom_step& step,
+                                    const std::vector<cudaGraphNode_t>& nodes,
+                                    const std::vector<cudaGraphNode_t>& frontier);
+
+/** `error`, which step `name` of `bucket` met. */
+[[noreturn]] void throw_with_place(const cuda_error& error, const std::string& name,
+                                   std::int32_t bucket);
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "graphs/layout/promises.hpp"
+#include "lib/core/cuda_check.hpp"
+#include "lib/core/kernel_launch.hpp"
+
+#include <cuda_runtime_api.h>
+
+namespace ssugraph::detail {
+
+/** Loads the kernel of checked mode without running it. Throws cuda_error. */
+void load_promises();
+
+/** The check of all promises as a launch. It reads the live batch that the prologue wrote. */
+[[nodiscard]] kernel_launch lower_promises(const promise_params& params);
+
+/** A word of host memory that a kernel writes and the host reads without waiting. */
+class mapped_report {
+ public:
+  /** Throws cuda_error. */
+  mapped_report() {
+    void* memory = nullptr;
+    check_cuda(cudaHostAlloc(&memory, sizeof(broken_promise), cudaHostAllocMapped),
+               "cudaHostAlloc of a lane's report");
+    word_ = static_cast<broken_promise*>(memory);
+    *word_ = none_broken;
+  }
+  mapped_report(const mapped_report&) = delete;
+  mapped_report& operator=(const mapped_report&) = delete;
+  ~mapped_report() {
+    if (word_ != nullptr && cudaFreeHost(word_) != cudaSuccess) cudaGetLastError();
+  }
+
+  /** The same address on the device: CUDA's address space is one. */
+  [[nodiscard]] broken_promise* word() const noexcept { return word_; }
+  void leak() noexcept { word_ = nullptr; }
+
+ private:
+  broken_promise* word_ = nullptr;
+};
+
+}  // namespace ssugraph::detail

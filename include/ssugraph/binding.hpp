@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+/** @file
+ *  Addresses for the tensors of a step. */
+namespace ssugraph {
+
+/** Another address for one bound tensor of a step; its layout stays. */
+struct binding {
+  std::string step;            ///< its name in the builder
+  std::string tensor;          ///< the name of one that the step binds, as `state`
+  const void* data = nullptr;  ///< where it lies from now on
+};
+
+}  // namespace ssugraph

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+
+/** @file
+ *  A stretch of memory. */
+namespace ssugraph {
+
+/** So many bytes from an address on. */
+struct byte_range {
+  const void* data = nullptr;  ///< where it starts
+  std::size_t bytes = 0;       ///< its length
+
+  bool operator==(const byte_range&) const = default;
+};
+
+}  // namespace ssugraph

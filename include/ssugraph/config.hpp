@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+/** @file
+ *  Which implementation of the SSU runs. */
+namespace ssugraph {
+
+/** Which implementation runs, and how it stores 16-bit state. */
+struct mamba_config {
+  /** Name of a backend: `native`, `triton` or `flashinfer` (CUDA), `reference` (CPU), one that
+   *  register_mamba_ssu_backend added, or `automatic`: the fastest that serves the problem. */
+  std::string backend = "native";
+  /** Store fp16 and bf16 state with stochastic rounding; an error for fp32 state. */
+  bool stochastic_rounding = false;
+  /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
+  int philox_rounds = 0;
+  /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar` or a tile, rows a
+   *  thread x threads, as `8x128`; triton: a tile, rows x warps, as `16x4`; flashinfer: `simple`,
+   *  `vertical`, `horizontal`. */
+  std::string algorithm = "auto";
+
+  bool operator==(const mamba_config&) const = default;
+};
+
+}  // namespace ssugraph

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ssugraph/export.hpp>
+
+#include <functional>
+#include <string_view>
+
+/** @file
+ *  Where the library's messages go. */
+namespace ssugraph {
+
+/**
+ * Takes the library's messages, one line each without its end. Called from any thread, one at a
+ * time; must not throw. It may call the library, `set_log_sink` included: what that logs on this
+ * thread goes to stderr. It must not wait for another thread that may have a line to log.
+ */
+using log_sink = std::function<void(std::string_view line)>;
+
+/** Replaces where messages go (default, and for an empty sink: stderr). When it returns, the one
+ *  before runs no more, unless it made this call. Thread-safe. */
+SSUGRAPH_EXPORT void set_log_sink(log_sink sink);
+
+}  // namespace ssugraph

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/config.hpp>
+#include <ssugraph/detail/callers_runtime.hpp>
+#include <ssugraph/export.hpp>
+#include <ssugraph/pipeline.hpp>
+#include <ssugraph/recording.hpp>
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/step.hpp>
+#include <ssugraph/target.hpp>
+#include <ssugraph/tuning.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+/** @file
+ *  From steps to a pipeline. */
+namespace ssugraph {
+
+namespace detail {
+struct pipeline_draft;
+}  // namespace detail
+
+/** What the library must know of an SSU step beside its arguments. */
+struct ssu_options {
+  /** This step reads and writes the state of an earlier one. Else that is an error. */
+  bool shares_state = false;
+};
+
+/** Collects steps, then resolves them for every bucket. Not shared between threads. */
+class SSUGRAPH_EXPORT pipeline_builder {
+ public:
+  /**
+   * Throws invalid_argument as `ssu_dispatch` does, and for `target::cuda` with the CPU backend
+   * `reference`; unsupported for `target::cuda` without a CUDA device, with the reason;
+   * invalid_state for it in a process forked from one that used CUDA. `target::host` resolves every
+   * step to `reference`, whatever `config.backend` says, and does not begin the use of CUDA.
+   */
+  [[gnu::always_inline]] pipeline_builder(mamba_config config, bucket_policy buckets,
+                                          target where = target::cuda)
+      : pipeline_builder{std::move(config),
+                         std::move(buckets),
+                         where,
+                         {&detail::peek_at_callers_last_error, &detail::get_callers_last_error}} {}
+  /** A builder of its own that goes on from the same steps; a move is a copy. */
+  pipeline_builder(const pipeline_builder& other);
+  /** As the copy; on failure this one is as it was. */
+  pipeline_builder& operator=(const pipeline_builder& other);
+  ~pipeline_builder();
+
+  /**
+   * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch * T rows, indices and
+   * num_accepted_tokens max_batch entries, cu_seqlens max_batch + 1. Varlen needs `max_seqlen`. All
+   * steps share one mode and one T. `rand_seed` must be unbound: seeds come from the lane.
+   *
+   * Throws invalid_argument (names step and tensor; also where the state overlaps that of an
+   * earlier step and `options` do not say so) or unsupported; the builder is then unchanged.
+   */
+  pipeline_builder& ssu(std::string name, const ssu_args& args, ssu_options options = {});
+
+  /**
+   * Appends a custom step. Throws invalid_argument (a name that is taken or empty, no callable, a
+   * negative number of seeds, `triggers_early` without `writes`); the builder is then unchanged.
+   */
+  pipeline_builder& step(std::string name, step_function enqueue, step_options options = {});
+
+  /** Whether library kernels overlap by programmatic dependent launch (default: where they can). */
+  pipeline_builder& programmatic_dependent_launch(bool enabled) noexcept;
+
+  /** Throws invalid_argument unless scratch_fraction is in (0, 1]. */
+  pipeline_builder& tuning(tuning_options options);
+
+  /** For all lanes of what is built. */
+  pipeline_builder& recording(recording_options options) noexcept;
+
+  /**
+   * Resolves every step for every bucket and loads the kernels without running them. With backend
+   * `automatic`, measures candidates on scratch memory and streams of its own first, and waits for
+   * those; never on bound tensors. Throws invalid_state without an SSU step, invalid_argument for
+   * more buckets than the budget has graphs, cuda_error. The builder stays as it was and may build
+   * again.
+   */
+  [[nodiscard]] pipeline build() const;
+
+ private:
+  friend struct detail::pipeline_draft;
+  pipeline_builder(mamba_config config, bucket_policy buckets, target where,
+                   detail::callers_last_error last_error);
+
+  std::unique_ptr<detail::pipeline_draft> draft_;
+};
+
+}  // namespace ssugraph

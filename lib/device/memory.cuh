@@ -1,0 +1,219 @@
+#pragma once
+
+#include "lib/device/octet.hpp"
+#include "lib/device/strided.hpp"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+/**
+ * Addresses, loads and stores of kernels. Loads come apart from conversions, so that
+ * many are in flight before the first is used. None goes through the read-only cache: a graph
+ * writes what its next kernel reads.
+ */
+namespace ssugraph::detail {
+
+// --- Addresses -----------------------------------------------------------------------------------
+
+/** `base` and `i` steps of `stride` bytes. `Short`: the stride is known to fit 32 bits, and one
+ *  multiply-add does it. */
+template <bool Short>
+__device__ std::byte* stepped(std::byte* base, std::uint32_t i, std::int64_t stride) {
+  if constexpr (Short) {
+    std::byte* result;
+    asm("mad.wide.s32 %0, %1, %2, %3;"
+        : "=l"(result)
+        : "r"(i), "r"(static_cast<std::int32_t>(stride)), "l"(base));
+    __builtin_assume(__isGlobal(result));
+    return result;
+  } else {
+    return base + i * stride;
+  }
+}
+
+template <bool Short>
+__device__ std::byte* stepped(std::byte* base, std::int64_t i, std::int64_t stride) {
+  return base + i * stride;
+}
+
+/** The element at (i, ...). */
+template <bool Short, int Rank, class... Index>
+__device__ std::byte* address(const strided<Rank>& tensor, Index... index) {
+  auto* at = static_cast<std::byte*>(tensor.data);
+  int axis = 0;
+  ((at = stepped<Short>(at, index, tensor.stride[axis++])), ...);
+  return at;
+}
+
+// --- One element ---------------------------------------------------------------------------------
+
+__device__ inline float half_to_float(std::uint32_t bits) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
+}
+
+/** A 16-bit float of a format known at run time. */
+__device__ inline float narrow_value(std::uint32_t bits, dtype type) {
+  return type == dtype::float16 ? half_to_float(bits) : __uint_as_float(bits << 16);
+}
+
+/** A value of any dtype, as it lies in memory: 16 bits in the low half-word. */
+struct raw_scalar {
+  std::uint32_t bits;
+
+  __device__ float value(dtype type) const {
+    return type == dtype::float32 ? __uint_as_float(bits) : narrow_value(bits, type);
+  }
+};
+
+/** By one of two predicated loads: a branch, or a choice between what came, would wait for it. */
+__device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
+  raw_scalar scalar;
+  asm volatile(
+      "{ .reg .pred wide; setp.ne.u32 wide, %2, 0;"
+      " @wide ld.global.b32 %0, [%1]; @!wide ld.global.u16 %0, [%1]; }"
+      : "=r"(scalar.bits)
+      : "l"(at), "r"(type == dtype::float32 ? 1 : 0)
+      : "memory");
+  return scalar;
+}
+
+/** A value of x, z or out: fp32 if `Wide`, else of 16 bits. */
+template <bool Wide>
+struct io_scalar {
+  using word = std::conditional_t<Wide, std::uint32_t, std::uint16_t>;
+  word bits;
+
+  __device__ float value(dtype type) const {
+    return Wide ? __uint_as_float(bits) : narrow_value(bits, type);
+  }
+
+  __device__ static io_scalar load(const std::byte* at) {
+    return {*reinterpret_cast<const word*>(at)};
+  }
+
+  __device__ static void store(std::byte* at, dtype type, float value) {
+    if constexpr (Wide) {
+      *reinterpret_cast<float*>(at) = value;
+    } else {
+      const std::uint16_t half = __half_as_ushort(__float2half_rn(value));
+      const std::uint16_t brain = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+      *reinterpret_cast<std::uint16_t*>(at) = type == dtype::float16 ? half : brain;
+    }
+  }
+};
+
+// --- Eight elements of a row ---------------------------------------------------------------------
+
+/**
+ * Which eight elements of a row of dstate a thread holds: `chunks` runs of `width` neighbours, each
+ * run 16 bytes of state, so that the threads of a row read one stretch of memory at a time.
+ */
+template <class State, int Lanes, bool Vector>
+struct octet_layout {
+  static constexpr int chunks = Vector ? octet_size * static_cast<int>(sizeof(State)) / 16 : 1;
+  static constexpr int width = octet_size / chunks;
+  static constexpr bool vector = Vector;
+
+  __device__ static std::uint32_t first(std::uint32_t lane, int chunk) {
+    return (chunk * Lanes + lane) * width;
+  }
+  /** Whether element `i` of the eight is in a row of `dstate`. */
+  __device__ static bool holds(std::uint32_t lane, int i, std::uint32_t dstate) {
+    return first(lane, i / width) + (Vector ? 0 : i % width) < dstate;
+  }
+};
+
+template <class T>
+inline constexpr int words_of_octet = octet_size * sizeof(T) / sizeof(std::uint32_t);
+
+/** The floats of eight elements, which lie in `word` as in memory. */
+template <class T>
+__device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
+#pragma unroll
+  for (int i = 0; i < octet_size; ++i) {
+    if constexpr (std::is_same_v<T, float>) {
+      to[i] = __uint_as_float(word[i]);
+    } else if constexpr (std::is_same_v<T, __half>) {
+      to[i] = half_to_float(i % 2 == 0 ? word[i / 2] & 0xffffu : word[i / 2] >> 16);
+    } else {
+      to[i] = __uint_as_float(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2] & 0xffff0000u);
+    }
+  }
+}
+
+/** The floats of eight elements of a dtype known at run time; `Wide`: of fp32. */
+template <bool Wide>
+__device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_size]) {
+  if constexpr (Wide) {
+    widen<float>(word, to);
+  } else if (type == dtype::float16) {
+    widen<__half>(word, to);
+  } else {
+    widen<__nv_bfloat16>(word, to);
+  }
+}
+
+/** Reads the octet of `lane`; past the end of the row come elements of it again, so that no load
+ *  hangs on a condition. */
+template <class Layout, class T>
+__device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
+                           std::uint32_t dstate, std::uint32_t* word) {
+  constexpr std::size_t run_bytes = sizeof(T) * Layout::width;
+  struct alignas(run_bytes < 16 ? run_bytes : 16) run {
+    T value[Layout::width];
+  };
+#pragma unroll
+  for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
+    run loaded;
+    const std::uint32_t first = Layout::first(lane, chunk);
+    if constexpr (Layout::vector) {
+      const std::uint32_t readable = min(first, dstate - Layout::width);
+      loaded = *reinterpret_cast<const run*>(row + readable * sizeof(T));
+    } else {
+#pragma unroll
+      for (int i = 0; i < Layout::width; ++i) {
+        loaded.value[i] = *reinterpret_cast<const T*>(row + min(first + i, dstate - 1) * stride);
+      }
+    }
+    memcpy(word + chunk * (sizeof loaded / sizeof *word), &loaded, sizeof loaded);
+  }
+}
+
+inline constexpr int cache_line = 128;
+
+/** Brings the cache line of `at` into the L2 cache. */
+__device__ inline void prefetch(const std::byte* at) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
+}
+
+/** Writes the octet of `lane` if `present`, but nothing past the end of the row. */
+template <class Layout, class State>
+__device__ void store_octet(bool present, std::byte* row, std::int64_t stride, std::uint32_t lane,
+                            std::uint32_t dstate,
+                            const std::uint32_t (&word)[words_of_octet<State>]) {
+  if constexpr (Layout::vector) {
+#pragma unroll
+    for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
+      const std::uint32_t first = Layout::first(lane, chunk);
+      const std::uint32_t* w = word + 4 * chunk;
+      if (present && first < dstate) {
+        *reinterpret_cast<uint4*>(row + first * sizeof(State)) = make_uint4(w[0], w[1], w[2], w[3]);
+      }
+    }
+  } else {
+    State value[octet_size];
+    memcpy(value, word, sizeof value);
+    const std::uint32_t first = Layout::first(lane, 0);
+#pragma unroll
+    for (int i = 0; i < octet_size; ++i) {
+      if (present && first + i < dstate)
+        *reinterpret_cast<State*>(row + (first + i) * stride) = value[i];
+    }
+  }
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "lib/ops/ssu/backends/native/kernels.hpp"
+#include "lib/ops/ssu/backends/native/ssu_kernel.cuh"
+#include "lib/ops/ssu/backends/native/ssu_tokens_kernel.cuh"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+/** From run time to compile time. */
+namespace ssugraph::detail {
+
+/** All keys there might be, by number: five widths and scalar access, three numbers of rows, and
+ * the three conditions. */
+inline constexpr std::size_t key_count = 6 * 3 * 8;
+
+constexpr kernel_key numbered_key(std::size_t i) {
+  const std::size_t width = i / 24;
+  return {.lanes = width == 5 ? 32 : 2 << width,
+          .rows = 2 << i / 8 % 3,
+          .vector = width != 5,
+          .wide_io = i / 4 % 2 == 1,
+          .tied = i / 2 % 2 == 1,
+          .one_token = i % 2 == 1};
+}
+
+template <dtype State>
+struct state_of;
+template <>
+struct state_of<dtype::float32> {
+  using type = float;
+};
+template <>
+struct state_of<dtype::float16> {
+  using type = __half;
+};
+template <>
+struct state_of<dtype::bfloat16> {
+  using type = __nv_bfloat16;
+};
+
+template <dtype State, bool Rounding, std::size_t I>
+const void* numbered_kernel() {
+  constexpr kernel_key key = numbered_key(I);
+  using V = variant<typename state_of<State>::type, Rounding, key>;
+  if constexpr (key.one_token) {
+    return reinterpret_cast<const void*>(&ssu_kernel<V>);
+  } else {
+    return reinterpret_cast<const void*>(&ssu_tokens_kernel<V>);
+  }
+}
+
+template <dtype State, bool Rounding, bool Tied, bool OneToken>
+const void* find_kernel(const kernel_key& key) {
+  const void* found = nullptr;
+  const auto look_at = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+    constexpr kernel_key here = numbered_key(I);
+    if constexpr (is_compiled(here) && here.tied == Tied && here.one_token == OneToken) {
+      if (key == here) found = numbered_kernel<State, Rounding, I>();
+    }
+  };
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (look_at(std::integral_constant<std::size_t, I>{}), ...);
+  }
+  (std::make_index_sequence<key_count>{});
+  return found;
+}
+
+}  // namespace ssugraph::detail

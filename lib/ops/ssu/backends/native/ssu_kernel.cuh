@@ -1,0 +1,110 @@
+#pragma once
+
+#include "lib/device/programmatic.cuh"
+#include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/tile.cuh"
+#include "lib/step/sequence.hpp"
+
+#include <cstdint>
+
+/**
+ * The native SSU kernel for one token a sequence. A block owns a tile of rows (dim) of one head of
+ * one sequence; `lanes` neighbouring threads share a row, each holding eight elements of dstate, in
+ * `rows` rows at once. Memory is touched once: state and inputs in, state and `out` out.
+ *
+ * Each thread *owns* one of its rows, two or more the same where there are more lanes than rows
+ * (and one thread several where there are fewer): they alone read what that row has a scalar of (x,
+ * z, dt, D) and get its sum over dstate; the first of them writes its `out`.
+ *
+ * Only the stores wait for the launch in front. Where the launch behind may not start before that
+ * wait either, one more warp does nothing but wait and trigger, while the others load and compute.
+ */
+namespace ssugraph::detail {
+
+template <class V>
+__global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
+    ssu_kernel(const __grid_constant__ ssu_params p) {
+  if (p.triggers_ahead) trigger_successor();
+  const bool only_waits = threadIdx.x >= p.workers;
+  if (only_waits || !p.state_ahead) {
+    wait_and_trigger();
+    if (only_waits) return;
+  }
+
+  // --- Which rows, which slot
+  const block_place place = place_of_block(p);
+  const tile<V> mine{p, place.head, place.tile};
+  std::int64_t seed = p.drawn_seed;
+  if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
+  const std::int64_t source = source_slot(p, place.sequence);
+  if (source < 0) return mine.leave_null(place.sequence);
+
+  // --- All loads, before the first is used
+  if (!p.inputs_ahead) {
+    if (p.state_ahead) mine.prefetch_state(source);
+    wait_for_predecessor();
+  }
+  const token_pointers at = mine.pointers_to(place.sequence);
+  row_inputs<V> in[V::owned];
+  raw_scalar dt[V::steps];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k)
+    in[k] = mine.read_row_inputs(at, k);
+#pragma unroll
+  for (int k = 0; k < V::steps; ++k)
+    dt[k] = mine.read_dt(at, k);
+  const octet_inputs<V> of_group = mine.read_octets(at);
+  const head_parameters<V> layer = mine.read_parameters();
+  typename V::octet raw[V::rows];
+  mine.read_state(source, raw);
+  const std::int64_t slot = destination_slot(p, place.sequence, source, 0, 1);
+  rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
+  rounded.draw(0);
+
+  // --- The token; only its stores wait
+  time_step step[V::steps];
+#pragma unroll
+  for (int k = 0; k < V::steps; ++k)
+    step[k] = mine.step_of(dt[k], layer, k);
+  float x[V::owned];
+  float dt_x[V::owned];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k) {
+    x[k] = in[k].x.value(p.x.type);
+    dt_x[k] = step[k % V::steps].dt * x[k];
+  }
+  float B[octet_size];
+  float C[octet_size];
+  widen<V::wide_io>(of_group.B, p.B.type, B);
+  widen<V::wide_io>(of_group.C, p.C.type, C);
+  float h[1][octet_size];
+  float sum[V::rows];
+  mine.update(
+      B, C, step[0].decay, layer,
+      [&](int r) { return V::sum::broadcast(step[r % V::steps].dt, r); },
+      [&](int r) { return V::sum::broadcast(dt_x[r % V::owned], r); }, h,
+      [&](int r) { widen<typename V::state>(raw[r], h[0]); },
+      [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); }, sum);
+  float out[V::owned];
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k) {
+    out[k] = p.has_D ? __fmaf_rn(layer.D[k].value(p.D.type), x[k], sum[k]) : sum[k];
+    if (p.has_z) out[k] *= silu(in[k].z.value(p.z.type));
+  }
+
+  wait_for_predecessor();
+  if (slot >= 0) {
+    std::byte* to = mine.first_row_of(slot);
+#pragma unroll
+    for (int r = 0; r < V::rows; ++r) {
+      mine.write_row(r, to, raw[r]);
+      to += mine.to_next_row(r);
+    }
+  }
+  std::byte* to = mine.pointers_to(place.sequence).out;
+#pragma unroll
+  for (int k = 0; k < V::owned; ++k)
+    mine.write_out(to + mine.to_own(k, p.out), out[k]);
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "lib/device/programmatic.cuh"
+#include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/tile.cuh"
+#include "lib/ops/ssu/backends/native/token_stage.cuh"
+#include "lib/step/sequence.hpp"
+
+#include <cstdint>
+
+/**
+ * The native SSU kernel for sequences of several tokens. As `ssu_kernel`, but the state stays in
+ * registers, in fp32, from the first token to the last, and what the tokens bring is staged in
+ * shared memory, a few tokens at a time: read, widened and turned into what the update takes once a
+ * block, not once a warp.
+ */
+namespace ssugraph::detail {
+
+template <class V>
+__global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
+    ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
+  __shared__ token_stage<V> stage;
+  if (p.triggers_ahead) trigger_successor();
+  if (!p.state_ahead) wait_and_trigger();
+
+  // --- Which rows, which slot
+  const block_place place = place_of_block(p);
+  const tile<V> mine{p, place.head, place.tile};
+  std::int64_t seed = p.drawn_seed;
+  if (V::rounding && p.rand_seed != nullptr) seed = *p.rand_seed;
+  const std::int64_t source = source_slot(p, place.sequence);
+  const row_range tokens = rows_of(p, place.sequence);
+  const token_pointers first = mine.pointers_to(tokens.begin);
+  if (source < 0 || tokens.length == 0) {
+    wait_for_predecessor();
+    for (int t = 0; t < tokens.length; ++t)
+      mine.write_out(mine.moved(first, t).out, 0.0f);
+    return;
+  }
+
+  // --- The state and the first tokens, all loads before the first is used
+  if (!p.inputs_ahead) {
+    if (p.state_ahead) mine.prefetch_state(source);
+    wait_and_trigger();
+  }
+  const head_parameters<V> layer = mine.read_parameters();
+  token_stager<V> stager{mine, stage, place.sequence, source, tokens, first};
+  typename V::octet raw[V::rows];
+  stager.fill_first(layer, [&] { mine.read_state(source, raw); });
+  float h[V::rows][octet_size];
+#pragma unroll
+  for (int r = 0; r < V::rows; ++r)
+    widen<typename V::state>(raw[r], h[r]);
+  __syncthreads();
+  wait_and_trigger();
+
+  // --- The tokens
+  rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
+  const float D = layer.D[0].value(p.D.type);
+  for (int t = 0; t < tokens.length; ++t) {
+    const int at = t % staged_tokens;
+    if (at == 0 && t > 0) {
+      __syncthreads();
+      stager.fill(t, layer);
+      __syncthreads();
+    }
+    float B[octet_size];
+    float C[octet_size];
+    stage.B.read(at, mine.lane, B);
+    stage.C.read(at, mine.lane, C);
+    std::uint32_t nans = 0;
+    float sum[V::rows];
+    mine.update(
+        B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
+        [&](int r) { return stage.dt_x[at][stager.row(r)]; }, h, [](int) {},
+        [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; }, sum);
+    const std::int64_t slot = stage.slot[at];
+    if (slot >= 0) {
+      std::byte* to = mine.first_row_of(slot);
+      rounded.from.t = static_cast<std::uint32_t>(t);
+      rounded.draw(0);
+#pragma unroll
+      for (int r = 0; r < V::rows; ++r) {
+        typename V::octet word;
+        rounded.narrow(r, h[r], (nans >> r & 1u) != 0, word);
+        mine.write_row(r, to, word);
+        to += mine.to_next_row(r);
+      }
+    }
+    const float x = stage.x[at][stager.own];
+    float out = p.has_D ? __fmaf_rn(D, x, sum[0]) : sum[0];
+    if (p.has_z) out *= stage.gate[at][stager.own];
+    mine.write_out(mine.moved(first, t).out, out);
+  }
+}
+
+}  // namespace ssugraph::detail

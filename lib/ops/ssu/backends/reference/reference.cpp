@@ -1,0 +1,276 @@
+#include "lib/ops/ssu/backends/reference/reference.hpp"
+
+#include "lib/ops/ssu/problem/problem.hpp"
+#include "lib/random/philox.hpp"
+#include "lib/state/float16.hpp"
+#include "lib/state/stochastic_round.hpp"
+#include "lib/step/sequence.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ssugraph::detail {
+namespace {
+
+template <class T>
+T& element(const tensor_view& tensor, std::int64_t i, std::int64_t j = 0, std::int64_t k = 0,
+           std::int64_t l = 0) {
+  return static_cast<T*>(tensor.data())[i * tensor.stride(0) + j * tensor.stride(1) +
+                                        k * tensor.stride(2) + l * tensor.stride(3)];
+}
+
+[[noreturn]] void refuse(dtype type) {
+  throw unsupported{{{"reference", "it has no elements of " + std::string{to_string(type)}}}};
+}
+
+template <class... Index>
+float load(const tensor_view& tensor, Index... index) {
+  switch (tensor.dtype()) {
+    case dtype::float32:
+      return element<float>(tensor, index...);
+    case dtype::float16:
+      return to_float(element<float16>(tensor, index...));
+    case dtype::bfloat16:
+      return to_float(element<bfloat16>(tensor, index...));
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
+  }
+  refuse(tensor.dtype());
+}
+
+template <class... Index>
+void store(const tensor_view& tensor, float value, Index... index) {
+  switch (tensor.dtype()) {
+    case dtype::float32:
+      element<float>(tensor, index...) = value;
+      return;
+    case dtype::float16:
+      element<float16>(tensor, index...) = from_float<float16>(value);
+      return;
+    case dtype::bfloat16:
+      element<bfloat16>(tensor, index...) = from_float<bfloat16>(value);
+      return;
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
+  }
+  refuse(tensor.dtype());
+}
+
+/** The same with stochastic rounding, by random bits. */
+template <class... Index>
+void store_rounded(const tensor_view& tensor, float value, std::uint32_t bits, Index... index) {
+  switch (tensor.dtype()) {
+    case dtype::float16:
+      element<float16>(tensor, index...).bits = round_to_float16(value, bits);
+      return;
+    case dtype::bfloat16:
+      element<bfloat16>(tensor, index...).bits = round_to_bfloat16(value, bits);
+      return;
+    case dtype::float32:
+    case dtype::int32:
+    case dtype::int64:
+    case dtype::int8:
+    case dtype::int16:
+    case dtype::float8_e4m3:
+      break;
+  }
+  refuse(tensor.dtype());
+}
+
+/** One sequence of the call: its rows and the slots it reads and writes. */
+class sequence {
+ public:
+  sequence(const sequence_rule& rule, std::int64_t i)
+      : rule_{rule}, i_{i}, rows_{rows_of(rule, i)}, source_{source_slot(rule, i)} {}
+
+  [[nodiscard]] std::int64_t row(int t) const { return rows_.begin + t; }
+  [[nodiscard]] int length() const { return rows_.length; }
+  [[nodiscard]] std::int64_t source() const { return source_; }
+  [[nodiscard]] bool is_null() const { return source_ == no_slot; }
+  /** The slot that takes the state after token `t`, or no_slot. */
+  [[nodiscard]] std::int64_t destination(int t) const {
+    return destination_slot(rule_, i_, source_, t, rows_.length);
+  }
+
+ private:
+  const sequence_rule& rule_;
+  std::int64_t i_;
+  row_range rows_;
+  std::int64_t source_;
+};
+
+/** The update of one sequence in one head; `h` is its (dim, dstate) state in fp32. */
+class head_update {
+ public:
+  head_update(const ssu_problem& problem, const ssu_args& args, std::int64_t drawn_seed,
+              const sequence& rows, std::int64_t head)
+      : problem_{problem},
+        args_{args},
+        sequence_{rows},
+        head_{head},
+        group_{head / (problem_.nheads / problem_.ngroups)} {
+    if (problem_.stochastic_rounding) {
+      seed_ = args.rand_seed ? element<std::int64_t>(args.rand_seed, 0) : drawn_seed;
+    }
+  }
+
+  void read(float* h) const {
+    for (std::int64_t d = 0; d < problem_.dim; ++d) {
+      for (std::int64_t n = 0; n < problem_.dstate; ++n) {
+        *h++ = load(args_.state, sequence_.source(), head_, d, n);
+      }
+    }
+  }
+
+  void run(float* h) const {
+    for (int t = 0; t < sequence_.length(); ++t) {
+      const std::int64_t destination = sequence_.destination(t);
+      for (std::int64_t d = 0; d < problem_.dim; ++d) {
+        float* row = h + d * problem_.dstate;
+        update(sequence_.row(t), d, row);
+        if (destination != no_slot) write(destination, t, d, row);
+      }
+    }
+  }
+
+  void zero_out() const {
+    for (int t = 0; t < sequence_.length(); ++t) {
+      for (std::int64_t d = 0; d < problem_.dim; ++d) {
+        store(args_.out, 0.0f, sequence_.row(t), head_, d);
+      }
+    }
+  }
+
+ private:
+  void update(std::int64_t row, std::int64_t d, float* h) const {
+    const float x = load(args_.x, row, head_, d);
+    const float dt = time_step(row, d);
+    float sum = 0.0f;
+    for (std::int64_t n = 0; n < problem_.dstate; ++n) {
+      const float decay = std::exp(load(args_.A, head_, d, n) * dt);
+      h[n] = h[n] * decay + (dt * x) * load(args_.B, row, group_, n);
+      sum += h[n] * load(args_.C, row, group_, n);
+    }
+    if (args_.D) sum += load(args_.D, head_, d) * x;
+    if (args_.z) {
+      const float z = load(args_.z, row, head_, d);
+      sum *= z / (1.0f + std::exp(-z));
+    }
+    store(args_.out, sum, row, head_, d);
+  }
+
+  [[nodiscard]] float time_step(std::int64_t row, std::int64_t d) const {
+    float dt = load(args_.dt, row, head_, d);
+    if (args_.dt_bias) dt += load(args_.dt_bias, head_, d);
+    return problem_.dt_softplus && dt <= 20.0f ? std::log1p(std::exp(dt)) : dt;
+  }
+
+  void write(std::int64_t slot, int t, std::int64_t d, const float* h) const {
+    const std::int64_t first = (head_ * problem_.dim + d) * problem_.dstate;
+    philox_words words{};
+    for (std::int64_t n = 0; n < problem_.dstate; ++n) {
+      if (!problem_.stochastic_rounding) {
+        store(args_.state, h[n], slot, head_, d, n);
+        continue;
+      }
+      const std::int64_t e = first + n;
+      if (n == 0 || e % 8 == 0) {
+        words =
+            rounding_words(seed_, static_cast<std::uint32_t>(e >> 3), static_cast<std::uint32_t>(t),
+                           sequence_.source(), problem_.philox_rounds);
+      }
+      const std::uint32_t bits = rounding_bits(words, static_cast<std::uint32_t>(e));
+      store_rounded(args_.state, h[n], bits, slot, head_, d, n);
+    }
+  }
+
+  const ssu_problem& problem_;
+  const ssu_args& args_;
+  const sequence& sequence_;
+  std::int64_t head_;
+  std::int64_t group_;
+  std::int64_t seed_ = 0;
+};
+
+/** Runs before it returns. */
+class reference_ssu final : public planned_ssu {
+ public:
+  explicit reference_ssu(const ssu_plan& plan) : planned_ssu{plan, plan.problem} {}
+
+  [[nodiscard]] std::string why_not(const ssu_problem& /*problem*/) const override { return {}; }
+
+  using planned_ssu::enqueue;
+  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
+};
+
+void reference_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle) const {
+  const ssu_problem& problem = plan().problem;
+  const sequence_rule rule = rule_of(problem, args);
+  std::vector<sequence> sequences;
+  sequences.reserve(static_cast<std::size_t>(plan().sequences));
+  for (std::int64_t i = 0; i < plan().sequences; ++i)
+    sequences.emplace_back(rule, i);
+
+  // A head at a time, every source is read before any destination is written, as on a GPU.
+  const auto elements = static_cast<std::size_t>(problem.dim * problem.dstate);
+  std::vector<float> states(sequences.size() * elements);
+  for (std::int64_t head = 0; head < problem.nheads; ++head) {
+    const auto each = [&](auto&& apply) {
+      for (std::size_t i = 0; i < sequences.size(); ++i) {
+        if (sequences[i].length() == 0) continue;
+        const head_update update{problem, args, drawn_seed, sequences[i], head};
+        apply(update, sequences[i], states.data() + i * elements);
+      }
+    };
+    each([](const head_update& update, const sequence& rows, float* h) {
+      if (!rows.is_null()) update.read(h);
+    });
+    each([](const head_update& update, const sequence& rows, float* h) {
+      rows.is_null() ? update.zero_out() : update.run(h);
+    });
+  }
+}
+
+}  // namespace
+
+std::string reference_backend::name() const {
+  return "reference";
+}
+
+backend_features reference_backend::features() const {
+  return features_of_0_1();
+}
+
+support reference_backend::serves(const ssu_problem& problem) const {
+  if (problem.device.is_host()) return {};
+  return {"it runs on the CPU and the tensors live on CUDA device " +
+          std::to_string(problem.device.ordinal)};
+}
+
+std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& problem,
+                                                        std::int64_t sequences,
+                                                        const std::string& algorithm) const {
+  if (algorithm != "auto" && algorithm != "serial") {
+    throw unsupported{{{name(), "algorithm '" + algorithm + "' is none of auto, serial"}}};
+  }
+  ssu_plan plan;
+  plan.backend = name();
+  plan.algorithm = "serial";
+  plan.sequences = sequences;
+  plan.problem = problem;
+  return std::make_shared<reference_ssu>(plan);
+}
+
+}  // namespace ssugraph::detail

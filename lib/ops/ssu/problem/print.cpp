@@ -1,0 +1,85 @@
+#include "lib/ops/ssu/problem/validate.hpp"
+
+#include <ssugraph/candidate_timing.hpp>
+#include <ssugraph/config.hpp>
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_plan.hpp>
+#include <ssugraph/ssu_problem.hpp>
+
+#include <cstdio>
+#include <utility>
+
+namespace ssugraph {
+namespace {
+
+std::string by(std::int64_t a, std::int64_t b) {
+  return std::to_string(a) + 'x' + std::to_string(b);
+}
+
+}  // namespace
+
+std::string to_string(ssu_mode mode) {
+  switch (mode) {
+    case ssu_mode::plain:
+      return "plain";
+    case ssu_mode::varlen:
+      return "varlen";
+    case ssu_mode::speculative:
+      return "speculative";
+  }
+  return "unknown";
+}
+
+std::string to_string(const ssu_problem& problem) {
+  std::string text = to_string(problem.mode);
+  if (problem.max_seqlen > 1) text += " T=" + std::to_string(problem.max_seqlen);
+  text += " " + std::to_string(problem.nheads) + "x" + by(problem.dim, problem.dstate) + " g" +
+          std::to_string(problem.ngroups) + (problem.tied ? " tied" : " untied") + " state " +
+          std::string{to_string(problem.state_dtype)} + " io " +
+          std::string{to_string(problem.io_dtype)};
+  for (const auto& [present, word] :
+       {std::pair{problem.D_dtype.has_value(), " D"}, std::pair{problem.has_z, " z"},
+        std::pair{problem.dt_bias_dtype.has_value(), " dt_bias"},
+        std::pair{problem.dt_softplus, " softplus"}, std::pair{problem.has_indices, " indices"},
+        std::pair{problem.has_dst_indices, " dst"},
+        std::pair{problem.has_cu_seqlens, " cu_seqlens"}}) {
+    if (present) text += word;
+  }
+  if (problem.stochastic_rounding) text += " philox-" + std::to_string(problem.philox_rounds);
+  return text;
+}
+
+std::string to_string(const ssu_plan& plan) {
+  std::string text = plan.backend + " " + plan.algorithm + ", " + std::to_string(plan.sequences) +
+                     " sequences, " + to_string(plan.problem);
+  if (plan.tile.threads > 0) {
+    text += ", tile " + std::to_string(plan.tile.rows) + " rows of " +
+            std::to_string(plan.tile.lanes) + " lanes, grid " + by(plan.grid[0], plan.grid[1]) +
+            "x" + std::to_string(plan.grid[2]) + " of " + std::to_string(plan.tile.threads);
+  }
+  if (!plan.reason.empty()) text += " (" + plan.reason + ")";
+  if (!plan.zeroes_null_rows) text += ", does not zero null rows";
+  for (const std::string& note : plan.notes)
+    text += "; " + note;
+  return text;
+}
+
+std::string to_table(const ssu_plan& plan) {
+  std::string text;
+  for (const candidate_timing& timing : plan.timings) {
+    char line[96];
+    std::snprintf(line, sizeof line, "%-12s %-12s %10.2f us %5.1f%%  ", timing.backend.c_str(),
+                  timing.algorithm.c_str(), timing.median_us, 100.0 * timing.limit_share);
+    text += line + timing.verdict + '\n';
+  }
+  return text;
+}
+
+std::string detail::describe(const mamba_config& config) {
+  const int rounds = config.philox_rounds == 0 ? 10 : config.philox_rounds;
+  return "backend " + config.backend + ", algorithm " + config.algorithm + ", " +
+         (config.stochastic_rounding ? "philox-" + std::to_string(rounds) + " rounding"
+                                     : "nearest rounding");
+}
+
+}  // namespace ssugraph

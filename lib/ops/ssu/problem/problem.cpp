@@ -1,0 +1,283 @@
+#include "lib/ops/ssu/problem/problem.hpp"
+
+#include "lib/core/device.hpp"
+#include "lib/step/planned_step.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+
+namespace ssugraph {
+namespace detail {
+namespace {
+
+constexpr std::int64_t vector_elements = 8;
+constexpr std::int64_t vector_bytes = 16;
+
+std::optional<dtype> dtype_of(const tensor_view& tensor) {
+  return tensor ? std::optional{tensor.dtype()} : std::nullopt;
+}
+
+bool is_broadcast(const tensor_view& tensor, int axis) {
+  return tensor.extent(axis) == 1 || tensor.stride(axis) == 0;
+}
+
+bool is_tied(const ssu_args& args) {
+  return is_broadcast(args.A, 1) && is_broadcast(args.A, 2) && is_broadcast(args.dt, 2) &&
+         (!args.dt_bias || is_broadcast(args.dt_bias, 1));
+}
+
+/** Why `tensor` does not allow 16-byte accesses along its last axis; empty if it does. */
+std::string misalignment_of(const std::string& name, const tensor_view& tensor) {
+  const int last = tensor.rank() - 1;
+  const std::int64_t size = size_of(tensor.dtype());
+  if (tensor.extent(last) % vector_elements != 0) return "dstate is no multiple of 8";
+  if (tensor.stride(last) != 1) return name + " is not contiguous along dstate";
+  if (reinterpret_cast<std::uintptr_t>(tensor.data()) % vector_bytes != 0) {
+    return name + " is not 16-byte aligned";
+  }
+  for (int axis = 0; axis < last; ++axis) {
+    if (tensor.extent(axis) > 1 && tensor.stride(axis) * size % vector_bytes != 0) {
+      return "stride " + std::to_string(axis) + " of " + name + " is no multiple of 16 bytes";
+    }
+  }
+  return {};
+}
+
+std::string find_misalignment(const ssu_args& args, bool tied) {
+  for (const ssu_operand& each : ssu_operands) {
+    // Tied, A is a scalar a head.
+    if (!each.shape.ends_in_dstate() || (tied && each.member == &ssu_args::A)) continue;
+    std::string reason = misalignment_of(std::string{each.what.name}, args.*each.member);
+    if (!reason.empty()) return reason;
+  }
+  return {};
+}
+
+/** The first axis of all but the parameters counts the batch, which a layout must not tell. */
+tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
+  tensor_layout layout;
+  if (!tensor) return layout;
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    const bool counts_batch = axis == 0 && what.leading != first_axis::none;
+    if (counts_batch || tensor.extent(axis) > 1) layout.strides[axis] = tensor.stride(axis);
+  }
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
+  constexpr auto most = static_cast<std::uintptr_t>(tensor_layout::max_alignment);
+  layout.alignment = static_cast<std::int64_t>(std::gcd(address | most, most));
+  return layout;
+}
+
+/** Each feature, and whether `problem` needs it. */
+auto needs_of(const ssu_problem& problem) {
+  return std::array{std::pair{ssu_feature::untied, !problem.tied},
+                    std::pair{ssu_feature::varlen, problem.has_cu_seqlens},
+                    std::pair{ssu_feature::speculative, problem.mode == ssu_mode::speculative},
+                    std::pair{ssu_feature::dst_indices, problem.has_dst_indices},
+                    std::pair{ssu_feature::D, problem.D_dtype.has_value()},
+                    std::pair{ssu_feature::z, problem.has_z},
+                    std::pair{ssu_feature::dt_bias, problem.dt_bias_dtype.has_value()},
+                    std::pair{ssu_feature::dt_softplus, problem.dt_softplus},
+                    std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding}};
+}
+
+/** The dtypes that a backend has of such elements. */
+enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
+  switch (elements) {
+    case ssu_elements::state:
+      return has.state;
+    case ssu_elements::floating:
+    case ssu_elements::as_x:
+      return has.floats;
+    case ssu_elements::index:
+      return has.indices;
+    case ssu_elements::seed:
+      return {dtype::int64};
+  }
+  return {};
+}
+
+}  // namespace
+
+ssu_mode mode_of(const ssu_args& args) noexcept {
+  if (args.num_accepted_tokens) return ssu_mode::speculative;
+  return args.cu_seqlens ? ssu_mode::varlen : ssu_mode::plain;
+}
+
+std::int64_t max_seqlen_of(const ssu_args& args) {
+  switch (mode_of(args)) {
+    case ssu_mode::plain:
+      return 1;
+    case ssu_mode::varlen:
+      return args.max_seqlen > 0 ? args.max_seqlen : std::max<std::int64_t>(args.x.extent(0), 1);
+    case ssu_mode::speculative:
+      return args.state_batch_indices.rank() == 2 ? args.state_batch_indices.extent(1) : 1;
+  }
+  return 1;
+}
+
+ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device where) {
+  ssu_problem problem;
+  problem.mode = mode_of(args);
+  problem.nheads = args.state.extent(1);
+  problem.dim = args.state.extent(2);
+  problem.dstate = args.state.extent(3);
+  problem.ngroups = args.B.extent(1);
+  problem.max_seqlen = max_seqlen_of(args);
+  problem.state_dtype = args.state.dtype();
+  problem.io_dtype = args.x.dtype();
+  problem.dt_dtype = args.dt.dtype();
+  problem.A_dtype = args.A.dtype();
+  problem.D_dtype = dtype_of(args.D);
+  problem.dt_bias_dtype = dtype_of(args.dt_bias);
+  problem.has_z = static_cast<bool>(args.z);
+  problem.has_indices = static_cast<bool>(args.state_batch_indices);
+  problem.has_dst_indices = static_cast<bool>(args.dst_state_batch_indices);
+  problem.has_cu_seqlens = static_cast<bool>(args.cu_seqlens);
+  problem.index_dtype = dtype_of(args.state_batch_indices);
+  problem.dst_index_dtype = dtype_of(args.dst_state_batch_indices);
+  problem.accepted_dtype = dtype_of(args.num_accepted_tokens);
+  problem.cu_seqlens_dtype = dtype_of(args.cu_seqlens);
+  problem.has_rand_seed = static_cast<bool>(args.rand_seed);
+  problem.slots = args.state.extent(0);
+  problem.null_block_id = args.null_block_id;
+  problem.dt_softplus = args.dt_softplus;
+  problem.tied = is_tied(args);
+  problem.stochastic_rounding = config.stochastic_rounding;
+  if (config.stochastic_rounding)
+    problem.philox_rounds = config.philox_rounds == 0 ? 10 : config.philox_rounds;
+  problem.device = where;
+  problem.is_blackwell = is_blackwell(where);
+  problem.multiprocessors = multiprocessors(where);
+  return relocated(std::move(problem), args);
+}
+
+ssu_problem relocated(ssu_problem problem, const ssu_args& args) {
+  problem.misalignment = find_misalignment(args, problem.tied);
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i)
+    problem.layouts[i] = layout_of(ssu_operands[i].what, args.*ssu_operands[i].member);
+  return problem;
+}
+
+ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other) {
+  if (problem.misalignment.empty()) problem.misalignment = other.misalignment;
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    problem.layouts[i].alignment =
+        std::min(problem.layouts[i].alignment, other.layouts[i].alignment);
+  }
+  return problem;
+}
+
+std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
+  switch (tensor) {
+    case ssu_tensor::state:
+      return problem.state_dtype;
+    case ssu_tensor::x:
+    case ssu_tensor::B:
+    case ssu_tensor::C:
+    case ssu_tensor::out:
+      return problem.io_dtype;
+    case ssu_tensor::dt:
+      return problem.dt_dtype;
+    case ssu_tensor::A:
+      return problem.A_dtype;
+    case ssu_tensor::D:
+      return problem.D_dtype;
+    case ssu_tensor::z:
+      return problem.has_z ? std::optional{problem.io_dtype} : std::nullopt;
+    case ssu_tensor::dt_bias:
+      return problem.dt_bias_dtype;
+    case ssu_tensor::state_batch_indices:
+      return problem.index_dtype;
+    case ssu_tensor::dst_state_batch_indices:
+      return problem.dst_index_dtype;
+    case ssu_tensor::num_accepted_tokens:
+      return problem.accepted_dtype;
+    case ssu_tensor::cu_seqlens:
+      return problem.cu_seqlens_dtype;
+  }
+  return std::nullopt;
+}
+
+std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis) {
+  switch (axis) {
+    case ssu_axis::nheads:
+      return problem.nheads;
+    case ssu_axis::ngroups:
+      return problem.ngroups;
+    case ssu_axis::dim:
+      return problem.dim;
+    case ssu_axis::dstate:
+      return problem.dstate;
+    case ssu_axis::slots:
+    case ssu_axis::rows:
+      break;
+  }
+  return 1;
+}
+
+sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
+  return {.indices = index_of(args.state_batch_indices),
+          .dst_indices = index_of(args.dst_state_batch_indices),
+          .accepted = index_of(args.num_accepted_tokens),
+          .cu_seqlens = index_of(args.cu_seqlens),
+          .slots = args.state.extent(0),
+          .rows = args.x.extent(0),
+          .max_seqlen = problem.max_seqlen,
+          .null_block_id = problem.null_block_id};
+}
+
+std::string why_lacks(const backend_features& has, const ssu_problem& problem) {
+  for (const auto& [feature, needed] : needs_of(problem)) {
+    if (needed && !has.features.contains(feature))
+      return "it lacks the feature " + to_string(feature);
+  }
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    const std::optional<dtype> type = dtype_of(problem, static_cast<ssu_tensor>(i));
+    if (!type || dtypes_of(has, ssu_operands[i].elements).contains(*type)) continue;
+    return "it lacks " + std::string{ssugraph::to_string(*type)} + " for " +
+           std::string{ssu_operands[i].what.name};
+  }
+  return {};
+}
+
+}  // namespace detail
+
+backend_features features_of_0_1() noexcept {
+  const enum_set floats{dtype::float32, dtype::float16, dtype::bfloat16};
+  return {
+      .features = {ssu_feature::untied, ssu_feature::varlen, ssu_feature::speculative,
+                   ssu_feature::dst_indices, ssu_feature::D, ssu_feature::z, ssu_feature::dt_bias,
+                   ssu_feature::dt_softplus, ssu_feature::stochastic_rounding},
+      .state = floats,
+      .floats = floats,
+      .indices = {dtype::int32, dtype::int64}};
+}
+
+std::string to_string(ssu_feature feature) {
+  switch (feature) {
+    case ssu_feature::untied:
+      return "untied";
+    case ssu_feature::varlen:
+      return "varlen";
+    case ssu_feature::speculative:
+      return "speculative";
+    case ssu_feature::dst_indices:
+      return "dst_indices";
+    case ssu_feature::D:
+      return "D";
+    case ssu_feature::z:
+      return "z";
+    case ssu_feature::dt_bias:
+      return "dt_bias";
+    case ssu_feature::dt_softplus:
+      return "dt_softplus";
+    case ssu_feature::stochastic_rounding:
+      return "stochastic_rounding";
+  }
+  return "unknown";
+}
+
+}  // namespace ssugraph

@@ -1,0 +1,69 @@
+#include "lib/ops/ssu/problem/traffic.hpp"
+
+#include "lib/ops/ssu/problem/problem.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <cstddef>
+#include <string>
+
+namespace ssugraph::detail {
+namespace {
+
+/** Bytes of a tensor that differ, along the axes behind the one that counts slots or rows. */
+std::int64_t bytes_of_entry(const ssu_problem& problem, std::size_t tensor) {
+  const std::optional<dtype> type = dtype_of(problem, static_cast<ssu_tensor>(tensor));
+  if (!type) return 0;
+  const ssu_operand& each = ssu_operands[tensor];
+  std::int64_t bytes = size_of(*type);
+  for (std::size_t axis = 0; axis < static_cast<std::size_t>(each.shape.rank); ++axis) {
+    if (axis == 0 && each.what.leading != first_axis::none) continue;
+    // Written elements all differ; the others may be one, which a stride of 0 tells.
+    const bool differ = each.what.is_written() || problem.layouts[tensor].strides[axis] != 0;
+    if (differ) bytes *= extent_of(problem, each.shape.axes[axis]);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
+  const std::int64_t rows = sequences * (problem.has_cu_seqlens ? problem.max_seqlen : 1);
+  const std::int64_t stored = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    if (ssu_operands[i].shape.rank == 0) continue;
+    const std::int64_t entry = bytes_of_entry(problem, i);
+    switch (ssu_operands[i].what.leading) {
+      case first_axis::slots:
+        bytes += sequences * entry * (1 + stored);
+        break;
+      case first_axis::rows:
+        bytes += rows * entry;
+        break;
+      case first_axis::sequences:
+      case first_axis::boundaries:
+      case first_axis::none:
+        bytes += entry;
+        break;
+    }
+  }
+  return bytes;
+}
+
+}  // namespace ssugraph::detail
+
+namespace ssugraph {
+
+std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots) {
+  if (slots < 0) throw invalid_argument{"slots", "0 or more", std::to_string(slots)};
+  auto bytes = static_cast<std::size_t>(size_of(problem.state_dtype));
+  for (const std::int64_t extent : {problem.nheads, problem.dim, problem.dstate, slots}) {
+    if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes)) {
+      throw invalid_argument{"slots", "a state of less than 2^64 bytes", std::to_string(slots)};
+    }
+  }
+  return bytes;
+}
+
+}  // namespace ssugraph

@@ -1,0 +1,277 @@
+#include "lib/ops/ssu/problem/validate.hpp"
+
+#include "lib/core/device.hpp"
+#include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/ops/ssu/problem/problem.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ssugraph::detail {
+namespace {
+
+constexpr std::int64_t max_dstate = 256;
+
+std::string tuple(std::span<const std::int64_t> extents) {
+  std::string text = "(";
+  for (const std::int64_t extent : extents) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(extent);
+  }
+  return text + ")";
+}
+
+void check_shape(std::string_view name, const tensor_view& tensor,
+                 const std::vector<std::int64_t>& extents) {
+  if (std::ranges::equal(tensor.extents(), extents)) return;
+  throw invalid_argument{std::string{name}, "shape " + tuple(extents), to_string(tensor)};
+}
+
+/** Which dtypes the elements may have, in words; empty if `tensor` has one of them. */
+std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const ssu_args& args) {
+  const dtype type = tensor.dtype();
+  switch (elements) {
+    case ssu_elements::state:
+      return is_state_format(type) ? "" : "a dtype that states are stored in";
+    case ssu_elements::floating:
+      return is_floating(type) ? "" : "float32, float16 or bfloat16";
+    case ssu_elements::as_x:
+      return type == args.x.dtype() ? "" : std::string{to_string(args.x.dtype())} + " as x";
+    case ssu_elements::index:
+      return type == dtype::int32 || type == dtype::int64 ? "" : "int32 or int64";
+    case ssu_elements::seed:
+      return type == dtype::int64 ? "" : "int64";
+  }
+  return "another dtype";
+}
+
+void check_dtypes(const ssu_args& args) {
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (!tensor) continue;
+    std::string wanted = wanted_dtype(each.elements, tensor, args);
+    if (wanted.empty()) continue;
+    throw invalid_argument{std::string{each.what.name}, std::move(wanted), to_string(tensor)};
+  }
+}
+
+/** Presence and ranks; gives every floating tensor all of its axes, and takes away strides that
+ *  lead nowhere. */
+ssu_args canonical(const ssu_args& given) {
+  ssu_args args = given;
+  for (const ssu_operand& each : ssu_operands) {
+    tensor_view& tensor = args.*each.member;
+    if (tensor) tensor = with_strides_in_reach(tensor);
+  }
+  for (const ssu_operand& each : ssu_operands) {
+    if (each.required && !(args.*each.member))
+      throw invalid_argument{std::string{each.what.name}, "a tensor", "nothing"};
+  }
+  for (const ssu_operand& each : ssu_operands) {
+    tensor_view& tensor = args.*each.member;
+    const auto& [rank, axes] = each.shape;
+    if (!tensor || rank == 0) continue;
+    const std::string name{each.what.name};
+    if (tensor.rank() != rank && tensor.rank() != rank - 1) {
+      throw invalid_argument{name,
+                             "rank " + std::to_string(rank - 1) + " or " + std::to_string(rank),
+                             to_string(tensor)};
+    }
+    // x, dt, z and out leave the axis out together.
+    const bool as_x = axes[0] == ssu_axis::rows && axes[1] == ssu_axis::nheads;
+    if (as_x && tensor.rank() != given.x.rank()) {
+      throw invalid_argument{name, "the rank of x, " + std::to_string(given.x.rank()),
+                             to_string(tensor)};
+    }
+    if (tensor.rank() < rank) tensor = tensor.with_unit_axis(each.shape.optional_axis());
+  }
+  return args;
+}
+
+/** What an axis counts in this call. */
+std::int64_t extent_of(const ssu_args& args, ssu_axis axis) {
+  switch (axis) {
+    case ssu_axis::slots:
+      return args.state.extent(0);
+    case ssu_axis::rows:
+      return args.x.extent(0);
+    case ssu_axis::nheads:
+      return args.state.extent(1);
+    case ssu_axis::ngroups:
+      return args.B.extent(1);
+    case ssu_axis::dim:
+      return args.state.extent(2);
+    case ssu_axis::dstate:
+      return args.state.extent(3);
+  }
+  return 0;
+}
+
+/** Sizes, and the shapes of the floating tensors. */
+void check_shapes(const ssu_args& args) {
+  const std::int64_t nheads = args.state.extent(1);
+  const std::int64_t dstate = args.state.extent(3);
+  if (nheads < 1 || args.state.extent(2) < 1 || dstate < 1 || dstate > max_dstate) {
+    throw invalid_argument{"state", "nheads and dim of at least 1 and dstate of 1 to 256",
+                           to_string(args.state)};
+  }
+  if (args.B.extent(1) < 1 || nheads % args.B.extent(1) != 0) {
+    throw invalid_argument{"B", "ngroups that divides nheads = " + std::to_string(nheads),
+                           to_string(args.B)};
+  }
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (!tensor || each.shape.rank == 0) continue;
+    std::vector<std::int64_t> extents;
+    extents.reserve(static_cast<std::size_t>(each.shape.rank));
+    for (int axis = 0; axis < each.shape.rank; ++axis)
+      extents.push_back(extent_of(args, each.shape.axes[static_cast<std::size_t>(axis)]));
+    check_shape(each.what.name, tensor, extents);
+  }
+}
+
+std::int64_t count_sequences(const ssu_args& args) {
+  if (args.state_batch_indices) return args.state_batch_indices.extent(0);
+  if (args.cu_seqlens) return std::max<std::int64_t>(args.cu_seqlens.extent(0) - 1, 0);
+  return args.x.extent(0);
+}
+
+void check_indices(const ssu_args& args) {
+  const tensor_view& indices = args.state_batch_indices;
+  const tensor_view& destinations = args.dst_state_batch_indices;
+  if (destinations && !indices) {
+    throw invalid_argument{"dst_state_batch_indices", "state_batch_indices beside it",
+                           to_string(destinations) + " alone"};
+  }
+  if (!indices) return;
+  if (indices.rank() > 2 || (indices.rank() == 2 && indices.extent(1) < 1)) {
+    throw invalid_argument{"state_batch_indices", "shape (n) or (n, T)", to_string(indices)};
+  }
+  if (indices.rank() == 2) check_max_seqlen(indices.extent(1));
+  if (!destinations) return;
+  if (!std::ranges::equal(destinations.extents(), indices.extents())) {
+    throw invalid_argument{"dst_state_batch_indices", "the shape of state_batch_indices",
+                           to_string(destinations) + " beside " + to_string(indices)};
+  }
+}
+
+/** Index and count tensors, by mode. */
+void check_sequences(const ssu_args& args, std::int64_t sequences) {
+  const std::int64_t rows = args.x.extent(0);
+  if (!args.state_batch_indices && args.state.extent(0) < sequences) {
+    throw invalid_argument{"state",
+                           "a slot for each of " + std::to_string(sequences) +
+                               " sequences, there being no state_batch_indices",
+                           to_string(args.state)};
+  }
+  if (args.cu_seqlens) {
+    check_shape("cu_seqlens", args.cu_seqlens, {sequences + 1});
+  } else if (rows != sequences) {
+    throw invalid_argument{"state_batch_indices",
+                           "one sequence a row of x, " + std::to_string(rows),
+                           to_string(args.state_batch_indices)};
+  }
+  check_max_seqlen(args.max_seqlen);
+  if (mode_of(args) != ssu_mode::speculative) return;
+  if (!args.state_batch_indices || args.state_batch_indices.rank() != 2) {
+    throw invalid_argument{"state_batch_indices", "shape (n, T) beside num_accepted_tokens",
+                           to_string(args.state_batch_indices)};
+  }
+  check_shape("num_accepted_tokens", args.num_accepted_tokens, {sequences});
+}
+
+void check_rounding(const ssu_args& args, const mamba_config& config) {
+  if (args.rand_seed) check_shape("rand_seed", args.rand_seed, {1});
+  if (!config.stochastic_rounding || args.state.dtype() != dtype::float32) return;
+  throw invalid_argument{"state", "float16 or bfloat16 for stochastic rounding",
+                         to_string(args.state)};
+}
+
+/** Addresses: present, aligned to their dtype and all in one place. */
+device check_memory(const ssu_args& args) {
+  const device home = device_of(args.state.data());
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (!tensor || tensor.size() == 0) continue;
+    const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
+    const std::string name{each.what.name};
+    if (address == 0) throw invalid_argument{name, "an address", "null"};
+    if (address % static_cast<std::uintptr_t>(size_of(tensor.dtype())) != 0) {
+      throw invalid_argument{name, "an address aligned to its dtype", std::to_string(address)};
+    }
+    if (const device where = device_of(tensor.data()); where != home) {
+      throw invalid_argument{name, describe_memory(home) + " as state", describe_memory(where)};
+    }
+  }
+  return home;
+}
+
+/** What is written: no two elements in one place, no byte shared. */
+void check_written(const ssu_args& args) {
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& written = args.*each.member;
+    if (!each.what.is_written() || !written) continue;
+    const std::string name{each.what.name};
+    if (overlaps_itself(written)) {
+      throw invalid_argument{name, "no element on top of another, for it is written",
+                             to_string(written)};
+    }
+    for (const ssu_operand& other : ssu_operands) {
+      const tensor_view& tensor = args.*other.member;
+      // Of two that are written, the later one is named.
+      const bool named_later = other.what.is_written() && &other >= &each;
+      if (!tensor || named_later || !may_overlap(written, tensor)) continue;
+      throw invalid_argument{name, "no byte shared with " + std::string{other.what.name},
+                             "overlapping tensors"};
+    }
+  }
+}
+
+}  // namespace
+
+void check_max_seqlen(std::int64_t max_seqlen) {
+  if (max_seqlen >= 0 && max_seqlen <= std::numeric_limits<std::int32_t>::max()) return;
+  throw invalid_argument{"max_seqlen", "0 to 2^31 - 1", std::to_string(max_seqlen)};
+}
+
+void check_reach(const ssu_args& args) {
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (tensor) check_reach(each.what.name, tensor);
+  }
+}
+
+void validate(const mamba_config& config) {
+  if (config.philox_rounds < 0 || config.philox_rounds > 10) {
+    throw invalid_argument{"philox_rounds", "0 to 10", std::to_string(config.philox_rounds)};
+  }
+}
+
+ssu_call validate(const ssu_args& given, const mamba_config& config) {
+  validate(config);
+  check_reach(given);
+  ssu_call call;
+  call.args = canonical(given);
+  check_dtypes(call.args);
+  check_shapes(call.args);
+  check_indices(call.args);
+  call.sequences = count_sequences(call.args);
+  check_sequences(call.args, call.sequences);
+  check_rounding(call.args, config);
+  const device home = check_memory(call.args);
+  check_written(call.args);
+  call.problem = problem_of(call.args, config, home);
+  return call;
+}
+
+}  // namespace ssugraph::detail

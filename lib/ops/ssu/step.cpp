@@ -1,0 +1,153 @@
+#include "lib/ops/ssu/step.hpp"
+
+#include "lib/core/device.hpp"
+#include "lib/ops/ssu/backends/planned_ssu.hpp"
+#include "lib/ops/ssu/find_backend.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/ops/ssu/problem/problem.hpp"
+#include "lib/ops/ssu/problem/validate.hpp"
+#include "lib/ops/ssu/resolve.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <utility>
+#include <vector>
+
+namespace ssugraph::detail {
+namespace {
+
+const char* const host_backend = "reference";
+
+void check_seed_and_length(const ssu_args& args) {
+  if (args.rand_seed) {
+    throw invalid_argument{"rand_seed", "nothing, for a pipeline draws its own seeds",
+                           to_string(args.rand_seed)};
+  }
+  if (mode_of(args) == ssu_mode::varlen && args.max_seqlen < 1) {
+    throw invalid_argument{"max_seqlen", "at least 1 for varlen steps",
+                           std::to_string(args.max_seqlen)};
+  }
+}
+
+/** `args` cut to the first `sequences` sequences: T rows each must be there, of which those are
+ *  left that have any use. */
+ssu_args cut(const ssu_args& args, std::int64_t sequences) {
+  const std::int64_t max_seqlen = max_seqlen_of(args);
+  check_max_seqlen(max_seqlen);
+  const auto operands = operands_of_ssu();
+  bound_tensors tensors =
+      first_sequences(operands, tensors_of(args), sequences, sequences * max_seqlen);
+  if (!args.cu_seqlens)
+    tensors = first_sequences(operands, std::move(tensors), sequences, sequences);
+  return with_tensors(args, tensors);
+}
+
+step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
+  step_traits traits{.operation = "ssu",
+                     .operands = operands_of_ssu(),
+                     .tensors = tensors_of(call.args),
+                     .sequences = rule_of(call.problem, call.args),
+                     .device = call.problem.device,
+                     .draws_seed = call.problem.stochastic_rounding,
+                     .multiprocessors = setup.multiprocessors != 0 ? setup.multiprocessors
+                                                                   : call.problem.multiprocessors};
+  traits.sequences.null_block_id =
+      launched_null_block_id(traits.operands, traits.tensors, call.args.null_block_id);
+  return traits;
+}
+
+ssu_problem launched_problem(const ssu_call& call, const step_traits& traits,
+                             const mamba_config& config) {
+  ssu_args args = with_tensors(call.args, as_launched(traits, call.sequences));
+  args.null_block_id = traits.sequences.null_block_id;
+  ssu_problem problem = problem_of(args, config, traits.device);
+  problem.multiprocessors = traits.multiprocessors;
+  return problem;
+}
+
+step_traits planned_on(step_traits traits, int multiprocessors) {
+  traits.multiprocessors = multiprocessors;
+  return traits;
+}
+
+class checked_ssu final : public checked_step {
+ public:
+  checked_ssu(const ssu_call& call, ssu_setup setup)
+      : checked_step{traits_of(call, setup)},
+        bound_{call.args},
+        setup_{std::move(setup)},
+        problem_{launched_problem(call, traits(), setup_.config)} {}
+
+  /** `other`, to be planned for so many. */
+  checked_ssu(const checked_ssu& other, int multiprocessors)
+      : checked_step{planned_on(other.traits(), multiprocessors)},
+        bound_{other.bound_},
+        setup_{other.setup_},
+        problem_{other.problem_} {
+    setup_.multiprocessors = multiprocessors;
+    problem_.multiprocessors = multiprocessors;
+  }
+
+  [[nodiscard]] std::string problem() const override { return to_string(problem_); }
+
+  [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
+    const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config);
+    return std::make_shared<checked_ssu>(call, setup_);
+  }
+  [[nodiscard]] std::shared_ptr<const checked_step> on_multiprocessors(int count) const override {
+    return std::make_shared<checked_ssu>(*this, count);
+  }
+  [[nodiscard]] std::string why_not(const planned_step& planned) const override {
+    return dynamic_cast<const planned_ssu&>(planned).why_not(problem_);
+  }
+
+  [[nodiscard]] std::shared_ptr<planned_step> plan(std::int64_t sequences) const override {
+    return resolve(setup_.backend, problem_, sequences, setup_.algorithm);
+  }
+  [[nodiscard]] std::shared_ptr<planned_step> plan(std::int64_t sequences,
+                                                   const plan_choice& choice) const override {
+    return resolve(find_backend(choice.backend), problem_, sequences, choice.algorithm);
+  }
+  [[nodiscard]] bool is_measured() const override {
+    return setup_.backend->name() == automatic && !problem_.device.is_host();
+  }
+  [[nodiscard]] std::vector<plan_choice> candidates(std::int64_t sequences) const override {
+    std::vector<plan_choice> choices;
+    for (const ssu_plan& plan : setup_.backend->candidates(problem_, sequences))
+      choices.push_back({plan.backend, plan.algorithm});
+    return choices;
+  }
+
+ private:
+  ssu_args bound_;
+  ssu_setup setup_;
+  ssu_problem problem_;
+};
+
+}  // namespace
+
+ssu_setup setup_ssu(mamba_config config, bool on_host, std::int64_t max_batch) {
+  validate(config);
+  if (on_host) return {std::move(config), find_backend(host_backend), "auto", max_batch};
+  backend_pointer backend = find_backend(config.backend);
+  if (config.backend == host_backend) {
+    throw invalid_argument{"backend", "one that runs on CUDA (or target::host)", config.backend};
+  }
+  if (!has_cuda_device()) throw no_cuda_device(config.backend, "ask for target::host by name");
+  std::string algorithm = config.algorithm;
+  return {std::move(config), std::move(backend), std::move(algorithm), max_batch};
+}
+
+std::shared_ptr<const checked_step> check_ssu(const ssu_args& args, ssu_setup setup) {
+  check_reach(args);  // of the whole tensors, before they are cut
+  check_seed_and_length(args);
+  const ssu_call call = validate(cut(args, setup.max_batch), setup.config);
+  return std::make_shared<checked_ssu>(call, std::move(setup));
+}
+
+const ssu_plan* ssu_plan_of(const planned_step& planned) {
+  const auto* ssu = dynamic_cast<const planned_ssu*>(&planned);
+  return ssu == nullptr ? nullptr : &ssu->plan();
+}
+
+}  // namespace ssugraph::detail

@@ -1,0 +1,205 @@
+#pragma once
+
+#include "lib/device/memory.cuh"
+#include "lib/device/octet.hpp"
+#include "lib/random/philox.hpp"
+#include "lib/state/stochastic_round.hpp"
+
+#include <cstdint>
+#include <type_traits>
+
+/** fp32 states to what is stored of them. */
+namespace ssugraph::detail {
+
+template <class T>
+__device__ std::uint32_t word_of(T pair) {
+  static_assert(sizeof(T) == sizeof(std::uint32_t));
+  std::uint32_t word;
+  memcpy(&word, &pair, sizeof word);
+  return word;
+}
+
+template <class State>
+__device__ void round_nearest(const float (&h)[octet_size],
+                              std::uint32_t (&word)[words_of_octet<State>]) {
+  if constexpr (std::is_same_v<State, float>) {
+#pragma unroll
+    for (int i = 0; i < octet_size; ++i)
+      word[i] = __float_as_uint(h[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < octet_size / 2; ++i) {
+      if constexpr (std::is_same_v<State, __half>) {
+        word[i] = word_of(__floats2half2_rn(h[2 * i], h[2 * i + 1]));
+      } else {
+        word[i] = word_of(__floats2bfloat162_rn(h[2 * i], h[2 * i + 1]));
+      }
+    }
+  }
+}
+
+// --- Stochastic rounding -------------------------------------------------------------------------
+// Two neighbours to a word, by the half-words of `random`, low one first. The results are those of
+// lib/state/stochastic_round.hpp.
+
+/** The least and the greatest magnitudes of four pairs of fp16, a pair of each, their signs of no
+ * use; a NaN is the greatest. */
+struct magnitude_range {
+  std::uint32_t least;
+  std::uint32_t greatest;
+};
+
+__device__ inline magnitude_range range_of(const std::uint32_t (&pair)[4]) {
+  magnitude_range range{pair[0], pair[0]};
+#pragma unroll
+  for (int i = 1; i < 4; ++i) {
+#if __CUDA_ARCH__ >= 860
+    asm("min.xorsign.abs.f16x2 %0, %0, %1;" : "+r"(range.least) : "r"(pair[i]));
+    asm("max.NaN.xorsign.abs.f16x2 %0, %0, %1;" : "+r"(range.greatest) : "r"(pair[i]));
+#else
+    constexpr std::uint32_t magnitude = 0x7fff7fffu;
+    asm("min.f16x2 %0, %1, %2;"
+        : "=r"(range.least)
+        : "r"(range.least & magnitude), "r"(pair[i] & magnitude));
+    asm("max.NaN.f16x2 %0, %1, %2;"
+        : "=r"(range.greatest)
+        : "r"(range.greatest & magnitude), "r"(pair[i] & magnitude));
+#endif
+  }
+  return range;
+}
+
+/** Takes back what was carried into the exponent of infinity, of a pair of bf16; signs stay. */
+__device__ inline std::uint32_t at_most_largest(std::uint32_t pair) {
+  std::uint32_t result;
+#if __CUDA_ARCH__ >= 860
+  asm("min.xorsign.abs.bf16x2 %0, %1, %2;" : "=r"(result) : "r"(pair), "r"(0x7f7f7f7fu));
+#else
+  asm("{ .reg .b32 most; min.bf16x2 most, %1, %2; max.bf16x2 %0, most, %3; }"
+      : "=r"(result)
+      : "r"(pair), "r"(0x7f7f7f7fu), "r"(0xff7fff7fu));
+#endif
+  return result;
+}
+
+/** Eight neighbours by one draw. `has_nan` is true if any of them may be NaN. */
+__device__ inline void round_stochastic(const float (&h)[octet_size], bool has_nan,
+                                        const philox_words& random, std::uint32_t (&word)[4],
+                                        __nv_bfloat16) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    // The spacing of bf16 is 2^16 in the bits of an fp32, everywhere.
+    const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0xffffu);
+    const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16);
+    word[i] = at_most_largest(__byte_perm(low, high, 0x7632));
+  }
+  if (!has_nan) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if (isnan(h[2 * i])) word[i] = (word[i] & 0xffff0000u) | 0x00007fffu;
+    if (isnan(h[2 * i + 1])) word[i] = (word[i] & 0x0000ffffu) | 0x7fff0000u;
+  }
+}
+
+/** Towards zero; above the largest finite value, that. */
+__device__ inline std::uint32_t truncated_pair(float low, float high) {
+  std::uint32_t result;
+  asm("cvt.rz.satfinite.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+  return result;
+}
+
+/** |v| plus `random` (13 bits) 2^-13ths of the spacing of fp16 at v, rounded towards zero. */
+__device__ inline float dithered(float v, std::uint32_t random) {
+  const float fraction = __uint_as_float((random & 0x1fffu) | 0x3f800000u) - 1.0f;  // 2^-23ths
+  const std::uint32_t bits = __float_as_uint(v);
+  // Subnormals of fp16 have the spacing of its smallest normal, 2^-14; from 2^16 on, infinities
+  // included, any spacing gives the largest.
+  const std::uint32_t exponent = min(max(bits & 0x7f800000u, 0x38800000u), 0x47000000u);
+  return __fmaf_rz(fraction, __uint_as_float(exponent | (bits & 0x80000000u)), v);
+}
+
+__device__ inline void round_stochastic(const float (&h)[octet_size], bool /*has_nan*/,
+                                        const philox_words& random, std::uint32_t (&word)[4],
+                                        __half) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    // The spacing of fp16 is 2^13 in the bits of an fp32, but for its subnormals.
+    const std::uint32_t low = __float_as_uint(h[2 * i]) + (random.w[i] & 0x1fffu);
+    const std::uint32_t high = __float_as_uint(h[2 * i + 1]) + (random.w[i] >> 16 & 0x1fffu);
+    word[i] = truncated_pair(__uint_as_float(low), __uint_as_float(high));
+  }
+  // Subnormals; and what is as large as can be, for its sum may have left the finite numbers. The
+  // sum of a NaN is a NaN or, past the sign, zero.
+  const magnitude_range range = range_of(word);
+  const bool normal = (range.least & 0x7c00u) != 0 && (range.least & 0x7c000000u) != 0;
+  const bool below_largest =
+      (range.greatest & 0x7fffu) < 0x7bffu && (range.greatest & 0x7fff0000u) < 0x7bff0000u;
+  if (normal && below_largest) return;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    word[i] =
+        truncated_pair(dithered(h[2 * i], random.w[i]), dithered(h[2 * i + 1], random.w[i] >> 16));
+  }
+}
+
+/** The number of Philox rounds whose loop is unrolled. */
+inline constexpr int usual_philox_rounds = 10;
+
+/** What random bits are made of, beside the place of the element. */
+struct rounding_source {
+  std::int64_t seed;
+  std::uint32_t t;  ///< the token's position in its sequence
+  std::int64_t slot;
+  int rounds;
+};
+
+/** The draws of octets `first`, `first` + `apart`...: independent chains keep the multipliers busy.
+ */
+template <int Octets>
+__device__ void draw_octets(const rounding_source& from, std::uint32_t first, std::uint32_t apart,
+                            philox_words (&to)[Octets]) {
+  const auto slot = static_cast<std::uint64_t>(from.slot);
+#pragma unroll
+  for (int i = 0; i < Octets; ++i) {
+    to[i] = {{first + i * apart, from.t, static_cast<std::uint32_t>(slot),
+              static_cast<std::uint32_t>(slot >> 32)}};
+  }
+  philox_key key{static_cast<std::uint64_t>(from.seed)};
+  const auto next_round = [&] {
+#pragma unroll
+    for (int i = 0; i < Octets; ++i)
+      to[i] = philox_round(to[i], key);
+    key.advance();
+  };
+  if (from.rounds == usual_philox_rounds) {
+#pragma unroll
+    for (int round = 0; round < usual_philox_rounds; ++round)
+      next_round();
+  } else {
+#pragma unroll 1
+    for (int round = 0; round < from.rounds; ++round)
+      next_round();
+  }
+}
+
+/** Eight neighbours of a slot from element `first` on, which may take bits of two draws. */
+template <class State>
+__device__ void round_stochastic_unaligned(const float (&h)[octet_size], std::int64_t first,
+                                           const rounding_source& from,
+                                           std::uint32_t (&word)[words_of_octet<State>]) {
+  const auto e = static_cast<std::uint32_t>(first) % octet_size;
+  philox_words draws[2];
+  draw_octets(from, static_cast<std::uint32_t>(first >> 3), 1, draws);
+  // The bits of the eight, one behind another.
+  philox_words random;
+#pragma unroll
+  for (std::uint32_t i = 0; i < octet_size / 2; ++i) {
+    const auto bits = [&](std::uint32_t at) {
+      return at < octet_size ? rounding_bits(draws[0], at) : rounding_bits(draws[1], at);
+    };
+    random.w[i] = bits(e + 2 * i + 1) << 16 | bits(e + 2 * i);
+  }
+  round_stochastic(h, true, random, word, State{});
+}
+
+}  // namespace ssugraph::detail

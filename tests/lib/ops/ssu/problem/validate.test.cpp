@@ -1,0 +1,434 @@
+#include "tests/support/device.hpp"
+#include "tests/support/ssu_case.hpp"
+
+#include <ssugraph/ssugraph.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace ssugraph::test {
+namespace {
+
+/** One broken promise: what breaks it, and the argument that the error names. */
+struct bad_input {
+  const char* name;
+  const char* argument;
+  std::function<void(ssu_args&)> spoil;
+};
+
+tensor_view with_dtype(const tensor_view& tensor, dtype type) {
+  return {tensor.data(), type, tensor.extents(), tensor.strides()};
+}
+
+/** Another extent on `axis`, all else equal. */
+std::function<void(ssu_args&)> resize(tensor_view ssu_args::*member, int axis,
+                                      std::int64_t extent) {
+  return [=](ssu_args& args) { args.*member = (args.*member).with_extent(axis, extent); };
+}
+
+std::function<void(ssu_args&)> retype(tensor_view ssu_args::*member, dtype type) {
+  return [=](ssu_args& args) { args.*member = with_dtype(args.*member, type); };
+}
+
+std::function<void(ssu_args&)> drop(tensor_view ssu_args::*member) {
+  return [=](ssu_args& args) { args.*member = {}; };
+}
+
+/** Rank 1 where more is wanted. */
+std::function<void(ssu_args&)> flatten(tensor_view ssu_args::*member) {
+  return [=](ssu_args& args) {
+    args.*member = tensor_view{(args.*member).data(), (args.*member).dtype(), {1}};
+  };
+}
+
+std::function<void(ssu_args&)> move(tensor_view ssu_args::*member, std::ptrdiff_t bytes) {
+  return [=](ssu_args& args) {
+    tensor_view& tensor = args.*member;
+    tensor = tensor.at(static_cast<std::byte*>(tensor.data()) + bytes);
+  };
+}
+
+std::function<void(ssu_args&)> put_on(tensor_view ssu_args::*member, tensor_view ssu_args::*other) {
+  return [=](ssu_args& args) { args.*member = (args.*member).at((args.*other).data()); };
+}
+
+std::vector<bad_input> bad_tensors() {
+  std::vector<bad_input> cases;
+  for (const auto& [name, member] : ssu_tensors) {
+    const std::string field = name;
+    const bool required = field == "state" || field == "x" || field == "dt" || field == "A" ||
+                          field == "B" || field == "C" || field == "out";
+    if (required) cases.push_back({"missing", name, drop(member)});
+    const bool counts = field.find('_') != std::string::npos && field != "dt_bias";
+    cases.push_back(
+        {"dtype of the wrong kind", name, retype(member, counts ? dtype::float32 : dtype::int32)});
+    if (field != "rand_seed" && field != "D") {
+      cases.push_back({"null address", name, [member = member](ssu_args& args) {
+                         args.*member = (args.*member).at(nullptr);
+                       }});
+    }
+    cases.push_back({"address between two elements", name, move(member, 1)});
+  }
+  return cases;
+}
+
+std::vector<bad_input> bad_shapes() {
+  return {
+      {"rank", "state", flatten(&ssu_args::state)},
+      {"rank", "x",
+       [](ssu_args& args) {
+         for (auto member : {&ssu_args::x, &ssu_args::dt, &ssu_args::z, &ssu_args::out}) {
+           flatten(member)(args);
+         }
+       }},
+      {"rank unlike x", "dt", flatten(&ssu_args::dt)},
+      {"rank unlike x", "z", flatten(&ssu_args::z)},
+      {"rank unlike x", "out", flatten(&ssu_args::out)},
+      {"rank", "A", flatten(&ssu_args::A)},
+      {"rank", "B", flatten(&ssu_args::B)},
+      {"rank", "C", flatten(&ssu_args::C)},
+      {"heads", "x", resize(&ssu_args::x, 1, 3)},
+      {"dim", "x", resize(&ssu_args::x, 2, 7)},
+      {"rows", "dt", resize(&ssu_args::dt, 0, 4)},
+      {"heads", "A", resize(&ssu_args::A, 0, 2)},
+      {"dim", "A", resize(&ssu_args::A, 1, 2)},
+      {"dstate", "A", resize(&ssu_args::A, 2, 2)},
+      {"dstate", "B", resize(&ssu_args::B, 2, 8)},
+      {"rows", "B", resize(&ssu_args::B, 0, 4)},
+      {"groups unlike B", "C", resize(&ssu_args::C, 1, 1)},
+      {"rows", "out", resize(&ssu_args::out, 0, 4)},
+      {"dim", "D", resize(&ssu_args::D, 1, 7)},
+      {"heads", "dt_bias", resize(&ssu_args::dt_bias, 0, 3)},
+      {"dim", "z", resize(&ssu_args::z, 2, 7)},
+      {"no dstate", "state", resize(&ssu_args::state, 3, 0)},
+      {"dstate above 256", "state", resize(&ssu_args::state, 3, 257)},
+      {"no heads", "state", resize(&ssu_args::state, 1, 0)},
+      {"ngroups that does not divide nheads", "B",
+       [](ssu_args& args) {
+         resize(&ssu_args::B, 1, 3)(args);
+         resize(&ssu_args::C, 1, 3)(args);
+       }},
+      {"dtype unlike x", "B", retype(&ssu_args::B, dtype::float16)},
+      {"dtype unlike x", "C", retype(&ssu_args::C, dtype::bfloat16)},
+      {"dtype unlike x", "z", retype(&ssu_args::z, dtype::float16)},
+      {"dtype unlike x", "out", retype(&ssu_args::out, dtype::bfloat16)},
+      {"int32", "rand_seed", retype(&ssu_args::rand_seed, dtype::int32)},
+      {"two seeds", "rand_seed", resize(&ssu_args::rand_seed, 0, 2)},
+  };
+}
+
+std::vector<bad_input> bad_sequences() {
+  return {
+      {"1-D indices in speculative mode", "state_batch_indices",
+       [](ssu_args& args) {
+         args.state_batch_indices = tensor_view{args.state_batch_indices.data(), dtype::int32, {3}};
+         args.dst_state_batch_indices = {};
+       }},
+      {"no indices in speculative mode", "state_batch_indices",
+       [](ssu_args& args) {
+         args.state_batch_indices = {};
+         args.dst_state_batch_indices = {};
+       }},
+      {"3-D indices", "state_batch_indices",
+       [](ssu_args& args) {
+         args.state_batch_indices = args.state_batch_indices.with_unit_axis(2);
+         args.dst_state_batch_indices = {};
+       }},
+      {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},
+      {"above 2^31 - 1", "max_seqlen",
+       [](ssu_args& args) { args.max_seqlen = std::int64_t{1} << 31; }},
+      {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 3)},
+      {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 0)},
+      {"rank", "cu_seqlens",
+       [](ssu_args& args) { args.cu_seqlens = args.cu_seqlens.with_unit_axis(0); }},
+      {"length", "num_accepted_tokens", resize(&ssu_args::num_accepted_tokens, 0, 2)},
+      {"dst with no src", "dst_state_batch_indices", drop(&ssu_args::state_batch_indices)},
+      {"shape unlike the sources'", "dst_state_batch_indices",
+       resize(&ssu_args::dst_state_batch_indices, 1, 2)},
+      {"indices that are not one a row", "state_batch_indices",
+       [](ssu_args& args) {
+         args.cu_seqlens = {};
+         args.num_accepted_tokens = {};
+       }},
+      {"T above 2^31 - 1 in plain mode", "max_seqlen",
+       [](ssu_args& args) {
+         args.cu_seqlens = {};
+         args.num_accepted_tokens = {};
+         args.dst_state_batch_indices = {};
+         args.state_batch_indices = tensor_view{args.state_batch_indices.data(),
+                                                dtype::int32,
+                                                {args.x.extent(0), std::int64_t{1} << 31},
+                                                {1, 0}};
+       }},
+      {"fewer slots than sequences", "state",
+       [](ssu_args& args) {
+         for (auto member : {&ssu_args::state_batch_indices, &ssu_args::dst_state_batch_indices,
+                             &ssu_args::num_accepted_tokens, &ssu_args::cu_seqlens}) {
+           args.*member = {};
+         }
+         args.state = args.state.with_extent(0, args.x.extent(0) - 1);
+       }},
+      {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},
+  };
+}
+
+std::vector<bad_input> bad_memory() {
+  return {
+      {"overlaps x", "out", put_on(&ssu_args::out, &ssu_args::x)},
+      {"overlaps z", "out", put_on(&ssu_args::out, &ssu_args::z)},
+      {"overlaps dt", "out", put_on(&ssu_args::out, &ssu_args::dt)},
+      {"overlaps the last byte of B", "out",
+       [](ssu_args& args) {
+         const auto* last = static_cast<std::byte*>(args.B.data()) + args.B.size() * 4 - 4;
+         args.out = args.out.at(last);
+       }},
+      {"overlaps the indices", "out", put_on(&ssu_args::out, &ssu_args::state_batch_indices)},
+      {"overlaps state", "out", put_on(&ssu_args::out, &ssu_args::state)},
+      {"overlaps x", "state", put_on(&ssu_args::x, &ssu_args::state)},
+      {"broadcast", "out",
+       [](ssu_args& args) {
+         args.out = tensor_view{args.out.data(), dtype::float32, args.out.extents(),
+                                std::vector<std::int64_t>{0, 16, 1}};
+       }},
+      {"rows on top of each other", "out",
+       [](ssu_args& args) {
+         args.out = tensor_view{args.out.data(), dtype::float32, args.out.extents(),
+                                std::vector<std::int64_t>{1, 16, 1}};
+       }},
+      {"broadcast", "state",
+       [](ssu_args& args) {
+         args.state = tensor_view{args.state.data(), dtype::float32, args.state.extents(),
+                                  std::vector<std::int64_t>{1024, 256, 16, 0}};
+       }},
+  };
+}
+
+/** `tensor` with other strides on the axes that have more than one entry, or on the others. */
+tensor_view with_strides(const tensor_view& tensor, bool of_one_entry,
+                         const std::function<std::int64_t(std::int64_t)>& stride) {
+  std::vector<std::int64_t> strides{tensor.strides().begin(), tensor.strides().end()};
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    if ((tensor.extent(axis) <= 1) == of_one_entry)
+      strides[static_cast<std::size_t>(axis)] = stride(tensor.stride(axis));
+  }
+  return {tensor.data(), tensor.dtype(), tensor.extents(), strides};
+}
+
+/** Strides that no memory has, whatever the dtype. */
+std::vector<std::int64_t> strides_out_of_reach() {
+  const std::int64_t limit = std::int64_t{1} << 62;
+  const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  return {limit, -limit, limit - 1, 2 - limit, limit + 1, largest, -largest, -largest - 1};
+}
+
+std::vector<bad_input> out_of_reach() {
+  const std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  std::vector<bad_input> cases;
+  for (const auto& [name, member] : ssu_tensors) {
+    if (std::string{name} == "rand_seed") continue;  // one entry
+    for (const std::int64_t stride : strides_out_of_reach()) {
+      cases.push_back({"stride", name, [=, member = member](ssu_args& args) {
+                         args.*member =
+                             with_strides(args.*member, false, [=](auto) { return stride; });
+                       }});
+    }
+    cases.push_back({"stride below address 0", name, [member = member](ssu_args& args) {
+                       const std::int64_t down = -(std::int64_t{1} << 50);
+                       args.*member = with_strides(args.*member, false, [=](auto) { return down; });
+                     }});
+    for (const std::int64_t extent : {largest, largest / 2, std::int64_t{1} << 61})
+      cases.push_back({"extent", name, resize(member, 0, extent)});
+    cases.push_back({"negative extent", name, resize(member, 0, -1)});
+    cases.push_back({"address", name, [member = member](ssu_args& args) {
+                       args.*member = (args.*member).at(reinterpret_cast<void*>(largest / 8 * 8));
+                     }});
+  }
+  return cases;
+}
+
+/** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads. */
+ssu_case valid_case() {
+  case_spec spec;
+  spec.mode = ssu_mode::speculative;
+  spec.has_cu_seqlens = true;
+  spec.has_dst = true;
+  spec.has_z = true;
+  spec.ngroups = 2;
+  spec.max_seqlen = 3;
+  random_engine engine{base_seed()};
+  ssu_case test = make_case(spec, engine);
+  arena_layout dense;
+  for (const auto& [name, member] : ssu_tensors) {
+    tensor_view& tensor = test.layout.*member;
+    tensor = dense.add(tensor.dtype(), {tensor.extents().begin(), tensor.extents().end()});
+  }
+  test.memory = arena{dense.bytes()};
+  return test;
+}
+
+/** Runs `call` and returns the argument that its invalid_argument names. */
+std::string refused_argument(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const invalid_argument& error) {
+    EXPECT_FALSE(error.expected().empty());
+    EXPECT_FALSE(error.came().empty());
+    EXPECT_NE(std::string{error.what()}.find(error.argument()), std::string::npos);
+    return error.argument();
+  }
+  return "no error";
+}
+
+void expect_refused(const std::vector<bad_input>& cases) {
+  ssu_case test = valid_case();
+  const arena before = test.memory;
+  ssu_dispatch dispatch{{.backend = "reference"}};
+  for (const auto& [name, argument, spoil] : cases) {
+    SCOPED_TRACE(std::string{argument} + ": " + name);
+    ssu_args args = test.args_at(test.memory.data());
+    spoil(args);
+    EXPECT_EQ(refused_argument([&] { (void)dispatch.plan(args); }), argument);
+    EXPECT_EQ(refused_argument([&] { dispatch.selective_state_update(args, nullptr); }), argument);
+    EXPECT_EQ(test.memory, before);
+  }
+}
+
+TEST(validate, the_unspoilt_call_is_valid) {
+  ssu_case test = valid_case();
+  ssu_dispatch dispatch{{.backend = "reference"}};
+  const ssu_plan plan = dispatch.plan(test.args_at(test.memory.data()));
+  EXPECT_EQ(plan.problem.mode, ssu_mode::speculative);
+  EXPECT_EQ(plan.problem.max_seqlen, 3);
+  EXPECT_EQ(plan.sequences, 3);
+}
+
+TEST(validate, refuses_bad_tensors) {
+  expect_refused(bad_tensors());
+}
+
+TEST(validate, refuses_bad_shapes_and_dtypes) {
+  expect_refused(bad_shapes());
+}
+
+TEST(validate, refuses_bad_sequences) {
+  expect_refused(bad_sequences());
+}
+
+TEST(validate, refuses_overlap_and_broadcast_of_what_is_written) {
+  expect_refused(bad_memory());
+}
+
+TEST(validate, refuses_tensors_that_leave_the_address_space) {
+  expect_refused(out_of_reach());
+}
+
+TEST(validate, takes_any_stride_along_an_axis_of_one_entry) {
+  case_spec spec;
+  spec.batch = 1;
+  spec.capacity = 1;
+  spec.nheads = 1;
+  spec.has_z = true;
+  spec.has_dst = true;
+  random_engine engine{base_seed()};
+  const ssu_case test = make_case(spec, engine);
+  const auto run = [&](const std::function<std::int64_t(std::int64_t)>& stride) {
+    arena memory = test.memory;
+    ssu_args args = first_sequences(test.args_at(memory.data()), 1);
+    for (const auto& [name, member] : ssu_tensors) {
+      if (args.*member) args.*member = with_strides(args.*member, true, stride);
+    }
+    ssu_dispatch{{.backend = "reference"}}.selective_state_update(args, nullptr);
+    return memory;
+  };
+  const arena expected = run([](std::int64_t stride) { return stride; });
+  EXPECT_NE(expected, test.memory);
+  for (const std::int64_t any : strides_out_of_reach())
+    EXPECT_EQ(run([=](auto) { return any; }), expected) << any;
+}
+
+TEST(validate, refuses_rounding_of_a_float32_state) {
+  ssu_case test = valid_case();
+  const arena before = test.memory;
+  ssu_dispatch dispatch{{.backend = "reference", .stochastic_rounding = true}};
+  const ssu_args args = test.args_at(test.memory.data());
+  EXPECT_EQ(refused_argument([&] { (void)dispatch.plan(args); }), "state");
+  EXPECT_EQ(refused_argument([&] { dispatch.selective_state_update(args, nullptr); }), "state");
+  EXPECT_EQ(test.memory, before);
+  EXPECT_EQ(dispatch.random_state(), random_state{});
+}
+
+TEST(validate, refuses_rounds_outside_0_to_10) {
+  for (const int rounds : {-1, 11, std::numeric_limits<int>::max()}) {
+    const mamba_config config{.backend = "reference", .philox_rounds = rounds};
+    EXPECT_EQ(refused_argument([&] { ssu_dispatch{config}; }), "philox_rounds") << rounds;
+  }
+  for (int rounds = 0; rounds <= 10; ++rounds) {
+    const mamba_config config{.backend = "reference", .philox_rounds = rounds};
+    EXPECT_EQ(ssu_dispatch{config}.config().philox_rounds, rounds);
+  }
+}
+
+TEST(validate, refuses_an_unknown_backend_with_the_valid_names) {
+  try {
+    ssu_dispatch{{.backend = "nativ"}};
+    FAIL() << "no error";
+  } catch (const invalid_argument& error) {
+    EXPECT_EQ(error.argument(), "backend");
+    EXPECT_NE(error.expected().find("reference"), std::string::npos);
+    EXPECT_NE(error.came().find("nativ"), std::string::npos);
+  }
+}
+
+TEST(validate, refuses_an_unknown_algorithm) {
+  ssu_case test = valid_case();
+  const arena before = test.memory;
+  ssu_dispatch dispatch{{.backend = "reference", .algorithm = "fastest"}};
+  try {
+    dispatch.selective_state_update(test.args_at(test.memory.data()), nullptr);
+    FAIL() << "no error";
+  } catch (const unsupported& error) {
+    EXPECT_EQ(error.refusals().front().backend, "reference");
+    EXPECT_NE(error.refusals().front().reason.find("fastest"), std::string::npos);
+    for (const char* name : {"native", "triton", "flashinfer"}) {
+      const auto about = std::ranges::find(error.refusals(), name, &unsupported::refusal::backend);
+      ASSERT_NE(about, error.refusals().end()) << name;
+      EXPECT_FALSE(about->reason.empty()) << name;
+    }
+  }
+  EXPECT_EQ(test.memory, before);
+}
+
+TEST(validate, refuses_tensors_in_two_places) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  ssu_case test = valid_case();
+  const arena before = test.memory;
+  const placed_memory device{place::device, test.memory};
+  const placed_stream stream{place::device};
+  ssu_dispatch dispatch{{.backend = "native"}};
+  for (const auto& [name, member] : ssu_tensors) {
+    if (std::string{name} == "state") continue;
+    SCOPED_TRACE(name);
+    ssu_args args = test.args_at(device.data());
+    args.*member = test.args_at(test.memory.data()).*member;
+    EXPECT_EQ(refused_argument([&] { dispatch.selective_state_update(args, stream.get()); }), name);
+  }
+  EXPECT_EQ(device.read_all(), before);
+}
+
+TEST(validate, each_backend_refuses_the_other_kind_of_memory) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  ssu_case test = valid_case();
+  const placed_memory device{place::device, test.memory};
+  EXPECT_THROW((void)ssu_dispatch{{.backend = "reference"}}.plan(test.args_at(device.data())),
+               unsupported);
+  EXPECT_THROW((void)ssu_dispatch{{.backend = "native"}}.plan(test.args_at(test.memory.data())),
+               unsupported);
+}
+
+}  // namespace
+}  // namespace ssugraph::test
