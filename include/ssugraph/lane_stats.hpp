@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>

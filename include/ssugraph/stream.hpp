@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 struct CUstream_st;
 struct CUgraph_st;
 struct CUgraphNode_st;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/export.hpp>
+
 /** @file
  *  The CUDA runtime that the including program links, which need not be the library's own. */
 namespace ssugraph::detail {
