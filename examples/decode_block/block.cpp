@@ -2,6 +2,11 @@
 
 #include "kernels.hpp"
 
+#include <ssugraph/pipeline_builder.hpp>
+#include <ssugraph/ssu.hpp>
+#include <ssugraph/step.hpp>
+#include <ssugraph/stream.hpp>
+
 #include <fmt/format.h>
 
 #include <string>

@@ -2,6 +2,8 @@
 
 #include "oracle.hpp"
 
+#include <ssugraph/random.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>

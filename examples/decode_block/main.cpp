@@ -14,6 +14,8 @@
 #include "checks.hpp"
 #include "report.hpp"
 
+#include <ssugraph/device.hpp>
+#include <ssugraph/dispatch.hpp>
 #include <ssugraph/error.hpp>
 
 #include <CLI/CLI.hpp>

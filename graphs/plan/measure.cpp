@@ -8,6 +8,8 @@
 #include "lib/core/device.hpp"
 #include "lib/step/planned_step.hpp"
 
+#include <ssugraph/tensor_layout.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
