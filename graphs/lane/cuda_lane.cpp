@@ -147,7 +147,7 @@ class cuda_lane final : public lane_engine {
         for (const step_launch& one : recorded.steps[step].launches)
           launch(one, stream_);
       } catch (const cuda_error& error) {
-        throw_with_place(error, core_->steps[step].name, recorded.bucket);
+        throw cuda_error{error, core_->steps[step].name, recorded.bucket};
       }
     }
   }
