@@ -1,11 +1,11 @@
 #include "graphs/record/caller_capture.hpp"
 
-#include "graphs/record/attribution.hpp"
 #include "graphs/record/bucket_graph.hpp"
 #include "graphs/record/graph_recorder.hpp"
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/prologue_kernel.hpp"
 #include "graphs/record/promises_kernel.hpp"
+#include "graphs/record/tool_report.hpp"
 #include "lib/core/cuda_check.hpp"
 
 #include <ssugraph/error.hpp>
@@ -40,21 +40,11 @@ void wait_in_full(const capture_state& here, cudaStream_t stream) {
              "cudaStreamUpdateCaptureDependencies");
 }
 
-/** Tells a profiler whose `nodes` of a caller's graph are. */
-void report(cudaGraph_t graph, std::int32_t bucket, const std::vector<cudaGraphNode_t>& nodes,
-            const node_owner& owner) {
-  std::vector<owned_node> owned;
-  owned.reserve(nodes.size());
-  for (const cudaGraphNode_t node : nodes)
-    owned.push_back({node, owner});
-  report_to_tool(graph, bucket, owned);
-}
-
-/** The same for the kernel that was captured last. */
+/** Tells a profiler whose the kernel is that was captured last. */
 void report_last(cudaStream_t stream, std::int32_t bucket, const node_owner& owner) {
   if (!tool_listens()) return;
   const capture_state here = state_of(stream);
-  report(here.graph, bucket, here.frontier, owner);
+  report_to_tool(here.graph, bucket, here.frontier, owner);
 }
 
 }  // namespace
@@ -144,7 +134,8 @@ void caller_capture::enqueue(const step_launch& step, std::size_t index, cudaStr
     nodes = nodes_since(std::move(nodes_before), after.graph);
     check_replayable(nodes, place_of(name, bucket));
   }
-  if (tool_listens()) report(after.graph, bucket, nodes, owner_of(core_, index, bucket_index_));
+  if (tool_listens())
+    report_to_tool(after.graph, bucket, nodes, owner_of(core_, index, bucket_index_));
   frontier_ = std::move(after.frontier);
 }
 

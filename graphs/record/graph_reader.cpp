@@ -1,6 +1,6 @@
 #include "graphs/record/graph_reader.hpp"
 
-#include "graphs/record/attribution.hpp"
+#include "graphs/record/node_owner.hpp"
 #include "lib/core/cuda_check.hpp"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 #include "graphs/record/graph_recorder.hpp"
 
-#include "graphs/record/attribution.hpp"
 #include "graphs/record/capture.hpp"
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/prologue_kernel.hpp"
 #include "graphs/record/promises_kernel.hpp"
+#include "graphs/record/tool_report.hpp"
 #include "lib/core/cuda_context.hpp"
 
 #include <ssugraph/error.hpp>
