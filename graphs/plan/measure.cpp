@@ -1,10 +1,10 @@
 #include "graphs/plan/measure.hpp"
 
 #include "graphs/core/nvtx.hpp"
-#include "graphs/record/attribution.hpp"
 #include "graphs/record/bucket_graph.hpp"
 #include "graphs/record/capture.hpp"
 #include "graphs/record/graph_recorder.hpp"
+#include "graphs/record/tool_report.hpp"
 #include "lib/core/device.hpp"
 #include "lib/step/planned_step.hpp"
 
@@ -113,10 +113,7 @@ tensor_view part_of(const tensor_view& tensor, std::int64_t first, std::int64_t 
 void report(cudaGraph_t graph, const planned_step& planned) {
   node_owner owner = owner_of(planned);
   owner.step = "tuning";
-  std::vector<owned_node> nodes;
-  for (const cudaGraphNode_t node : nodes_of(graph))
-    nodes.push_back({node, owner});
-  report_to_tool(graph, static_cast<std::int32_t>(planned.sequences()), nodes);
+  report_to_tool(graph, static_cast<std::int32_t>(planned.sequences()), nodes_of(graph), owner);
 }
 
 std::string driver_version() {
