@@ -1,9 +1,8 @@
 #include "graphs/plan/measure.hpp"
 
 #include "graphs/core/nvtx.hpp"
-#include "graphs/record/bucket_graph.hpp"
 #include "graphs/record/capture.hpp"
-#include "graphs/record/graph_recorder.hpp"
+#include "graphs/record/launch_path.hpp"
 #include "graphs/record/tool_report.hpp"
 #include "lib/core/device.hpp"
 #include "lib/step/planned_step.hpp"
@@ -315,14 +314,16 @@ std::int64_t measuring_bench::launches_of(std::int64_t sequences) const noexcept
   return std::max(min_launches, rotation_.positions_of(sequences));
 }
 
-cuda_graph measuring_bench::record(const std::vector<step_launch>& launches) const {
+cuda_graph measuring_bench::record(const planned_pointer& planned, std::int64_t sequences) const {
+  const planned_step* const next = back_to_back_ ? planned.get() : nullptr;
+  const std::int64_t launches = launches_of(sequences);
   for (int retry = 0;; ++retry) {
-    cuda_graph graph = make_graph();
-    std::vector<cudaGraphNode_t> frontier;
+    constexpr bool programmatic = true;
+    launch_path path{stream_.get(), place_.part_context, programmatic};
     try {
-      for (const step_launch& step : launches)
-        add_to(graph, frontier, step, stream_.get(), place_.part_context);
-      return graph;
+      for (std::int64_t launch = 0; launch < launches; ++launch)
+        path.add(planned, tensors_of(sequences, launch), launch + 1 < launches ? next : nullptr);
+      return std::move(path).take_graph();
     } catch (const spoiled_capture& spoiled) {
       if (retry == max_capture_retries) std::rethrow_exception(spoiled.cause);
     }
@@ -332,11 +333,7 @@ cuda_graph measuring_bench::record(const std::vector<step_launch>& launches) con
 cuda_graph_exec measuring_bench::record(const plan_choice& candidate, std::int64_t sequences) {
   const std::shared_ptr<planned_step> planned = step_.plan(sequences, candidate);
   planned->load();
-  std::vector<chain_link> links;
-  links.reserve(static_cast<std::size_t>(launches_of(sequences)));
-  for (std::int64_t launch = 0; launch < launches_of(sequences); ++launch)
-    links.push_back({planned, tensors_of(sequences, launch)});
-  const cuda_graph graph = record(lower_chain(links, back_to_back_));
+  const cuda_graph graph = record(planned, sequences);
   if (tool_listens()) report(graph.get(), *planned);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");

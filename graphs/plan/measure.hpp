@@ -1,9 +1,9 @@
 #pragma once
 
+#include "graphs/core/pipeline_core.hpp"
 #include "graphs/layout/lane_memory.hpp"
 #include "graphs/plan/slot_rotation.hpp"
 #include "graphs/plan/tuning_cache.hpp"
-#include "graphs/record/step_chain.hpp"
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/step/planned_step.hpp"
@@ -29,8 +29,9 @@ namespace ssugraph::detail {
 class measuring_bench {
  public:
   /** Measures on `place`, and takes at most `fraction` of the free memory of the step's device.
-   *  Only the layout of its tensors is used. `back_to_back`: as in lower_chain. Throws cuda_error.
-   */
+   *  Only the layout of its tensors is used. `back_to_back`: let each
+   *  launch start early for the one behind it, as where steps of one kind follow one another.
+   *  Throws cuda_error. */
   measuring_bench(const checked_step& step, const stream_place& place, bool back_to_back,
                   double fraction);
   measuring_bench(const measuring_bench&) = delete;
@@ -55,8 +56,8 @@ class measuring_bench {
   void fill();
   /** Those of launch `launch`. */
   [[nodiscard]] bound_tensors tensors_of(std::int64_t sequences, std::int64_t launch) const;
-  /** A graph of `launches` in a row. */
-  [[nodiscard]] cuda_graph record(const std::vector<step_launch>& launches) const;
+  /** A graph of its launches in a row, each on tensors of its own. */
+  [[nodiscard]] cuda_graph record(const planned_pointer& planned, std::int64_t sequences) const;
   [[nodiscard]] cuda_graph_exec record(const plan_choice& candidate, std::int64_t sequences);
   [[nodiscard]] double replay_us(cudaGraphExec_t exec, std::int64_t sequences);
   [[nodiscard]] double measure_copy_rate();

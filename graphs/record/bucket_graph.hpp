@@ -1,6 +1,6 @@
 #pragma once
 
-#include "graphs/record/step_chain.hpp"
+#include "graphs/record/launch_path.hpp"
 #include "lib/core/cuda_handle.hpp"
 
 #include <cuda_runtime_api.h>
@@ -9,15 +9,6 @@
 #include <vector>
 
 namespace ssugraph::detail {
-
-/** A step as a graph has it: one node a launch, unless a launch had to be captured. */
-struct recorded_step {
-  std::vector<step_launch> launches;
-  std::vector<cudaGraphNode_t> nodes;
-
-  /** Whether it is library kernels alone. */
-  [[nodiscard]] bool is_ours() const;
-};
 
 /** The graph of one bucket: the prologue, in checked mode the check of promises, then every step.
  */

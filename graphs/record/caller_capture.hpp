@@ -1,8 +1,7 @@
 #pragma once
 
 #include "graphs/layout/lane_layout.hpp"
-#include "graphs/record/capture.hpp"
-#include "graphs/record/step_chain.hpp"
+#include "graphs/record/launch_path.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -25,22 +24,17 @@ class caller_capture {
   /** Throws invalid_argument, invalid_state, cuda_error, and what a callable throws. */
   void record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream);
   /** Forgets the prologue: it is of a layout that is no more. */
-  void forget() noexcept { id_.reset(); }
+  void forget() noexcept { path_.reset(); }
 
  private:
-  /** What stands directly in front of the next launch. */
-  [[nodiscard]] launch_front front_at(const capture_state& here) const;
-  /** Enqueues one launch of step `index` where the capture stands, checked as in a graph of the
-   *  lane's. */
-  void enqueue(const step_launch& step, std::size_t index, cudaStream_t stream);
+  /** Adds a step to the path, checked as in a graph of the lane's. */
+  [[nodiscard]] recorded_step add(const lane_layout& layout, std::size_t step);
+  [[nodiscard]] std::int32_t bucket() const { return core_.buckets.buckets()[bucket_index_]; }
 
   const pipeline_core& core_;
-  std::optional<unsigned long long> id_;  ///< of the capture
+  std::optional<launch_path> path_;  ///< since the prologue
   std::size_t bucket_index_ = 0;
   std::vector<bool> recorded_;
-  /** The launch recorded last, if a library kernel may overlap it, and where it left the stream. */
-  launch_front front_;
-  std::vector<cudaGraphNode_t> frontier_;
 };
 
 }  // namespace ssugraph::detail

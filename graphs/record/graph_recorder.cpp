@@ -1,6 +1,7 @@
 #include "graphs/record/graph_recorder.hpp"
 
 #include "graphs/record/capture.hpp"
+#include "graphs/record/launch_path.hpp"
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/prologue_kernel.hpp"
 #include "graphs/record/promises_kernel.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ssugraph::detail {
 namespace {
@@ -25,18 +27,6 @@ cuda_stream make_capture_stream(const stream_place& place, bool strict) {
   cudaStream_t stream = nullptr;
   check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
   return cuda_stream{stream};
-}
-
-bool all_edges_full(cudaGraphNode_t node) {
-  std::size_t count = 0;
-  check_cuda(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count),
-             "cudaGraphNodeGetDependencies");
-  std::vector<cudaGraphNode_t> nodes(count);
-  std::vector<cudaGraphEdgeData> edges(count);
-  check_cuda(cudaGraphNodeGetDependencies(node, nodes.data(), edges.data(), &count),
-             "cudaGraphNodeGetDependencies");
-  return std::ranges::all_of(
-      edges, [](const auto& edge) { return edge.type == cudaGraphDependencyTypeDefault; });
 }
 
 /** At the end of a scope, however that is left, waits for a stream: memory that its work uses may
@@ -54,38 +44,7 @@ class stream_wait {
   cudaStream_t stream_;
 };
 
-bool is_kernel(cudaGraphNode_t node) {
-  cudaGraphNodeType type{};
-  check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
-  return type == cudaGraphNodeTypeKernel;
-}
-
 }  // namespace
-
-void throw_with_place(const cuda_error& error, const std::string& name, std::int32_t bucket) {
-  throw cuda_error{error, name, bucket};
-}
-
-std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
-                                    const step_launch& step, cudaStream_t stream,
-                                    context_handle part) {
-  if (const auto* kernel = std::get_if<kernel_launch>(&step)) {
-    frontier = {kernel->add_to(graph.get(), frontier, part)};
-    return frontier;
-  }
-  captured_nodes captured =
-      capture_into(graph, frontier, stream, [&](cudaStream_t on) { launch(step, on); });
-  frontier = std::move(captured.frontier);
-  return std::move(captured.nodes);
-}
-
-launch_front front_of(const custom_step& step, const std::vector<cudaGraphNode_t>& nodes,
-                      const std::vector<cudaGraphNode_t>& frontier) {
-  if (!step.options.writes || frontier.size() != 1 || !is_kernel(frontier.front())) return {};
-  // Kernels that start early must be known to wait before they let anybody start.
-  if (!step.options.triggers_early && !std::ranges::all_of(nodes, all_edges_full)) return {};
-  return {.may_overlap = true, .ranges = *step.options.writes};
-}
 
 graph_recorder::graph_recorder(const pipeline_core& core, const stream_place& place)
     : core_{core},
@@ -103,8 +62,7 @@ class graph_recorder::attempt {
         layout_{layout},
         bucket_index_{bucket_index},
         bucket_{core.buckets.buckets()[bucket_index]},
-        stream_{stream},
-        part_{part} {}
+        path_{stream, part, core.programmatic_dependent_launch} {}
 
   /** The step that the attempt is at. */
   [[nodiscard]] std::size_t step() const noexcept { return step_; }
@@ -112,53 +70,36 @@ class graph_recorder::attempt {
   bucket_graph record(const prologue_params& prologue) {
     bucket_graph recorded;
     recorded.bucket = bucket_;
-    recorded.graph = make_graph();
-    recorded.prologue = lower_prologue(prologue).add_to(recorded.graph.get(), {}, part_);
-    frontier_ = {recorded.prologue};
-    if (core_.checked) {
-      recorded.promises =
-          lower_promises(layout_.promise_check()).add_to(recorded.graph.get(), frontier_, part_);
-      frontier_ = {recorded.promises};
-    }
+    recorded.prologue = path_.add(lower_prologue(prologue));
+    if (core_.checked) recorded.promises = path_.add(lower_promises(layout_.promise_check()));
     for (step_ = 0; step_ < core_.steps.size(); ++step_) {
       const pipeline_step& step = core_.steps[step_];
       try {
-        recorded.steps.push_back(step.library() != nullptr ? add(recorded.graph, *step.library())
-                                                           : add(recorded.graph, *step.custom()));
+        recorded.steps.push_back(step.library() != nullptr ? add(*step.library())
+                                                           : add(*step.custom()));
       } catch (const cuda_error& error) {
         if (!error.step().empty()) throw;
-        throw_with_place(error, step.name, bucket_);
+        throw cuda_error{error, step.name, bucket_};
       } catch (const ended_capture&) {
         throw_ended_capture(place());
       }
     }
+    recorded.graph = std::move(path_).take_graph();
     return recorded;
   }
 
  private:
-  recorded_step add(cuda_graph& graph, std::vector<step_launch> launches) {
-    recorded_step recorded{std::move(launches), {}};
-    for (const step_launch& launch : recorded.launches) {
-      const auto added = add_to(graph, frontier_, launch, stream_, part_);
-      recorded.nodes.insert(recorded.nodes.end(), added.begin(), added.end());
-    }
+  recorded_step add(const library_step& step) {
+    recorded_step recorded =
+        path_.add(step.plans[bucket_index_], layout_.step_tensors(step_, bucket_), next_plan());
     if (!recorded.is_ours()) check_replayable(recorded.nodes, place());
     return recorded;
   }
 
-  recorded_step add(cuda_graph& graph, const library_step& step) {
-    const planned_pointer& planned = step.plans[bucket_index_];
-    const bound_tensors tensors = layout_.step_tensors(step_, bucket_);
-    if (!core_.programmatic_dependent_launch) return add(graph, lower_in_turn(planned, tensors));
-    auto [launches, behind] = lower(planned, tensors, std::move(front_), next_plan());
-    front_ = std::move(behind);
-    return add(graph, std::move(launches));
-  }
-
-  recorded_step add(cuda_graph& graph, const custom_step& step) {
-    recorded_step recorded = add(graph, {custom_launch{&step, layout_.context(step_, bucket_)}});
-    front_ = core_.programmatic_dependent_launch ? front_of(step, recorded.nodes, frontier_)
-                                                 : launch_front{};
+  recorded_step add(const custom_step& step) {
+    recorded_step recorded = path_.add(custom_launch{&step, layout_.context(step_, bucket_)});
+    check_replayable(recorded.nodes, place());
+    path_.overlap(step, recorded.nodes);
     return recorded;
   }
 
@@ -175,11 +116,8 @@ class graph_recorder::attempt {
   const lane_layout& layout_;
   std::size_t bucket_index_;
   std::int32_t bucket_;
-  cudaStream_t stream_;
-  context_handle part_;
+  launch_path path_;
   std::size_t step_ = 0;
-  std::vector<cudaGraphNode_t> frontier_;
-  launch_front front_;
 };
 
 bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucket_index,
@@ -200,7 +138,7 @@ bucket_graph graph_recorder::record(const lane_layout& layout, std::size_t bucke
         try {
           std::rethrow_exception(spoiled.cause);
         } catch (const cuda_error& error) {
-          throw_with_place(error, core_.steps[attempt.step()].name, bucket);
+          throw cuda_error{error, core_.steps[attempt.step()].name, bucket};
         }
       }
       ++retries_;
@@ -223,7 +161,7 @@ void graph_recorder::warm_up(const lane_layout& layout) {
     try {
       check_cuda(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize of a warm-up");
     } catch (const cuda_error& error) {
-      throw_with_place(error, core_.steps[step].name, bucket);
+      throw cuda_error{error, core_.steps[step].name, bucket};
     }
   }
 }

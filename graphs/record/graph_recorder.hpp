@@ -3,15 +3,12 @@
 #include "graphs/core/pipeline_core.hpp"
 #include "graphs/layout/lane_layout.hpp"
 #include "graphs/record/bucket_graph.hpp"
-#include "graphs/record/step_chain.hpp"
 #include "lib/core/cuda_handle.hpp"
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace ssugraph::detail {
 
@@ -47,21 +44,5 @@ class graph_recorder {
   cuda_stream stream_;
   std::uint64_t retries_ = 0;
 };
-
-/** Adds `step` to `graph` behind `frontier`, which becomes what follows it must wait for: a library
- *  kernel as a node, which runs in `part` (see kernel_launch), anything else by capture of
- * `stream`. Returns its nodes. Throws as capture_into. */
-std::vector<cudaGraphNode_t> add_to(cuda_graph& graph, std::vector<cudaGraphNode_t>& frontier,
-                                    const step_launch& step, cudaStream_t stream,
-                                    context_handle part);
-
-/** What a library kernel must know of a custom step of `nodes` that ends in `frontier`. */
-[[nodiscard]] launch_front front_of(const custom_step& step,
-                                    const std::vector<cudaGraphNode_t>& nodes,
-                                    const std::vector<cudaGraphNode_t>& frontier);
-
-/** `error`, which step `name` of `bucket` met. */
-[[noreturn]] void throw_with_place(const cuda_error& error, const std::string& name,
-                                   std::int32_t bucket);
 
 }  // namespace ssugraph::detail

@@ -4,7 +4,6 @@
 #include "lib/step/kernel_launches.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -85,19 +84,6 @@ std::vector<step_launch> lower_in_turn(const planned_pointer& planned,
   std::vector<step_launch> launches;
   for (std::size_t i = 0; i < kernels->launches().size(); ++i)
     launches.emplace_back(kernels->lower(i, tensors, {}));
-  return launches;
-}
-
-std::vector<step_launch> lower_chain(std::span<const chain_link> links, bool back_to_back) {
-  std::vector<step_launch> launches;
-  launch_front front;
-  for (std::size_t i = 0; i < links.size(); ++i) {
-    const bool has_next = back_to_back && i + 1 < links.size();
-    const planned_step* next = has_next ? links[i + 1].planned.get() : nullptr;
-    auto [lowered, behind] = lower(links[i].planned, links[i].tensors, std::move(front), next);
-    std::ranges::move(lowered, std::back_inserter(launches));
-    front = std::move(behind);
-  }
   return launches;
 }
 

@@ -5,7 +5,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <span>
 #include <variant>
 #include <vector>
 
@@ -63,16 +62,6 @@ struct lowered_step {
 /** The same with launches that each wait for the end of the one in front. */
 [[nodiscard]] std::vector<step_launch> lower_in_turn(const planned_pointer& planned,
                                                      const bound_tensors& tensors);
-
-struct chain_link {
-  planned_pointer planned;
-  bound_tensors tensors;
-};
-
-/** Lowers steps that run one after another, programmatically wherever that may be; the first waits
- *  in full. Unless they are `back_to_back`, each is as if a step of another kind followed. */
-[[nodiscard]] std::vector<step_launch> lower_chain(std::span<const chain_link> links,
-                                                   bool back_to_back);
 
 /** Enqueues one launch. Throws cuda_error, and what a callable or a user's backend throws. */
 void launch(const step_launch& step, stream_handle stream);
