@@ -1,3 +1,4 @@
+#include "graphs/core/median.hpp"
 #include "graphs/lane/lane_engine.hpp"
 
 #include <ssugraph/binding.hpp>
@@ -38,9 +39,7 @@ double median_us(detail::lane_engine& engine, std::size_t bucket_index, int roun
   rounds_us.reserve(static_cast<std::size_t>(rounds));
   for (int round = 0; round < rounds; ++round)
     rounds_us.push_back(engine.time_replay(bucket_index));
-  const auto middle = rounds_us.begin() + rounds / 2;
-  std::ranges::nth_element(rounds_us, middle);
-  return *middle;
+  return detail::median(std::move(rounds_us));
 }
 
 /** All bytes that the library's steps of a replay of `batch` sequences must move. */

@@ -1,5 +1,6 @@
 #include "graphs/plan/measure.hpp"
 
+#include "graphs/core/median.hpp"
 #include "graphs/core/nvtx.hpp"
 #include "graphs/record/capture.hpp"
 #include "graphs/record/launch_path.hpp"
@@ -121,11 +122,6 @@ std::string driver_version() {
   int cuda = 0;
   check_cuda(cudaDriverGetVersion(&cuda), "cudaDriverGetVersion");
   return "CUDA " + std::to_string(cuda);
-}
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
 }
 
 }  // namespace
