@@ -1,8 +1,9 @@
 #pragma once
 
+#include "graphs/plan/tuning_machine.hpp"
+
 #include <ssugraph/candidate_timing.hpp>
 
-#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -13,15 +14,6 @@ namespace ssugraph::detail {
 
 /** The candidates of one bucket, in the order in which they were offered. */
 using timing_table = std::vector<candidate_timing>;
-
-/** What measurements belong to beside the problem. */
-struct tuning_machine {
-  std::string gpu;
-  std::string driver;
-  std::string library;
-
-  auto operator<=>(const tuning_machine&) const = default;
-};
 
 /** By problem, then by bucket. */
 using timing_tables = std::map<std::string, std::map<std::int32_t, timing_table>>;
