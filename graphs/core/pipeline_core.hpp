@@ -1,6 +1,6 @@
 #pragma once
 
-#include "graphs/core/lane_registry.hpp"
+#include "graphs/core/live_lanes.hpp"
 #include "graphs/core/nvtx.hpp"
 #include "lib/core/stream_place.hpp"
 #include "lib/step/planned_step.hpp"
@@ -78,8 +78,8 @@ struct bucket_ranges {
   nvtx_name run_eager;
 };
 
-/** What a pipeline and its lanes share. Const but for the registry, which locks itself and which
- *  copies share. */
+/** What a pipeline and its lanes share. Const but for `lanes`, which lock themselves and which
+ * copies share. */
 struct pipeline_core {
   pipeline_core(mamba_config given_config, bucket_policy given_buckets)
       : config{std::move(given_config)},
@@ -103,7 +103,7 @@ struct pipeline_core {
   std::size_t scratch_bytes = 0;
   std::size_t first_with_sequences = 0;
   std::vector<pipeline_step> steps;
-  std::shared_ptr<lane_registry> lanes = std::make_shared<lane_registry>();
+  std::shared_ptr<live_lanes> lanes = std::make_shared<live_lanes>();
 };
 
 }  // namespace ssugraph::detail

@@ -55,7 +55,7 @@ std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
 
 }  // namespace
 
-/** An engine with its entry in the pipeline's registry and its one-user flag. */
+/** An engine with its entry among the pipeline's live lanes and its one-user flag. */
 struct lane::resident {
   std::unique_ptr<detail::lane_engine> engine;
   std::atomic<bool> in_use = false;
@@ -66,7 +66,7 @@ struct lane::resident {
         replays(static_cast<std::size_t>(engine->core().buckets.max_batch()) + 1) {
     enter(engine->stream(), engine->layout().steps(), [] {});
   }
-  /** Enters the pipeline's registry, or changes its entry once `change` has run. */
+  /** Enters the pipeline's live lanes, or changes the entry there once `change` has run. */
   void enter(stream_handle stream, const detail::bound_steps& steps,
              const std::function<void()>& change) {
     const detail::pipeline_core& core = engine->core();

@@ -20,7 +20,7 @@ struct lane_tensor {
 
 /** The live lanes of a pipeline: which stream each is on and what it reads and writes. Thread-safe.
  */
-class lane_registry {
+class live_lanes {
  public:
   /**
    * Enters `lane`, or moves it to `stream` and `tensors` by `change`, for the length of which it is

@@ -1,4 +1,4 @@
-#include "graphs/core/lane_registry.hpp"
+#include "graphs/core/live_lanes.hpp"
 
 #include "lib/core/overlap.hpp"
 
@@ -21,8 +21,8 @@ void check_disjoint(const std::vector<lane_tensor>& mine, const std::vector<lane
 
 }  // namespace
 
-void lane_registry::enter(const void* lane, stream_handle stream, std::vector<lane_tensor> tensors,
-                          const std::function<void()>& change) {
+void live_lanes::enter(const void* lane, stream_handle stream, std::vector<lane_tensor> tensors,
+                       const std::function<void()>& change) {
   const auto mine = add({lane, stream, std::move(tensors)});
   try {
     change();
@@ -33,7 +33,7 @@ void lane_registry::enter(const void* lane, stream_handle stream, std::vector<la
   erase_others(mine);
 }
 
-lane_registry::place lane_registry::add(entry mine) {
+live_lanes::place live_lanes::add(entry mine) {
   const std::lock_guard lock{mutex_};
   for (const entry& other : entries_) {
     if (other.lane != mine.lane && other.stream != mine.stream)
@@ -42,18 +42,18 @@ lane_registry::place lane_registry::add(entry mine) {
   return entries_.insert(entries_.end(), std::move(mine));
 }
 
-void lane_registry::erase(place mine) noexcept {
+void live_lanes::erase(place mine) noexcept {
   const std::lock_guard lock{mutex_};
   entries_.erase(mine);
 }
 
-void lane_registry::erase_others(place mine) noexcept {
+void live_lanes::erase_others(place mine) noexcept {
   const std::lock_guard lock{mutex_};
   std::erase_if(entries_,
                 [&](const entry& other) { return other.lane == mine->lane && &other != &*mine; });
 }
 
-void lane_registry::leave(const void* lane) noexcept {
+void live_lanes::leave(const void* lane) noexcept {
   const std::lock_guard lock{mutex_};
   std::erase_if(entries_, [lane](const entry& other) { return other.lane == lane; });
 }
