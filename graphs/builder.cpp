@@ -1,6 +1,6 @@
 #include "graphs/builder.hpp"
 
-#include "graphs/layout/lane_layout.hpp"
+#include "graphs/layout/bindings.hpp"
 #include "graphs/plan/bucket_planner.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/log.hpp"

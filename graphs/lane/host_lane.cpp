@@ -1,4 +1,5 @@
 #include "graphs/lane/lane_engine.hpp"
+#include "graphs/layout/arena_cursor.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -13,7 +14,7 @@ namespace {
 
 struct aligned_delete {
   void operator()(std::byte* arena) const noexcept {
-    ::operator delete[](arena, std::align_val_t{lane_layout::alignment});
+    ::operator delete[](arena, std::align_val_t{arena_cursor::alignment});
   }
 };
 
@@ -24,7 +25,7 @@ class host_lane final : public lane_engine {
  public:
   host_lane(std::shared_ptr<const pipeline_core> core, stream_handle stream, bound_steps steps)
       : lane_engine{std::move(core), stream, std::move(steps)},
-        arena_{new (std::align_val_t{lane_layout::alignment}) std::byte[layout_.bytes()]} {
+        arena_{new (std::align_val_t{arena_cursor::alignment}) std::byte[layout_.bytes()]} {
     layout_.report_to(&broken_);
     layout_.place(arena_.get());
     *layout_.random() = {};

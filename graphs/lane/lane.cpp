@@ -1,5 +1,6 @@
 #include "graphs/core/median.hpp"
 #include "graphs/lane/lane_engine.hpp"
+#include "graphs/layout/bindings.hpp"
 
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graphs/core/pipeline_core.hpp"
+#include "graphs/layout/bindings.hpp"
 #include "graphs/layout/lane_layout.hpp"
 #include "graphs/record/describe.hpp"
 

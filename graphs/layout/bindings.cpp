@@ -1,0 +1,129 @@
+#include "graphs/layout/bindings.hpp"
+
+#include "lib/core/overlap.hpp"
+#include "lib/step/operand.hpp"
+
+#include <ssugraph/error.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace ssugraph::detail {
+namespace {
+
+std::size_t find_library_step(const pipeline_core& core, const std::string& name) {
+  const auto found = std::ranges::find(core.steps, name, &pipeline_step::name);
+  if (found == core.steps.end() || found->library() == nullptr) {
+    throw invalid_argument{"bindings", "the name of a step with tensors", "'" + name + "'"};
+  }
+  return static_cast<std::size_t>(found - core.steps.begin());
+}
+
+/** The place of the operand that `bound` names. A seed is not the user's to bind. */
+std::size_t find_bound_operand(const step_traits& step, const binding& bound) {
+  const std::size_t place = find_operand(step.operands, bound.tensor);
+  if (place < step.operands.size() && step.operands[place].role != operand_role::seed) return place;
+  std::string names;
+  for (const operand& each : step.operands) {
+    if (each.role != operand_role::seed)
+      names += (names.empty() ? "" : ", ") + std::string{each.name};
+  }
+  throw invalid_argument{"bindings", "one of " + names, "'" + bound.tensor + "'"};
+}
+
+/** `step` on other tensors; it must still run by the plans that were resolved for it. */
+checked_pointer rebound(const pipeline_step& step, bound_tensors tensors) {
+  const library_step& built = *step.library();
+  checked_pointer now = named_by(step.name, [&] { return built.checked->on(std::move(tensors)); });
+  if (now->traits().device != built.checked->traits().device) {
+    throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
+                           "tensors elsewhere"};
+  }
+  for (const planned_pointer& planned : built.plans) {
+    const std::string reason = now->why_not(*planned);
+    if (reason.empty()) continue;
+    const auto [backend, algorithm] = planned->choice();
+    throw invalid_argument{
+        step.name, "tensors that algorithm " + algorithm + " of " + backend + " can take", reason};
+  }
+  return now;
+}
+
+/** No two steps on one state, but where the later one was built to share. */
+void check_states(const pipeline_core& core, const bound_steps& steps) {
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step] || core.steps[step].library()->shares_state) continue;
+    for (std::size_t earlier = 0; earlier < step; ++earlier) {
+      if (!steps[earlier]) continue;
+      named_by(core.steps[step].name,
+               [&] { check_own_state(*steps[step], *steps[earlier], core.steps[earlier].name); });
+    }
+  }
+}
+
+}  // namespace
+
+void check_own_state(const checked_step& mine, const checked_step& other,
+                     const std::string& owner) {
+  const step_traits& my = mine.traits();
+  const step_traits& its = other.traits();
+  for (std::size_t i = 0; i < my.operands.size(); ++i) {
+    if (my.operands[i].role != operand_role::state) continue;
+    for (std::size_t j = 0; j < its.operands.size(); ++j) {
+      if (its.operands[j].role != operand_role::state) continue;
+      if (!my.operands[i].is_written() && !its.operands[j].is_written()) continue;
+      if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
+      throw invalid_argument{std::string{my.operands[i].name},
+                             "one of its own (or ssu_options::shares_state)",
+                             "overlap with the state of '" + owner + "'"};
+    }
+  }
+}
+
+bound_steps built_steps(const pipeline_core& core) {
+  bound_steps steps;
+  steps.reserve(core.steps.size());
+  for (const pipeline_step& step : core.steps)
+    steps.push_back(step.library() != nullptr ? step.library()->checked : nullptr);
+  return steps;
+}
+
+bound_steps bind(const pipeline_core& core, bound_steps steps, std::span<const binding> bindings) {
+  std::map<std::size_t, bound_tensors> changed;
+  std::set<std::pair<std::size_t, std::size_t>> bound_before;
+  for (const binding& bound : bindings) {
+    const std::size_t step = find_library_step(core, bound.step);
+    const std::size_t place = find_bound_operand(steps[step]->traits(), bound);
+    bound_tensors& tensors = changed.try_emplace(step, steps[step]->traits().tensors).first->second;
+    const std::string name = bound.step + "." + bound.tensor;
+    if (!tensors[place])
+      throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
+    if (!bound_before.insert({step, place}).second) {
+      throw invalid_argument{name, "one address", "two bindings"};
+    }
+    tensors[place] = tensors[place].at(bound.data);
+  }
+  for (auto& [step, tensors] : changed)
+    steps[step] = rebound(core.steps[step], std::move(tensors));
+  if (!bindings.empty()) check_states(core, steps);
+  return steps;
+}
+
+std::vector<lane_tensor> row_tensors(const pipeline_core& core, const bound_steps& steps) {
+  std::vector<lane_tensor> tensors;
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step]) continue;
+    const step_traits& traits = steps[step]->traits();
+    for (std::size_t i = 0; i < traits.operands.size(); ++i) {
+      const operand& what = traits.operands[i];
+      if (!traits.tensors[i] || what.leading != first_axis::rows) continue;
+      tensors.push_back({core.steps[step].name + "." + std::string{what.name}, traits.tensors[i],
+                         what.is_written()});
+    }
+  }
+  return tensors;
+}
+
+}  // namespace ssugraph::detail

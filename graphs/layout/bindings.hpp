@@ -1,0 +1,33 @@
+#pragma once
+
+#include "graphs/core/pipeline_core.hpp"
+
+#include <ssugraph/binding.hpp>
+
+#include <span>
+#include <string>
+#include <vector>
+
+/** The tensors that the steps of a lane run on: the pipeline's, and what is bound in their place.
+ */
+namespace ssugraph::detail {
+
+/** The steps of a lane, on the tensors that are bound; null for custom steps. */
+using bound_steps = std::vector<checked_pointer>;
+
+/** As the pipeline was built. */
+[[nodiscard]] bound_steps built_steps(const pipeline_core& core);
+
+/** `steps` with `bindings` applied. Throws invalid_argument. */
+[[nodiscard]] bound_steps bind(const pipeline_core& core, bound_steps steps,
+                               std::span<const binding> bindings);
+
+/** The row tensors of every step, for the check against other lanes. */
+[[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,
+                                                   const bound_steps& steps);
+
+/** Throws invalid_argument, which names the tensor, if `mine` writes a state that shares memory
+ * with one of `other`, which is step `owner`. */
+void check_own_state(const checked_step& mine, const checked_step& other, const std::string& owner);
+
+}  // namespace ssugraph::detail

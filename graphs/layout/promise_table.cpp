@@ -1,0 +1,48 @@
+#include "graphs/layout/promise_table.hpp"
+
+#include "lib/step/operand.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace ssugraph::detail {
+namespace {
+
+/** What a step promises of `tensors`. */
+sequence_rule rule_of(const step_traits& step, const bound_tensors& tensors) {
+  const auto find = [&](operand_role role) {
+    const std::size_t place = find_operand(step.operands, role);
+    return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
+  };
+  sequence_rule rule = step.sequences;
+  rule.rows = std::numeric_limits<std::int64_t>::max();  // nothing is promised of those
+  rule.indices = find(operand_role::source_slots);
+  rule.dst_indices = find(operand_role::destination_slots);
+  rule.accepted = find(operand_role::counts);
+  rule.cu_seqlens = find(operand_role::bounds);
+  return rule;
+}
+
+}  // namespace
+
+void promise_table::clear() noexcept {
+  std::ranges::fill(entries_, promised{});
+  used_ = 0;
+}
+
+void promise_table::add(std::size_t step, const step_traits& traits, const bound_tensors& tensors) {
+  const sequence_rule rule = rule_of(traits, tensors);
+  const auto known = entries().first(used_);
+  if (std::ranges::find(known, rule, &promised::rule) != known.end()) return;
+  entries_[used_++] = {.rule = rule, .step = static_cast<std::int32_t>(step)};
+}
+
+promise_params promise_table::params(const live_counts* counts) const noexcept {
+  return {.counts = counts,
+          .entries = table_,
+          .entry_count = static_cast<std::int32_t>(entries_.size()),
+          .broken = broken_};
+}
+
+}  // namespace ssugraph::detail

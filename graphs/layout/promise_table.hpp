@@ -1,0 +1,43 @@
+#pragma once
+
+#include "graphs/layout/arena_cursor.hpp"
+#include "graphs/layout/promises.hpp"
+#include "lib/step/planned_step.hpp"
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace ssugraph::detail {
+
+/** What is promised of a lane's steps. Steps of the same promises have one entry; behind the last
+ *  one the table stays empty, so that its size never changes. */
+class promise_table {
+ public:
+  /** For so many steps. */
+  explicit promise_table(std::size_t steps) : entries_(steps) {}
+
+  /** Takes the table out of `memory`. */
+  void place(arena_cursor& memory) noexcept { table_ = memory.take<promised>(entries_.size()); }
+  /** Where broken promises are reported, from the first replay on. */
+  void report_to(broken_promise* broken) noexcept { broken_ = broken; }
+
+  void clear() noexcept;
+  /** Enters what is promised of `tensors`, which `step` runs on. */
+  void add(std::size_t step, const step_traits& traits, const bound_tensors& tensors);
+
+  /** The contents of the table. */
+  [[nodiscard]] std::span<const promised> entries() const noexcept { return entries_; }
+  /** Where the kernel reads the table. */
+  [[nodiscard]] promised* table() const noexcept { return table_; }
+  /** What the kernel gets; `counts` are the lane's. */
+  [[nodiscard]] promise_params params(const live_counts* counts) const noexcept;
+
+ private:
+  std::vector<promised> entries_;
+  std::size_t used_ = 0;
+  promised* table_ = nullptr;
+  broken_promise* broken_ = nullptr;
+};
+
+}  // namespace ssugraph::detail
