@@ -1,4 +1,6 @@
+#include "graphs/lane/bucket_executable.hpp"
 #include "graphs/lane/lane_engine.hpp"
+#include "graphs/lane/lane_holdings.hpp"
 #include "graphs/lane/parked.hpp"
 #include "graphs/layout/bound_memory.hpp"
 #include "graphs/layout/lane_memory.hpp"
@@ -6,16 +8,12 @@
 #include "graphs/record/caller_capture.hpp"
 #include "graphs/record/graph_reader.hpp"
 #include "graphs/record/graph_recorder.hpp"
-#include "graphs/record/prologue_kernel.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/device.hpp"
 
 #include <ssugraph/error.hpp>
 
-#include <algorithm>
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -24,33 +22,6 @@
 
 namespace ssugraph::detail {
 namespace {
-
-/** A bucket's graph and its executable. */
-struct bucket_entry {
-  bucket_graph recorded;
-  cuda_graph_exec exec;
-  std::int32_t live = 0;  ///< what the executable's prologue counts at present; -1: has to be set
-  bool lost = false;      ///< a rebind failed half-way
-  double build_ms = 0.0;
-  std::size_t estimated_bytes = 0;
-};
-
-/** Free bytes of the current device. */
-std::size_t free_bytes() {
-  std::size_t free = 0;
-  std::size_t total = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return free;
-}
-
-/** Does `work`, whose time counts as the entry's. */
-template <class Work>
-void timed(bucket_entry& entry, Work work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  entry.build_ms +=
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 /** Throws invalid_argument unless the device can read `live`. */
 void check_live(const std::int32_t* live) {
@@ -70,13 +41,6 @@ struct lane_scope {
   relaxed_capture relaxed;
 };
 
-/** How the work in flight on a lane's stream ends. */
-enum class ending : std::uint8_t {
-  followed,  ///< the internal stream and the event come behind it
-  captured,  ///< not to be told: the stream is being captured
-  failed,    ///< CUDA runs nothing any more
-};
-
 /** Every call makes a context of the lane's stream current first: a default stream is that of the
  *  current one. */
 class cuda_lane final : public lane_engine {
@@ -85,40 +49,32 @@ class cuda_lane final : public lane_engine {
             const stream_place& place)
       : lane_engine{std::move(core), stream, std::move(steps)},
         place_{place},
-        internal_{make_stream()},
-        arena_{layout_.bytes(), internal_.get()},
+        holdings_{std::make_unique<lane_holdings>(core_, layout_.bytes())},
         recorder_{std::make_unique<graph_recorder>(*core_, place_)},
         capture_{*core_},
         buckets_(core_->buckets.buckets().size()) {
-    ticket_.push_back({core_, make_event()});
-    name_stream(internal_.get(), "ssugraph lane");
-    if (core_->checked) layout_.report_to(report_.emplace().word());
-    layout_.place(arena_.data());
-    check_cuda(cudaMemsetAsync(arena_.data(), 0, layout_.bytes(), internal_.get()),
-               "cudaMemsetAsync of a lane's memory");
-    upload_tables(layout_, internal_.get());
-    wait_for_internal();
+    layout_.report_to(holdings_->report());
+    layout_.place(holdings_->memory());
+    upload_tables(layout_, holdings_->stream());
+    wait_for_build();
     recorder_->warm_up(layout_);
-    write_random_state({}, internal_.get());
+    write_random_state(layout_, {}, holdings_->stream());
     for (std::size_t index = buckets_.size(); index-- > 0 && !core_->recording.lazy;)
       build(index);
-    wait_for_internal();
+    wait_for_build();
   }
 
   ~cuda_lane() override {
-    // The internal stream frees the memory, behind whatever the lane's stream still runs. A stream
-    // that is being captured cannot be followed: then leaking beats freeing under a replay.
     std::optional<lane_scope> scope;
-    const ending end = follow_stream(scope);
-    if (end != ending::followed) arena_.leak();
-    if (report_ && !(end == ending::followed && has_flown())) report_->leak();
-    report_.reset();
+    try_enter(scope, place_.context);
+    if (scope) {
+      holdings_->end_behind(stream_);
+    } else {
+      holdings_->leak();
+    }
     buckets_.clear();
     recorder_.reset();
-    arena_.free();
-    internal_.reset();
-    if (end == ending::captured) ticket_.front().over.reset();
-    park(std::move(ticket_));
+    holdings_.reset();
     release_parked();
   }
 
@@ -126,30 +82,14 @@ class cuda_lane final : public lane_engine {
     const context_guard guard{place_.context};
     check_not_capturing(stream_);
     throw_reported();
-    bucket_entry& entry = ready(bucket_index);
-    if (entry.live != batch) {
-      update_prologue(entry.exec.get(), entry.recorded.prologue,
-                      layout_.prologue(batch, entry.recorded.bucket), place_.part_context);
-      entry.live = batch;
-    }
-    check_cuda(cudaGraphLaunch(entry.exec.get(), stream_), "cudaGraphLaunch");
+    ready(bucket_index).launch(layout_, batch, stream_);
   }
 
   void run_eager(std::int32_t batch, std::size_t bucket_index) override {
     const context_guard guard{place_.context};
     check_not_capturing(stream_);
     throw_reported();
-    const bucket_graph& recorded = ready(bucket_index).recorded;
-    lower_prologue(layout_.prologue(batch, recorded.bucket)).launch(stream_);
-    if (core_->checked) lower_promises(layout_.promise_check()).launch(stream_);
-    for (std::size_t step = 0; step < core_->steps.size(); ++step) {
-      try {
-        for (const step_launch& one : recorded.steps[step].launches)
-          launch(one, stream_);
-      } catch (const cuda_error& error) {
-        throw cuda_error{error, core_->steps[step].name, recorded.bucket};
-      }
-    }
+    ready(bucket_index).run_eager(layout_, batch, stream_);
   }
 
   void record_prologue(std::size_t bucket_index, const std::int32_t* live,
@@ -188,11 +128,10 @@ class cuda_lane final : public lane_engine {
     if (core_->checked) check_allocations(*core_, steps);
     lane_layout next = layout_;
     next.rebind(std::move(steps));
-    next.place(arena_.data());
-    std::vector<bucket_entry> prepared(buckets_.size());
+    next.place(holdings_->memory());
+    std::vector<bucket_executable> prepared(buckets_.size());
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
-      if (!buckets_[index].exec) continue;
-      timed(prepared[index], [&] { prepared[index].recorded = record(next, index); });
+      if (buckets_[index].is_ready()) prepared[index] = record(next, index);
     }
     rebound result{std::vector(buckets_.size(), rebind_outcome::unrecorded), {}};
     upload_tables(next, stream_);
@@ -200,12 +139,10 @@ class cuda_lane final : public lane_engine {
     layout_ = std::move(next);
     capture_.forget();
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
-      if (!buckets_[index].exec) continue;
+      if (!buckets_[index].is_ready()) continue;
       try {
-        result.outcomes[index] = go_over(buckets_[index], std::move(prepared[index]));
+        result.outcomes[index] = buckets_[index].go_over(std::move(prepared[index]), stream_);
       } catch (...) {
-        buckets_[index].exec.reset();
-        buckets_[index].lost = true;
         if (!result.failure) result.failure = std::current_exception();
       }
     }
@@ -217,17 +154,13 @@ class cuda_lane final : public lane_engine {
     check_not_capturing(stream_);
     release_parked();
     build(bucket_index);
-    wait_for_internal();
+    wait_for_build();
   }
 
   ssugraph::random_state random_state() override {
     const lane_scope scope{place_.context};
     check_not_capturing(stream_);
-    ssugraph::random_state state;
-    check_cuda(
-        cudaMemcpyAsync(&state, layout_.random(), sizeof state, cudaMemcpyDeviceToHost, stream_),
-        "cudaMemcpyAsync of the random state");
-    check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize for the random state");
+    const ssugraph::random_state state = read_random_state(layout_, stream_);
     release_parked();
     throw_reported();
     return state;
@@ -236,7 +169,7 @@ class cuda_lane final : public lane_engine {
   void set_random_state(ssugraph::random_state state) override {
     const lane_scope scope{place_.context};
     check_not_capturing(stream_);
-    write_random_state(state, stream_);
+    write_random_state(layout_, state, stream_);
   }
 
   void move_to(stream_handle stream) override {
@@ -247,8 +180,7 @@ class cuda_lane final : public lane_engine {
     const lane_scope scope{place_.context};
     check_not_capturing(stream_);
     check_not_capturing(stream);
-    check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
-    check_cuda(cudaStreamWaitEvent(stream, flown(), 0), "cudaStreamWaitEvent");
+    holdings_->put_behind(stream_, stream);
     stream_ = stream;
   }
 
@@ -258,13 +190,8 @@ class cuda_lane final : public lane_engine {
     stats.retries = recorder_->retries();
     stats.own_bytes = layout_.bytes();
     for (std::size_t index = 0; index < buckets_.size(); ++index) {
-      const bucket_entry& entry = buckets_[index];
-      stats.buckets.push_back({.bucket = core_->buckets.buckets()[index],
-                               .replays = 0,
-                               .recorded = entry.exec != nullptr,
-                               .nodes = node_count(entry),
-                               .build_ms = entry.build_ms,
-                               .estimated_bytes = entry.estimated_bytes});
+      stats.buckets.push_back(buckets_[index].stats());
+      stats.buckets.back().bucket = core_->buckets.buckets()[index];
     }
     return stats;
   }
@@ -272,8 +199,8 @@ class cuda_lane final : public lane_engine {
   [[nodiscard]] std::vector<described_graph> graphs() const override {
     const lane_scope scope{place_.context};
     std::vector<described_graph> graphs;
-    for (const bucket_entry& entry : buckets_) {
-      if (entry.exec) graphs.push_back(read_graph(entry.recorded, *core_));
+    for (const bucket_executable& bucket : buckets_) {
+      if (bucket.is_ready()) graphs.push_back(read_graph(bucket.recorded(), *core_));
     }
     return graphs;
   }
@@ -298,171 +225,48 @@ class cuda_lane final : public lane_engine {
                         "record(bucket, live, stream) into a capture, replay outside of one"};
   }
 
-  /** Reached when the work is over that was in flight as it was recorded last. */
-  [[nodiscard]] cudaEvent_t flown() const noexcept { return ticket_.front().over.get(); }
-
-  /** Enters `scope`, and puts the internal stream and the event behind the lane's stream. */
-  [[nodiscard]] ending follow_stream(std::optional<lane_scope>& scope) noexcept {
-    try {
-      scope.emplace(place_.context);
-      if (is_capturing(stream_, core_->device)) return ending::captured;
-      check_cuda(cudaEventRecord(flown(), stream_), "cudaEventRecord");
-      check_cuda(cudaStreamWaitEvent(internal_.get(), flown(), 0), "cudaStreamWaitEvent");
-      return ending::followed;
-    } catch (const std::exception&) {
-      return ending::failed;
-    }
-  }
-
-  /** Waits for what follow_stream saw; false where that failed. */
-  [[nodiscard]] bool has_flown() const noexcept {
-    if (cudaEventSynchronize(flown()) == cudaSuccess) return true;
-    cudaGetLastError();
-    return false;
-  }
-
   /** In checked mode: throws what a replay reported meanwhile. */
   void throw_reported() const {
-    if (report_) throw_broken(*core_, report_->word());
+    if (holdings_->report() != nullptr) throw_broken(*core_, holdings_->report());
   }
 
-  void wait_for_internal() const {
-    check_cuda(cudaStreamSynchronize(internal_.get()), "cudaStreamSynchronize of a build");
+  void wait_for_build() const {
+    check_cuda(cudaStreamSynchronize(holdings_->stream()), "cudaStreamSynchronize of a build");
   }
 
-  /** By one copy: all of them are new then, or none is. */
-  static void upload_tables(const lane_layout& layout, cudaStream_t stream) {
-    const std::vector<std::byte> tables = layout.tables();
-    check_cuda(cudaMemcpyAsync(layout.table_address(), tables.data(), tables.size(),
-                               cudaMemcpyHostToDevice, stream),
-               "cudaMemcpyAsync of a lane's tables");
+  /** A bucket on the tensors of `layout`, no executable yet. */
+  [[nodiscard]] bucket_executable record(const lane_layout& layout, std::size_t index) {
+    return {*recorder_, layout, index, place_.part_context};
   }
 
-  void write_random_state(const ssugraph::random_state& state, cudaStream_t stream) const {
-    check_cuda(
-        cudaMemcpyAsync(layout_.random(), &state, sizeof state, cudaMemcpyHostToDevice, stream),
-        "cudaMemcpyAsync of the random state");
-  }
-
-  [[nodiscard]] bucket_graph record(const lane_layout& layout, std::size_t index) {
-    const std::int32_t bucket = core_->buckets.buckets()[index];
-    return recorder_->record(layout, index, layout.prologue(bucket, bucket));
-  }
-
-  /** Records, instantiates and uploads a bucket, in place of what it was. */
+  /** Makes the executable of a bucket, in place of what it was. */
   void build(std::size_t index) {
-    bucket_entry entry;
-    timed(entry, [&] {
-      entry.recorded = record(layout_, index);
-      make_executable(entry, internal_.get());
-    });
-    check_budget(entry, index);
-    buckets_[index] = std::move(entry);
+    bucket_executable next = record(layout_, index);
+    next.instantiate(holdings_->stream());
+    check_budget(core_->recording, layout_.bytes(), buckets_, index, next);
+    buckets_[index] = std::move(next);
   }
 
-  /** Instantiates what was recorded, and uploads it in the order of `stream`. */
-  static void make_executable(bucket_entry& entry, cudaStream_t stream) {
-    const std::size_t free_before = free_bytes();
-    entry.exec = instantiate(entry.recorded.graph.get());
-    check_cuda(cudaGraphUpload(entry.exec.get(), stream), "cudaGraphUpload");
-    const std::size_t free_now = free_bytes();
-    entry.estimated_bytes = free_before > free_now ? free_before - free_now : 0;
-    entry.live = entry.recorded.bucket;
-  }
-
-  /** Throws invalid_argument if the lane would be over its budget with `entry` for a bucket. */
-  void check_budget(const bucket_entry& entry, std::size_t index) const {
-    std::size_t graphs = 1;
-    std::size_t bytes = layout_.bytes() + entry.estimated_bytes;
-    for (std::size_t other = 0; other < buckets_.size(); ++other) {
-      if (other == index || !buckets_[other].exec) continue;
-      ++graphs;
-      bytes += buckets_[other].estimated_bytes;
-    }
-    const std::string whose = " for " + std::to_string(graphs) + " of " +
-                              std::to_string(buckets_.size()) +
-                              " buckets (or fewer buckets or steps)";
-    const recording_options& budget = core_->recording;
-    if (budget.max_graphs != 0 && graphs > budget.max_graphs) {
-      throw invalid_argument{"max_graphs", "at least " + std::to_string(graphs) + whose,
-                             std::to_string(budget.max_graphs)};
-    }
-    if (budget.max_bytes != 0 && bytes > budget.max_bytes) {
-      throw invalid_argument{"max_bytes", "at least " + std::to_string(bytes) + whose,
-                             std::to_string(budget.max_bytes)};
-    }
-  }
-
-  /** The entry of a bucket, recorded if this is its first use. */
-  bucket_entry& ready(std::size_t index) {
-    bucket_entry& entry = buckets_[index];
-    if (entry.exec) return entry;
-    if (entry.lost) {
-      throw invalid_state{"bucket " + std::to_string(entry.recorded.bucket),
+  /** A bucket's executable, built if this is its first use. */
+  bucket_executable& ready(std::size_t index) {
+    bucket_executable& bucket = buckets_[index];
+    if (bucket.is_ready()) return bucket;
+    if (bucket.is_lost()) {
+      throw invalid_state{"bucket " + std::to_string(core_->buckets.buckets()[index]),
                           "was left half-changed by a rebind that failed", "call rebuild(batch)"};
     }
     const relaxed_capture relaxed;
     build(index);
-    wait_for_internal();
+    wait_for_build();
     ++lazy_builds_;
-    return entry;
-  }
-
-  /** Brings a bucket to `prepared`, recorded on other addresses. Throws cuda_error. */
-  rebind_outcome go_over(bucket_entry& entry, bucket_entry prepared) {
-    entry.live = -1;
-    bucket_graph& now = entry.recorded;
-    bucket_graph& next = prepared.recorded;
-    if (!std::ranges::all_of(next.steps, &recorded_step::is_ours))
-      return replace(entry, std::move(prepared));
-    for (std::size_t step = 0; step < now.steps.size(); ++step) {
-      for (std::size_t i = 0; i < now.steps[step].launches.size(); ++i) {
-        auto& launch = std::get<kernel_launch>(now.steps[step].launches[i]);
-        auto& changed = std::get<kernel_launch>(next.steps[step].launches[i]);
-        if (launch == changed) continue;
-        changed.update(entry.exec.get(), now.steps[step].nodes[i], place_.part_context);
-        changed.update(now.steps[step].nodes[i], place_.part_context);
-        launch = std::move(changed);
-      }
-    }
-    return rebind_outcome::updated;
-  }
-
-  /** The same by an update of the whole executable, or by a new one. */
-  rebind_outcome replace(bucket_entry& entry, bucket_entry prepared) {
-    bucket_graph& next = prepared.recorded;
-    cudaGraphExecUpdateResultInfo info{};
-    if (cudaGraphExecUpdate(entry.exec.get(), next.graph.get(), &info) == cudaSuccess) {
-      for (std::size_t step = 0; step < next.steps.size(); ++step) {
-        recorded_step& now = entry.recorded.steps[step];
-        now.launches = std::move(next.steps[step].launches);
-        for (std::size_t i = 0; now.is_ours() && i < now.launches.size(); ++i)
-          std::get<kernel_launch>(now.launches[i]).update(now.nodes[i], place_.part_context);
-      }
-      return rebind_outcome::updated;
-    }
-    cudaGetLastError();
-    timed(prepared, [&] { make_executable(prepared, stream_); });
-    entry = std::move(prepared);
-    return rebind_outcome::instantiated;
-  }
-
-  static std::size_t node_count(const bucket_entry& entry) {
-    if (!entry.exec) return 0;
-    std::size_t nodes = entry.recorded.promises != nullptr ? 2 : 1;
-    for (const recorded_step& step : entry.recorded.steps)
-      nodes += step.nodes.size();
-    return nodes;
+    return bucket;
   }
 
   stream_place place_;
-  parking_ticket ticket_;
-  cuda_stream internal_;
-  std::optional<mapped_report> report_;
-  stream_ordered_memory arena_;
+  std::unique_ptr<lane_holdings> holdings_;
   std::unique_ptr<graph_recorder> recorder_;
   caller_capture capture_;
-  std::vector<bucket_entry> buckets_;
+  std::vector<bucket_executable> buckets_;
   std::uint64_t lazy_builds_ = 0;
 };
 

@@ -61,6 +61,7 @@ class lane_layout {
   /** Goes over to the same steps on other tensors; addresses are wrong until `place`. */
   void rebind(bound_steps steps);
 
+  [[nodiscard]] const pipeline_core& core() const noexcept { return *core_; }
   [[nodiscard]] const bound_steps& steps() const noexcept { return steps_; }
 
   /** What library step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its

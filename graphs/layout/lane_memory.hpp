@@ -1,12 +1,16 @@
 #pragma once
 
+#include "graphs/layout/lane_layout.hpp"
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/cuda_process.hpp"
+
+#include <ssugraph/random.hpp>
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
 
+/** The memory of a lane on a device, and what the host writes there. */
 namespace ssugraph::detail {
 
 /** Device memory that is freed in the order of its own stream. */
@@ -34,5 +38,15 @@ class stream_ordered_memory {
   cudaStream_t stream_;
   std::byte* data_ = nullptr;
 };
+
+/** In the order of `stream`, by one copy: all of them are new then, or none is. Throws cuda_error.
+ */
+void upload_tables(const lane_layout& layout, cudaStream_t stream);
+
+/** In the order of `stream`. Throws cuda_error. */
+void write_random_state(const lane_layout& layout, const random_state& state, cudaStream_t stream);
+
+/** Waits for `stream`. Throws cuda_error. */
+[[nodiscard]] random_state read_random_state(const lane_layout& layout, cudaStream_t stream);
 
 }  // namespace ssugraph::detail
