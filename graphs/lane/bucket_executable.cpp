@@ -72,7 +72,7 @@ void bucket_executable::run_eager(const lane_layout& layout, std::int32_t live,
       for (const step_launch& one : recorded_.steps[step].launches)
         detail::launch(one, stream);
     } catch (const cuda_error& error) {
-      throw_with_place(error, core.steps[step].name, recorded_.bucket);
+      throw cuda_error{error, core.steps[step].name, recorded_.bucket};
     }
   }
 }
