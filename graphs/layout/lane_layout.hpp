@@ -45,10 +45,10 @@ class lane_layout {
    *  `table_address()` before the first replay. */
   [[nodiscard]] std::vector<std::byte> tables() const;
   [[nodiscard]] void* table_address() const noexcept { return promises_.table(); }
-  /** Where broken promises are reported, from the first check on. */
+  /** Where broken promises are reported. */
   void report_to(broken_promise* broken) noexcept { promises_.report_to(broken); }
-  /** What checks the promises; the same for every bucket and whatever is bound. */
-  [[nodiscard]] promise_params promise_check() const noexcept {
+  /** The same for every bucket and whatever is bound. */
+  [[nodiscard]] promise_params promises() const noexcept {
     return promises_.params(&counters_->live);
   }
 

@@ -19,7 +19,7 @@ class promise_table {
 
   /** Takes the table out of `memory`. */
   void place(arena_cursor& memory) noexcept { table_ = memory.take<promised>(entries_.size()); }
-  /** Where broken promises are reported, from the first replay on. */
+  /** Where broken promises are reported. */
   void report_to(broken_promise* broken) noexcept { broken_ = broken; }
 
   void clear() noexcept;

@@ -7,8 +7,9 @@
 #include <cstdint>
 
 /**
- * What a caller promises of index and count tensors, verified in checked mode on the lane's padded
- * copies, behind the prologue of every replay. One source for the kernel and the host.
+ * The promises: what a caller owes of index and count tensors. In checked mode they are the second
+ * node of every graph, which verifies them on the lane's padded copies. One source for the kernel
+ * and the host.
  */
 namespace ssugraph::detail {
 

@@ -41,7 +41,7 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
     report_to_tool(path.graph(), bucket, node, {.step = name});
   };
   add(lower_prologue(layout.prologue(live, bucket)), "prologue");
-  if (core_.checked) add(lower_promises(layout.promise_check()), "promises");
+  if (core_.checked) add(lower_promises(layout.promises()), "promises");
   path_ = std::move(path);
   bucket_index_ = bucket_index;
   recorded_.assign(core_.steps.size(), false);

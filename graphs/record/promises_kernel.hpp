@@ -8,10 +8,10 @@
 
 namespace ssugraph::detail {
 
-/** Loads the kernel of checked mode without running it. Throws cuda_error. */
+/** Loads the promises' kernel without running it. Throws cuda_error. */
 void load_promises();
 
-/** The check of all promises as a launch. It reads the live batch that the prologue wrote. */
+/** The promises as a launch, behind the prologue, whose live batch it reads. */
 [[nodiscard]] kernel_launch lower_promises(const promise_params& params);
 
 /** A word of host memory that a kernel writes and the host reads without waiting. */
