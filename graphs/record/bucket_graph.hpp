@@ -10,8 +10,7 @@
 
 namespace ssugraph::detail {
 
-/** The graph of one bucket: the prologue, in checked mode the check of promises, then every step.
- */
+/** The graph of one bucket: the prologue, in checked mode the promises, then every step. */
 struct bucket_graph {
   std::int32_t bucket = 0;
   cuda_graph graph;
