@@ -4,8 +4,9 @@ r"""Compares the machine code of kernels between two builds, after a change that
     tests/sass_diff.py old/libssugraph.a build/dev/libssugraph.a 'ssu_(tokens_)?kernel'
 
 OLD and NEW are what cuobjdump reads: a library, archive, object or executable. Where they have code
-for several architectures, --arch chooses one. Kernels go by their demangled names; one with another
-name in NEW is found again by its code. Each is one of:
+for several architectures, --arch chooses one. Kernels go by their demangled names; where a change gave
+them others, --rename=a::=b:: reads b:: for each a:: in those of OLD. One with yet another name in
+NEW is found again by its code. Each is one of:
 
     identical  the same instructions with the same scheduling
     moved      identical but for the offsets of parameters. Kernels of one parameter list must agree
@@ -112,8 +113,9 @@ def read(file: Path) -> dict[str, list[tuple[str, Kernel]]]:
     return found
 
 
-def choose(file: Path, architecture: str | None, names: str) -> Kernels:
-    """The kernels of a file by their demangled names; the second of one name is `name #2`."""
+def choose(file: Path, architecture: str | None, names: str, rename: tuple = ("", "")) -> Kernels:
+    """The kernels of a file by their demangled names, in which `rename` puts its second text for
+    its first; the second of one name is `name #2`."""
     found = read(file)
     if architecture is None and len(found) > 1:
         raise BadInput(f"{file}: has {', '.join(found)}; choose one by --arch")
@@ -125,6 +127,7 @@ def choose(file: Path, architecture: str | None, names: str) -> Kernels:
                            stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     seen, chosen = Counter(), {}
     for name, kernel in zip(plain, kernels):
+        name = name.replace(*rename)
         seen[name] += 1
         if re.search(names, name):
             chosen[name if seen[name] == 1 else f"{name} #{seen[name]}"] = kernel
@@ -248,6 +251,13 @@ def compare(old: Kernels, new: Kernels) -> Counter:
     return count
 
 
+def renaming(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not old or not equals:
+        raise argparse.ArgumentTypeError(f"'{text}' is not A=B")
+    return old, new
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -255,10 +265,12 @@ def main() -> int:
     parser.add_argument("new", type=Path, metavar="NEW")
     parser.add_argument("names", nargs="?", default="", help="regular expression of names")
     parser.add_argument("--arch", help="the code to compare, for example sm_90")
+    parser.add_argument("--rename", type=renaming, default=("", ""), metavar="A=B",
+                        help="text of names in OLD, and what it is in NEW")
     options = parser.parse_intermixed_args()
     try:
-        count = compare(*(choose(file, options.arch, options.names)
-                          for file in (options.old, options.new)))
+        count = compare(choose(options.old, options.arch, options.names, options.rename),
+                        choose(options.new, options.arch, options.names))
     except (BadInput, re.error) as complaint:
         print(f"sass_diff: {complaint}", file=sys.stderr)
         return 2

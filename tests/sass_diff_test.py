@@ -128,6 +128,19 @@ class Comparisons(unittest.TestCase):
         self.expect(self.run_on(sass({A: CODE}), sass({B: moved})),
                     "renamed: a(float*)\n     to: b(float*)\n", moved=1)
 
+    def test_renamed_by_choice(self) -> None:
+        """Kernels of the same code: what pairs them is their names alone."""
+        a, b = "_ZN3old1aEPf", "_ZN3old1bEPf"  # old::a(float*), ...
+        changed = edited((" 1", " 2"))
+        old = sass({a: CODE, b: changed})
+        new = sass({a.replace("old", "new"): changed, b.replace("old", "new"): CODE})
+        renamed = self.run_on(old, new, "--rename=old::=new::", "new::")
+        self.expect(renamed, "different: new::a(float*)", "different: new::b(float*)", different=2)
+        self.assertNotIn("renamed:", renamed.stdout)
+        self.expect(self.run_on(old, new), "renamed: old::a(float*)\n     to: new::b(float*)\n",
+                    identical=2)
+        self.refuse(self.run_on(old, new, "--rename=old::"), "'old::' is not A=B")
+
     def test_one_name_twice(self) -> None:
         old, new = sass({A: CODE}) + sass({A: CODE}), sass({A: CODE}) + sass({A: CODE[:2]})
         self.expect(self.run_on(old, new), "different: a(float*) #2, 6 -> 2",
