@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cuda_device_runtime_api.h>
+
 /**
  * The order of launches under programmatic dependent launch: nothing is written before the wait;
  * what is read before it, no launch writes that may still run; every warp waits before it ends. The
@@ -10,13 +12,13 @@ namespace ssugraph::detail {
 
 __device__ inline void wait_for_predecessor() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
+  cudaGridDependencySynchronize();
 #endif
 }
 
 __device__ inline void trigger_successor() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  cudaTriggerProgrammaticLaunchCompletion();
 #endif
 }
 
