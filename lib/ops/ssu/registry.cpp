@@ -26,7 +26,7 @@ struct registry {
   std::mutex mutex;
   std::vector<backend_pointer> backends {
 #if SSUGRAPH_CUDA
-    std::make_shared<native_backend>(),
+    std::make_shared<native::native_backend>(),
 #endif
 #if SSUGRAPH_HAS_TRITON
         std::make_shared<triton_backend>(),

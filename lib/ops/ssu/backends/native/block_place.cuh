@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** What a block works on. */
 struct block_place {
@@ -23,4 +23,4 @@ __device__ inline block_place place_of_block(const ssu_params& p) {
           .tile = blockIdx.x - heads_before * p.tiles.divisor()};
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -12,7 +12,7 @@
 #include <utility>
 
 /** From run time to compile time. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** All keys there might be, by number: five widths and scalar access, three numbers of rows, and
  * the three conditions. */
@@ -70,4 +70,4 @@ const void* find_kernel(const kernel_key& key) {
   return found;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

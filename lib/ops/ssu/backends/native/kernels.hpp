@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** What a kernel is compiled for, beside the dtype of the state and whether it rounds. */
 struct kernel_key {
@@ -43,4 +43,4 @@ constexpr bool takes_whole_tiles(const kernel_key& key) {
 template <dtype State, bool Rounding, bool Tied, bool OneToken>
 const void* find_kernel(const kernel_key& key);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 namespace {
 
 constexpr std::int64_t max_blocks = std::numeric_limits<std::int32_t>::max();
@@ -324,4 +324,4 @@ std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
   return all;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

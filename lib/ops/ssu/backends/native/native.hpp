@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** The library's own CUDA kernels. Serves every problem whose tensors live on a CUDA device. */
 class native_backend final : public library_backend {
@@ -24,4 +24,4 @@ class native_backend final : public library_backend {
                                                  std::int64_t sequences) const override;
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -4,7 +4,7 @@
 
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
  *  state, 20 to 80 launches a graph with programmatic edges, us a launch. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** Threads of the warp that only waits and triggers, where a launch of one token may not trigger
  *  ahead. Without it, batch 4 and 16 take 7.1 and 24.7 instead of 6.6 and 24.0: what triggers late
@@ -86,4 +86,4 @@ constexpr int max_registers(const kernel_key& key) {
   return key.rows == 8 ? 128 : key.rows == 4 ? 96 : 80;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -19,7 +19,7 @@
  * Only the stores wait for the launch in front. Where the launch behind may not start before that
  * wait either, one more warp does nothing but wait and trigger, while the others load and compute.
  */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 template <class V>
 __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
@@ -107,4 +107,4 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     mine.write_out(to + mine.to_own(k, p.out), out[k]);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

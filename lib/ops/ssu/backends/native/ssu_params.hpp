@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** The one argument of every native SSU kernel. */
 struct ssu_params {
@@ -36,4 +36,4 @@ struct ssu_params {
   bool triggers_ahead;  ///< before the wait
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -14,7 +14,7 @@
  * shared memory, a few tokens at a time: read, widened and turned into what the update takes once a
  * block, not once a warp.
  */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 template <class V>
 __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
@@ -94,4 +94,4 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
   }
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 /** A thread's share of a tile of the state: what it reads, computes and writes. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 template <class State, bool Rounding, kernel_key Key>
 struct variant {
@@ -37,7 +37,7 @@ struct variant {
   static constexpr bool rounding = Rounding;
   static constexpr bool one_token = Key.one_token;
   static constexpr bool whole_tiles = takes_whole_tiles(Key);
-  static constexpr int max_registers = detail::max_registers(Key);
+  static constexpr int max_registers = native::max_registers(Key);
 };
 
 /** Where a token has what this thread reads and writes of it: x, z, dt and out of the first own
@@ -330,4 +330,4 @@ struct rounder {
   }
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 /** What a block holds of its tokens in shared memory. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::native {
 
 /** B or C of several tokens: the octets of all lanes, in halves, so that the threads of a row read
  *  neighbouring 16 bytes. */
@@ -185,4 +185,4 @@ struct token_stager {
   }
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::native

@@ -142,7 +142,7 @@ TEST_F(native_plan, refuses_what_it_cannot_do_with_the_reason) {
 }
 
 TEST_F(native_plan, says_itself_what_its_kernel_can_take) {
-  const detail::native_backend backend;
+  const detail::native::native_backend backend;
   ssu_problem misaligned = model_problem();
   misaligned.misalignment = "B is not 16-byte aligned";
   for (const char* algorithm : {"auto", "2x128"}) {
