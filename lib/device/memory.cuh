@@ -3,12 +3,8 @@
 #include "lib/device/octet.hpp"
 #include "lib/device/strided.hpp"
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 /**
  * Addresses, loads and stores of kernels. Loads come apart from conversions, so that
@@ -49,63 +45,6 @@ __device__ std::byte* address(const strided<Rank>& tensor, Index... index) {
   return at;
 }
 
-// --- One element ---------------------------------------------------------------------------------
-
-__device__ inline float half_to_float(std::uint32_t bits) {
-  return __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
-}
-
-/** A 16-bit float of a format known at run time. */
-__device__ inline float narrow_value(std::uint32_t bits, dtype type) {
-  return type == dtype::float16 ? half_to_float(bits) : __uint_as_float(bits << 16);
-}
-
-/** A value of any dtype, as it lies in memory: 16 bits in the low half-word. */
-struct raw_scalar {
-  std::uint32_t bits;
-
-  __device__ float value(dtype type) const {
-    return type == dtype::float32 ? __uint_as_float(bits) : narrow_value(bits, type);
-  }
-};
-
-/** By one of two predicated loads: a branch, or a choice between what came, would wait for it. */
-__device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
-  raw_scalar scalar;
-  asm volatile(
-      "{ .reg .pred wide; setp.ne.u32 wide, %2, 0;"
-      " @wide ld.global.b32 %0, [%1]; @!wide ld.global.u16 %0, [%1]; }"
-      : "=r"(scalar.bits)
-      : "l"(at), "r"(type == dtype::float32 ? 1 : 0)
-      : "memory");
-  return scalar;
-}
-
-/** A value of x, z or out: fp32 if `Wide`, else of 16 bits. */
-template <bool Wide>
-struct io_scalar {
-  using word = std::conditional_t<Wide, std::uint32_t, std::uint16_t>;
-  word bits;
-
-  __device__ float value(dtype type) const {
-    return Wide ? __uint_as_float(bits) : narrow_value(bits, type);
-  }
-
-  __device__ static io_scalar load(const std::byte* at) {
-    return {*reinterpret_cast<const word*>(at)};
-  }
-
-  __device__ static void store(std::byte* at, dtype type, float value) {
-    if constexpr (Wide) {
-      *reinterpret_cast<float*>(at) = value;
-    } else {
-      const std::uint16_t half = __half_as_ushort(__float2half_rn(value));
-      const std::uint16_t brain = __bfloat16_as_ushort(__float2bfloat16_rn(value));
-      *reinterpret_cast<std::uint16_t*>(at) = type == dtype::float16 ? half : brain;
-    }
-  }
-};
-
 // --- Eight elements of a row ---------------------------------------------------------------------
 
 /**
@@ -126,36 +65,6 @@ struct octet_layout {
     return first(lane, i / width) + (Vector ? 0 : i % width) < dstate;
   }
 };
-
-template <class T>
-inline constexpr int words_of_octet = octet_size * sizeof(T) / sizeof(std::uint32_t);
-
-/** The floats of eight elements, which lie in `word` as in memory. */
-template <class T>
-__device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
-#pragma unroll
-  for (int i = 0; i < octet_size; ++i) {
-    if constexpr (std::is_same_v<T, float>) {
-      to[i] = __uint_as_float(word[i]);
-    } else if constexpr (std::is_same_v<T, __half>) {
-      to[i] = half_to_float(i % 2 == 0 ? word[i / 2] & 0xffffu : word[i / 2] >> 16);
-    } else {
-      to[i] = __uint_as_float(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2] & 0xffff0000u);
-    }
-  }
-}
-
-/** The floats of eight elements of a dtype known at run time; `Wide`: of fp32. */
-template <bool Wide>
-__device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_size]) {
-  if constexpr (Wide) {
-    widen<float>(word, to);
-  } else if (type == dtype::float16) {
-    widen<__half>(word, to);
-  } else {
-    widen<__nv_bfloat16>(word, to);
-  }
-}
 
 /** Reads the octet of `lane`; past the end of the row come elements of it again, so that no load
  *  hangs on a condition. */

@@ -3,9 +3,7 @@
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 #include "lib/ops/ssu/backends/native/ssu_kernel.cuh"
 #include "lib/ops/ssu/backends/native/ssu_tokens_kernel.cuh"
-
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+#include "lib/state/codec.cuh"
 
 #include <cstddef>
 #include <type_traits>
@@ -27,21 +25,6 @@ constexpr kernel_key numbered_key(std::size_t i) {
           .tied = i / 2 % 2 == 1,
           .one_token = i % 2 == 1};
 }
-
-template <dtype State>
-struct state_of;
-template <>
-struct state_of<dtype::float32> {
-  using type = float;
-};
-template <>
-struct state_of<dtype::float16> {
-  using type = __half;
-};
-template <>
-struct state_of<dtype::bfloat16> {
-  using type = __nv_bfloat16;
-};
 
 template <dtype State, bool Rounding, std::size_t I>
 const void* numbered_kernel() {

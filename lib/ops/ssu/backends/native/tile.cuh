@@ -1,12 +1,14 @@
 #pragma once
 
+#include "lib/device/element.cuh"
 #include "lib/device/memory.cuh"
 #include "lib/device/programmatic.cuh"
 #include "lib/device/row_sum.cuh"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
 #include "lib/ops/ssu/backends/native/ssu_params.hpp"
-#include "lib/state/rounding.cuh"
+#include "lib/state/codec.cuh"
+#include "lib/state/rounding_bits.cuh"
 
 #include <algorithm>
 #include <cstdint>
@@ -324,8 +326,8 @@ struct rounder {
       round_stochastic(h, has_nan, random[r % V::drawn], word, typename V::state{});
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
-      round_stochastic_unaligned<typename V::state>(h, row * mine.p.dstate + mine.lane * octet_size,
-                                                    from, word);
+      const philox_words bits = draw_unaligned(from, row * mine.p.dstate + mine.lane * octet_size);
+      round_stochastic(h, true, bits, word, typename V::state{});
     }
   }
 };

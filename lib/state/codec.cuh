@@ -1,15 +1,66 @@
 #pragma once
 
-#include "lib/device/memory.cuh"
+#include "lib/device/element.cuh"
 #include "lib/device/octet.hpp"
 #include "lib/random/philox.hpp"
-#include "lib/state/stochastic_round.hpp"
+
+#include <ssugraph/tensor_view.hpp>
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include <cstdint>
 #include <type_traits>
 
-/** fp32 states to what is stored of them. */
+/** The formats of a state, and eight elements of one: their floats, and floats to what is stored of
+ *  them. The words of eight elements are as in memory. */
 namespace ssugraph::detail {
+
+/** The type of an element in memory. */
+template <dtype State>
+struct state_of;
+template <>
+struct state_of<dtype::float32> {
+  using type = float;
+};
+template <>
+struct state_of<dtype::float16> {
+  using type = __half;
+};
+template <>
+struct state_of<dtype::bfloat16> {
+  using type = __nv_bfloat16;
+};
+
+// --- Floats of what is stored
+
+template <class T>
+__device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
+#pragma unroll
+  for (int i = 0; i < octet_size; ++i) {
+    if constexpr (std::is_same_v<T, float>) {
+      to[i] = __uint_as_float(word[i]);
+    } else if constexpr (std::is_same_v<T, __half>) {
+      to[i] = half_to_float(i % 2 == 0 ? word[i / 2] & 0xffffu : word[i / 2] >> 16);
+    } else {
+      to[i] = __uint_as_float(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2] & 0xffff0000u);
+    }
+  }
+}
+
+/** Of a dtype known at run time; `Wide`: of fp32. */
+template <bool Wide>
+__device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_size]) {
+  if constexpr (Wide) {
+    widen<float>(word, to);
+  } else if (type == dtype::float16) {
+    widen<__half>(word, to);
+  } else {
+    widen<__nv_bfloat16>(word, to);
+  }
+}
+
+// --- To nearest
 
 template <class T>
 __device__ std::uint32_t word_of(T pair) {
@@ -140,66 +191,6 @@ __device__ inline void round_stochastic(const float (&h)[octet_size], bool /*has
     word[i] =
         truncated_pair(dithered(h[2 * i], random.w[i]), dithered(h[2 * i + 1], random.w[i] >> 16));
   }
-}
-
-/** The number of Philox rounds whose loop is unrolled. */
-inline constexpr int usual_philox_rounds = 10;
-
-/** What random bits are made of, beside the place of the element. */
-struct rounding_source {
-  std::int64_t seed;
-  std::uint32_t t;  ///< the token's position in its sequence
-  std::int64_t slot;
-  int rounds;
-};
-
-/** The draws of octets `first`, `first` + `apart`...: independent chains keep the multipliers busy.
- */
-template <int Octets>
-__device__ void draw_octets(const rounding_source& from, std::uint32_t first, std::uint32_t apart,
-                            philox_words (&to)[Octets]) {
-  const auto slot = static_cast<std::uint64_t>(from.slot);
-#pragma unroll
-  for (int i = 0; i < Octets; ++i) {
-    to[i] = {{first + i * apart, from.t, static_cast<std::uint32_t>(slot),
-              static_cast<std::uint32_t>(slot >> 32)}};
-  }
-  philox_key key{static_cast<std::uint64_t>(from.seed)};
-  const auto next_round = [&] {
-#pragma unroll
-    for (int i = 0; i < Octets; ++i)
-      to[i] = philox_round(to[i], key);
-    key.advance();
-  };
-  if (from.rounds == usual_philox_rounds) {
-#pragma unroll
-    for (int round = 0; round < usual_philox_rounds; ++round)
-      next_round();
-  } else {
-#pragma unroll 1
-    for (int round = 0; round < from.rounds; ++round)
-      next_round();
-  }
-}
-
-/** Eight neighbours of a slot from element `first` on, which may take bits of two draws. */
-template <class State>
-__device__ void round_stochastic_unaligned(const float (&h)[octet_size], std::int64_t first,
-                                           const rounding_source& from,
-                                           std::uint32_t (&word)[words_of_octet<State>]) {
-  const auto e = static_cast<std::uint32_t>(first) % octet_size;
-  philox_words draws[2];
-  draw_octets(from, static_cast<std::uint32_t>(first >> 3), 1, draws);
-  // The bits of the eight, one behind another.
-  philox_words random;
-#pragma unroll
-  for (std::uint32_t i = 0; i < octet_size / 2; ++i) {
-    const auto bits = [&](std::uint32_t at) {
-      return at < octet_size ? rounding_bits(draws[0], at) : rounding_bits(draws[1], at);
-    };
-    random.w[i] = bits(e + 2 * i + 1) << 16 | bits(e + 2 * i);
-  }
-  round_stochastic(h, true, random, word, State{});
 }
 
 }  // namespace ssugraph::detail

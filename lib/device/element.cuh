@@ -1,0 +1,70 @@
+#pragma once
+
+#include <ssugraph/tensor_view.hpp>
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+/** One element of a tensor, as it lies in memory, whose dtype is known at run time. */
+namespace ssugraph::detail {
+
+__device__ inline float half_to_float(std::uint32_t bits) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
+}
+
+/** A 16-bit float of a format known at run time. */
+__device__ inline float narrow_value(std::uint32_t bits, dtype type) {
+  return type == dtype::float16 ? half_to_float(bits) : __uint_as_float(bits << 16);
+}
+
+/** A value of any dtype, as it lies in memory: 16 bits in the low half-word. */
+struct raw_scalar {
+  std::uint32_t bits;
+
+  __device__ float value(dtype type) const {
+    return type == dtype::float32 ? __uint_as_float(bits) : narrow_value(bits, type);
+  }
+};
+
+/** By one of two predicated loads: a branch, or a choice between what came, would wait for it. */
+__device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
+  raw_scalar scalar;
+  asm volatile(
+      "{ .reg .pred wide; setp.ne.u32 wide, %2, 0;"
+      " @wide ld.global.b32 %0, [%1]; @!wide ld.global.u16 %0, [%1]; }"
+      : "=r"(scalar.bits)
+      : "l"(at), "r"(type == dtype::float32 ? 1 : 0)
+      : "memory");
+  return scalar;
+}
+
+/** A value of x, z or out: fp32 if `Wide`, else of 16 bits. */
+template <bool Wide>
+struct io_scalar {
+  using word = std::conditional_t<Wide, std::uint32_t, std::uint16_t>;
+  word bits;
+
+  __device__ float value(dtype type) const {
+    return Wide ? __uint_as_float(bits) : narrow_value(bits, type);
+  }
+
+  __device__ static io_scalar load(const std::byte* at) {
+    return {*reinterpret_cast<const word*>(at)};
+  }
+
+  __device__ static void store(std::byte* at, dtype type, float value) {
+    if constexpr (Wide) {
+      *reinterpret_cast<float*>(at) = value;
+    } else {
+      const std::uint16_t half = __half_as_ushort(__float2half_rn(value));
+      const std::uint16_t brain = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+      *reinterpret_cast<std::uint16_t*>(at) = type == dtype::float16 ? half : brain;
+    }
+  }
+};
+
+}  // namespace ssugraph::detail
