@@ -29,12 +29,12 @@ struct registry {
     std::make_shared<native::native_backend>(),
 #endif
 #if SSUGRAPH_HAS_TRITON
-        std::make_shared<triton_backend>(),
+        std::make_shared<triton::triton_backend>(),
 #endif
 #if SSUGRAPH_HAS_FLASHINFER
-        std::make_shared<flashinfer_backend>(),
+        std::make_shared<flashinfer::flashinfer_backend>(),
 #endif
-        std::make_shared<reference_backend>(),
+        std::make_shared<reference::reference_backend>(),
   };
 };
 

@@ -2,7 +2,7 @@
 
 #include "lib/core/driver.hpp"
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank,
                            void* address, const cuuint64_t* extents, const cuuint64_t* strides,
@@ -20,4 +20,4 @@ CUresult driver_error_string(CUresult error, const char** text) {
   return describe(error, text);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -6,7 +6,7 @@
  * The two driver calls that FlashInfer's headers make, found when they are first needed: the
  * library links, and loads, without a driver.
  */
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 /** cuTensorMapEncodeTiled. Throws cuda_error where the driver lacks it. */
 CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank,
@@ -18,4 +18,4 @@ CUresult encode_tensor_map(CUtensorMap* map, CUtensorMapDataType type, cuuint32_
 /** cuGetErrorString. Throws as above. */
 CUresult driver_error_string(CUresult error, const char** text);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

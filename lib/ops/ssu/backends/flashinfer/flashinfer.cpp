@@ -14,7 +14,7 @@
 #include <optional>
 #include <utility>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 const flashinfer_specialization* find_specialization(const flashinfer_shape& shape) {
@@ -148,8 +148,8 @@ class flashinfer_ssu final : public planned_ssu {
       : planned_ssu{plan, plan.problem}, algorithm_{algorithm}, kernels_{kernels} {}
 
   [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
-    std::string reason = detail::why_not(problem);
-    return reason.empty() ? detail::why_not(problem, algorithm_) : reason;
+    std::string reason = flashinfer::why_not(problem);
+    return reason.empty() ? flashinfer::why_not(problem, algorithm_) : reason;
   }
 
   using planned_ssu::enqueue;
@@ -218,4 +218,4 @@ std::vector<ssu_plan> flashinfer_backend::candidates(const ssu_problem& problem,
   return plans;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

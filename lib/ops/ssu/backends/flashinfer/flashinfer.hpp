@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 /**
  * FlashInfer's own kernels, compiled from its headers for the shapes that the build was told. What
@@ -27,4 +27,4 @@ class flashinfer_backend final : public library_backend {
                                                  std::int64_t sequences) const override;
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

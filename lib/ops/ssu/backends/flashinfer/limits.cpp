@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 constexpr std::int64_t vector_bytes = 16;
@@ -264,4 +264,4 @@ std::string why_not(const ssu_problem& problem, flashinfer_algorithm algorithm) 
   return vertical ? why_not_vertical(problem) : why_not_horizontal(problem);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -7,7 +7,7 @@
 #include <string>
 
 /** What FlashInfer's kernels can do, as plain rules: no CUDA, no specialisation, no device. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 /** Whether the kernel of many tokens runs `problem`: all but plain calls without destinations. */
 [[nodiscard]] bool takes_many_tokens(const ssu_problem& problem) noexcept;
@@ -24,4 +24,4 @@ namespace ssugraph::detail {
 /** Why `algorithm` cannot do a problem that `simple` can; empty if it can. */
 [[nodiscard]] std::string why_not(const ssu_problem& problem, flashinfer_algorithm algorithm);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

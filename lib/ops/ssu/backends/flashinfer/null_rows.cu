@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 constexpr int block_threads = 128;
@@ -67,4 +67,4 @@ void load_null_rows() {
   load_kernel(null_rows);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 /** The kernels of ours that FlashInfer's need beside them. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 /**
  * Zeroes the rows of `out` (rows, nheads, dim) of the sequences whose source slot is null or
@@ -25,4 +25,4 @@ void enqueue_seed(std::int64_t* address, std::int64_t seed, stream_handle stream
  *  image is for that device; then there is none of FlashInfer's kernels, either. */
 void load_null_rows();
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

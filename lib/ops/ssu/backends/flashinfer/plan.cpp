@@ -8,7 +8,7 @@
 #include <limits>
 #include <utility>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
@@ -143,4 +143,4 @@ ssu_plan flashinfer_plan(const ssu_problem& problem, std::int64_t sequences,
   return plan;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 inline constexpr const char* flashinfer_name = "flashinfer";
 
@@ -42,4 +42,4 @@ struct flashinfer_choice {
                                        const flashinfer_choice& choice,
                                        const flashinfer_device& device);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -5,7 +5,7 @@
  * macros that name the variant:
  *
  *     SSUGRAPH_FLASHINFER_NAMESPACE  instead of `flashinfer`
- *     SSUGRAPH_FLASHINFER_LAUNCH     the function to define, in ssugraph::detail
+ *     SSUGRAPH_FLASHINFER_LAUNCH     the function to define, in ssugraph::detail::flashinfer
  *     SSUGRAPH_FLASHINFER_DIM, ..DSTATE, ..TOKENS, ..PHILOX_ROUNDS
  *     SSUGRAPH_FLASHINFER_STATE, ..IO, ..WEIGHTS, ..A, ..INDEX, ..COUNTS: types
  *
@@ -30,9 +30,14 @@
 #include <string>
 #include <vector>
 
+/** For the macros below, one of which is `flashinfer`. */
+namespace ssugraph::detail {
+namespace driver_of_flashinfer = flashinfer;
+}
+
 // Its headers call these two directly, which would make the library need a driver to be linked.
-#define cuTensorMapEncodeTiled ::ssugraph::detail::encode_tensor_map
-#define cuGetErrorString ::ssugraph::detail::driver_error_string
+#define cuTensorMapEncodeTiled ::ssugraph::detail::driver_of_flashinfer::encode_tensor_map
+#define cuGetErrorString ::ssugraph::detail::driver_of_flashinfer::driver_error_string
 #define flashinfer SSUGRAPH_FLASHINFER_NAMESPACE
 
 // The TMA kernels do not compile for fewer rows.
@@ -59,10 +64,12 @@ inline constexpr int PHILOX_ROUNDS = SSUGRAPH_FLASHINFER_PHILOX_ROUNDS;
 
 #include <flashinfer/mamba/selective_state_update.cuh>
 
-namespace ssugraph::detail {
+#undef flashinfer
+
+namespace ssugraph::detail::flashinfer {
 namespace {
 
-using namespace ::flashinfer::mamba;
+using namespace ::SSUGRAPH_FLASHINFER_NAMESPACE::mamba;
 
 // In agreement with limits.cpp, which refuses the rest beforehand.
 constexpr bool compiles_many_tokens =
@@ -163,7 +170,7 @@ void SSUGRAPH_FLASHINFER_LAUNCH(const flashinfer_call& call, stream_handle strea
     }
   } catch (const cuda_error&) {
     throw;
-  } catch (const ::flashinfer::Error& error) {
+  } catch (const ::SSUGRAPH_FLASHINFER_NAMESPACE::Error& error) {
     refuse(error);
   } catch (const std::runtime_error& error) {
     refuse(error);
@@ -171,4 +178,4 @@ void SSUGRAPH_FLASHINFER_LAUNCH(const flashinfer_call& call, stream_handle strea
   check_cuda(cudaGetLastError(), "launch of a kernel of FlashInfer");
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

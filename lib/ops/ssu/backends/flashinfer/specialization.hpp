@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 
 /** FlashInfer's kernels of one token, by its names; `simple` has a kernel of many tokens, too. */
 enum class flashinfer_algorithm : std::uint8_t { simple, vertical, horizontal };
@@ -69,4 +69,4 @@ struct flashinfer_specialization {
 /** All compiled variants; the build generates it from the list of shapes. */
 [[nodiscard]] std::span<const flashinfer_specialization> flashinfer_specializations() noexcept;
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

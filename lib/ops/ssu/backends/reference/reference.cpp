@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::reference {
 namespace {
 
 template <class T>
@@ -273,4 +273,4 @@ std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& probl
   return std::make_shared<reference_ssu>(plan);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::reference

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::reference {
 
 /** The equation on the CPU, plainly. Serves every problem whose tensors live in host memory. */
 class reference_backend final : public library_backend {
@@ -18,4 +18,4 @@ class reference_backend final : public library_backend {
                                                      const std::string& algorithm) const override;
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::reference

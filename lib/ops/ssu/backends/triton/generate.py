@@ -306,7 +306,7 @@ ssugraph_triton_fatbins:
 
 extern "C" const std::byte ssugraph_triton_fatbins[];
 
-namespace ssugraph::detail {{
+namespace ssugraph::detail::triton {{
 namespace {{
 
 constexpr std::array<triton_image, {len(rows)}> images{{{{
@@ -322,7 +322,7 @@ std::span<const std::byte> fatbin_of(const triton_image& image) {{
   return {{ssugraph_triton_fatbins + image.offset, image.size}};
 }}
 
-}}  // namespace ssugraph::detail
+}}  // namespace ssugraph::detail::triton
 """.encode())
 
 
@@ -341,7 +341,7 @@ def write_arguments(names, output):
 
 #include <cstdint>
 
-namespace ssugraph::detail {{
+namespace ssugraph::detail::triton {{
 
 struct triton_arguments {{
 {members}}};
@@ -354,7 +354,7 @@ inline kernel_launch triton_launch(const void* kernel, dim3 grid, dim3 block,
           none, none}};
 }}
 
-}}  // namespace ssugraph::detail
+}}  // namespace ssugraph::detail::triton
 """.encode())
 
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 
 /** One specialisation of the kernel, compiled for one architecture and embedded in the library. */
 struct triton_image {
@@ -34,4 +34,4 @@ inline constexpr const char* triton_symbol = "ssu";
 /** The fat binary of this image alone, compressed. Generated. */
 [[nodiscard]] std::span<const std::byte> fatbin_of(const triton_image& image);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 /** Tuning of the Triton kernels, and what chose it. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 
 struct tile_entry {
   std::int64_t dim;
@@ -85,4 +85,4 @@ inline constexpr std::int64_t blackwell_dstate_above = 64;
 inline constexpr int blackwell_rows = 32;
 inline constexpr int blackwell_warps = 8;
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

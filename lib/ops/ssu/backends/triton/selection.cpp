@@ -12,7 +12,7 @@
 #include <tuple>
 #include <utility>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 namespace {
 
 constexpr int first_exact_architecture = 90;
@@ -143,4 +143,4 @@ std::string manifest_line(const ssu_problem& problem) {
          " tile=" + std::to_string(rows) + "x" + std::to_string(warps);
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

@@ -8,7 +8,7 @@
 #include <vector>
 
 /** Which images serve a problem. Pure: needs no GPU. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 
 /** Whether a device of `compute_capability` (90 for 9.0) runs an image of `architecture`. */
 [[nodiscard]] bool runs_on(int architecture, int compute_capability);
@@ -42,4 +42,4 @@ struct tile_choice {
 /** The line of a manifest that would serve `problem` by its best kind of image. */
 [[nodiscard]] std::string manifest_line(const ssu_problem& problem);
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

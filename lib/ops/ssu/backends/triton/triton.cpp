@@ -15,7 +15,7 @@
 #include <set>
 #include <utility>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 namespace {
 
 constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
@@ -291,4 +291,4 @@ std::vector<ssu_plan> triton_backend::candidates(const ssu_problem& problem,
   return plans;
 }
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 
 /** The project's Triton kernels, compiled ahead of time: what the build's manifest names. */
 class triton_backend final : public library_backend {
@@ -24,4 +24,4 @@ class triton_backend final : public library_backend {
                                                  std::int64_t sequences) const override;
 };
 
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

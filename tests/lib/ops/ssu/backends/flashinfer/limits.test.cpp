@@ -9,7 +9,7 @@
 #include <vector>
 
 /** What FlashInfer's kernels cannot do, each with its reason. Asks no device. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 tensor_layout& layout(ssu_problem& problem, ssu_tensor tensor) {
@@ -242,4 +242,4 @@ TEST(flashinfer_limits, speculation_without_cu_seqlens_is_one_token) {
 }
 
 }  // namespace
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -8,7 +8,7 @@
 #include <string>
 
 /** Which of FlashInfer's kernels a plan names, and how it cuts the work. Asks no device. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::flashinfer {
 namespace {
 
 constexpr flashinfer_device hopper{.multiprocessors = 132, .major = 9};
@@ -104,4 +104,4 @@ TEST(flashinfer_plan, notes_what_a_user_must_know) {
 }
 
 }  // namespace
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::flashinfer

@@ -13,7 +13,7 @@
 #include <vector>
 
 /** Which images serve a problem, and by which tile. Needs no GPU and loads nothing. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 namespace {
 
 constexpr int hopper = 90;
@@ -327,4 +327,4 @@ TEST(triton_images, of_this_build_are_few_and_apart) {
 }
 
 }  // namespace
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton

@@ -14,7 +14,7 @@
 #include <set>
 
 /** What the triton backend plans and loads. Needs a GPU for all but refusals. */
-namespace ssugraph::detail {
+namespace ssugraph::detail::triton {
 namespace {
 
 /** Of every manifest. */
@@ -107,4 +107,4 @@ TEST_F(triton_plan, its_image_waits_where_its_architecture_can) {
 }
 
 }  // namespace
-}  // namespace ssugraph::detail
+}  // namespace ssugraph::detail::triton
