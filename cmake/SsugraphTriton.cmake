@@ -102,11 +102,12 @@ function(ssugraph_add_triton target)
 
   # The include path is the folder above, so that the name in #include says where the file is from.
   set(generated ${PROJECT_BINARY_DIR}/triton/ssugraph_triton)
+  file(GLOB compiler CONFIGURE_DEPENDS ${source}/*.py ${source}/kernel/*.py)
   add_custom_command(
     OUTPUT ${generated}/images.cpp ${generated}/arguments.hpp ${generated}/fatbins.bin
     COMMAND ${python} ${source}/generate.py --manifest ${manifest} --architectures ${architectures}
             --fatbinary ${SSUGRAPH_FATBINARY} --output ${generated}
-    DEPENDS ${source}/generate.py ${source}/ssu_kernel.py ${source}/requirements.txt ${manifest}
+    DEPENDS ${compiler} ${source}/requirements.txt ${manifest}
     COMMENT "Compiling the images of the triton backend"
     VERBATIM)
   # By itself, so that it waits for nothing that only its users need.

@@ -23,7 +23,7 @@ constexpr std::int64_t max_grid_yz = 65535;
 constexpr int warp_size = 32;
 constexpr int octet_size = 8;
 
-// What ssu_kernel.py calls ABSENT, INT32 and INT64.
+// What kernel/memory.py calls ABSENT, and kernel/sequence.py ABSENT_INDEX, INT32 and INT64.
 constexpr std::int32_t absent_float = 3;
 constexpr std::int32_t absent_index = 0;
 constexpr std::int32_t narrow_index = 1;
