@@ -1,5 +1,6 @@
 #pragma once
 
+#include "comparison.hpp"
 #include "machine.hpp"
 #include "scheduler.hpp"
 #include "workload.hpp"
@@ -9,16 +10,9 @@
 
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <vector>
 
 namespace serving_loop {
-
-/** A step did something else than it should. Says where, and the numbers. */
-class check_failure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /** Largest errors of a step against the reference, as shares of what is tolerated. */
 struct check_errors {
