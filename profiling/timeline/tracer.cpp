@@ -1,6 +1,6 @@
 #include "profiling/timeline/tracer.hpp"
 
-#include "profiling/timeline/cupti.hpp"
+#include "profiling/timeline/cupti_listener.hpp"
 #include "profiling/timeline/recorder.hpp"
 #include "profiling/timeline/settings.hpp"
 #include "profiling/timeline/summary.hpp"
@@ -8,7 +8,6 @@
 
 #include <ssugraph/tool.hpp>
 
-#include <cxxabi.h>
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -20,64 +19,19 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-/** CUPTI's side of the timeline: device activity, launches, which node is copied from which, and
- *  which of them are gone. */
+/** From the driver's first call to the end of the process: what is set, what listens, what is
+ *  written. */
 namespace ssugraph::timeline {
 namespace {
-
-constexpr std::size_t buffer_bytes = 4 << 20;
 
 void say(const std::string& line) {
   // One insertion, so that lines of several processes do not mingle.
   std::cerr << "ssugraph timeline: " + line + '\n';
-}
-
-/** Calls that launch kernels or graphs. */
-constexpr CUpti_CallbackId runtime_launches[] = {
-    CUPTI_RUNTIME_TRACE_CBID_cudaLaunchKernel_v7000,
-    CUPTI_RUNTIME_TRACE_CBID_cudaLaunchKernel_ptsz_v7000,
-    CUPTI_RUNTIME_TRACE_CBID___cudaLaunchKernel_v13000,
-    CUPTI_RUNTIME_TRACE_CBID___cudaLaunchKernel_ptsz_v13000,
-    CUPTI_RUNTIME_TRACE_CBID_cudaLaunchKernelExC_v11060,
-    CUPTI_RUNTIME_TRACE_CBID_cudaLaunchKernelExC_ptsz_v11060,
-    CUPTI_RUNTIME_TRACE_CBID_cudaGraphLaunch_v10000,
-    CUPTI_RUNTIME_TRACE_CBID_cudaGraphLaunch_ptsz_v10000};
-constexpr CUpti_CallbackId driver_launches[] = {
-    CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel,   CUPTI_DRIVER_TRACE_CBID_cuLaunchKernel_ptsz,
-    CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx, CUPTI_DRIVER_TRACE_CBID_cuLaunchKernelEx_ptsz,
-    CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch,    CUPTI_DRIVER_TRACE_CBID_cuGraphLaunch_ptsz};
-
-/** What happens to nodes of graphs. */
-constexpr CUpti_CallbackId node_changes[] = {
-    CUPTI_CBID_RESOURCE_GRAPHNODE_CLONED,       CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING,
-    CUPTI_CBID_RESOURCE_GRAPH_DESTROY_STARTING, CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATE_STARTING,
-    CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATED,      CUPTI_CBID_RESOURCE_GRAPHEXEC_DESTROY_STARTING};
-
-/** A kernel's name as its source has it, without arguments. */
-std::string readable(const char* name) {
-  if (name == nullptr) return "(unnamed)";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> source{
-      abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free};
-  std::string text = status == 0 ? source.get() : name;
-  // Arguments begin behind the template arguments, at the first parenthesis of no bracket.
-  int depth = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '<') ++depth;
-    if (text[i] == '>') --depth;
-    const bool is_anonymous = text.compare(i, 11, "(anonymous ") == 0;
-    if (text[i] == '(' && depth == 0 && !is_anonymous) {
-      text.resize(i);
-      break;
-    }
-  }
-  return text;
 }
 
 class tracer {
@@ -85,9 +39,9 @@ class tracer {
   /** Starts to trace. Throws std::exception: nothing is traced then. */
   tracer()
       : settings_{read_settings([](const char* name) { return std::getenv(name); }, getpid())},
-        cupti_{load_cupti()},
-        file_{settings_.trace_file},
         recorder_{settings_.most_events},
+        listener_{recorder_},
+        file_{settings_.trace_file},
         process_{getpid()} {
     if (!file_) {
       throw std::runtime_error{"cannot write " + settings_.trace_file + ": " +
@@ -97,26 +51,7 @@ class tracer {
   }
 
   /** Apart from the constructor: callbacks come from here on, and find the tracer. */
-  void start() {
-    CUpti_SubscriberHandle subscriber = nullptr;
-    cupti_.check(cupti_.subscribe(&subscriber, &on_callback, nullptr), "cuptiSubscribe");
-    const auto listen = [&](CUpti_CallbackDomain domain, CUpti_CallbackId id) {
-      cupti_.check(cupti_.enable_callback(1, subscriber, domain, id), "cuptiEnableCallback");
-    };
-    for (const CUpti_CallbackId id : node_changes)
-      listen(CUPTI_CB_DOMAIN_RESOURCE, id);
-    for (const CUpti_CallbackId id : runtime_launches)
-      listen(CUPTI_CB_DOMAIN_RUNTIME_API, id);
-    for (const CUpti_CallbackId id : driver_launches)
-      listen(CUPTI_CB_DOMAIN_DRIVER_API, id);
-    cupti_.check(cupti_.register_callbacks(&on_buffer_requested, &on_buffer_completed),
-                 "cuptiActivityRegisterCallbacks");
-    for (const CUpti_ActivityKind kind :
-         {CUPTI_ACTIVITY_KIND_DEVICE, CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL,
-          CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_MEMSET}) {
-      cupti_.check(cupti_.enable(kind), "cuptiActivityEnable");
-    }
-  }
+  void start() { listener_.start(); }
 
   /** Takes back the file of a tracer that could not start. */
   void remove_file() {
@@ -127,7 +62,7 @@ class tracer {
   /** Writes what was traced. Throws std::exception. */
   void finish() {
     if (getpid() != process_) return;  // a child that was forked off has nothing to tell
-    cupti_.check(cupti_.flush_all(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "cuptiActivityFlushAll");
+    listener_.flush();
     recording recorded = recorder_.take();
     recorded.program = program_invocation_short_name;
     const std::vector<attributed_event> events = attribute(recorded);
@@ -150,178 +85,18 @@ class tracer {
   }
 
   [[nodiscard]] recorder& events() noexcept { return recorder_; }
-
-  [[nodiscard]] std::uint64_t now() const noexcept {
-    std::uint64_t time = 0;
-    return cupti_.get_timestamp(&time) == CUPTI_SUCCESS ? time : 0;
-  }
-
-  [[nodiscard]] node_key key_of(CUgraph graph, CUgraphNode node) const noexcept {
-    node_key key;
-    key.graph = id_of(graph);
-    if (cupti_.get_graph_node_id(node, &key.node) != CUPTI_SUCCESS) key.node = 0;
-    return key;
-  }
-
-  void name_stream(CUstream stream, const char* name) {
-    std::uint32_t id = 0;
-    if (cupti_.get_stream_id(nullptr, stream, 0, &id) == CUPTI_SUCCESS)
-      recorder_.name_stream(id, name);
-  }
+  [[nodiscard]] cupti_listener& listener() noexcept { return listener_; }
 
  private:
-  static void CUPTIAPI on_callback(void* user, CUpti_CallbackDomain domain, CUpti_CallbackId id,
-                                   const void* data);
-  static void CUPTIAPI on_buffer_requested(std::uint8_t** buffer, std::size_t* bytes,
-                                           std::size_t* most_records);
-  static void CUPTIAPI on_buffer_completed(CUcontext context, std::uint32_t stream,
-                                           std::uint8_t* buffer, std::size_t bytes,
-                                           std::size_t valid_bytes);
-
-  /** 0: it is not known. */
-  [[nodiscard]] std::uint32_t id_of(CUgraph graph) const noexcept {
-    std::uint32_t id = 0;
-    return graph != nullptr && cupti_.get_graph_id(graph, &id) == CUPTI_SUCCESS ? id : 0;
-  }
-
-  void on_change(CUpti_CallbackId what, const CUpti_GraphData& graph);
-  void on_launch(const CUpti_CallbackData& call);
-  void read(const CUpti_Activity& record);
-
   settings settings_;
-  cupti_functions cupti_;
-  std::ofstream file_;
   recorder recorder_;
+  cupti_listener listener_;
+  std::ofstream file_;
   pid_t process_;
 };
 
 /** Set while something is traced. What it points to is never freed: callbacks may be under way. */
 std::atomic<tracer*> active = nullptr;
-
-/** The outermost launch that a thread is in; runtime calls make driver calls. */
-struct open_launch {
-  int depth = 0;
-  host_launch launch;
-};
-
-thread_local open_launch this_launch;
-
-/** Copies made for the graph that a thread is instantiating. */
-thread_local std::optional<std::vector<node_key>> these_copies;
-
-/** CUPTI is asked outside of the recorder's lock: it may hold its own while it hands over records.
- */
-void tracer::on_change(CUpti_CallbackId what, const CUpti_GraphData& graph) {
-  const auto change = [&](const auto& what_of) { recorder_.change_nodes(what_of); };
-  if (what == CUPTI_CBID_RESOURCE_GRAPHNODE_CLONED) {
-    const node_key original = key_of(graph.originalGraph, graph.originalNode);
-    const node_key copy = key_of(graph.graph, graph.node);
-    if (these_copies && copy != original) these_copies->push_back(copy);
-    change([&](node_map& nodes) { nodes.copy(original, copy); });
-  } else if (what == CUPTI_CBID_RESOURCE_GRAPHNODE_DESTROY_STARTING) {
-    const node_key node = key_of(graph.graph, graph.node);
-    change([&](node_map& nodes) { nodes.destroy_node(node); });
-  } else if (what == CUPTI_CBID_RESOURCE_GRAPH_DESTROY_STARTING) {
-    const std::uint32_t id = id_of(graph.graph);
-    if (id != 0) change([&](node_map& nodes) { nodes.destroy_graph(id); });
-  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATE_STARTING) {
-    these_copies.emplace();
-  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_CREATED && these_copies) {
-    change([&](node_map& nodes) { nodes.instantiate(graph.graphExec, std::move(*these_copies)); });
-    these_copies.reset();
-  } else if (what == CUPTI_CBID_RESOURCE_GRAPHEXEC_DESTROY_STARTING) {
-    change([&](node_map& nodes) { nodes.destroy_executable(graph.graphExec); });
-  }
-}
-
-void tracer::on_launch(const CUpti_CallbackData& call) {
-  open_launch& open = this_launch;
-  if (call.callbackSite == CUPTI_API_ENTER) {
-    if (open.depth++ == 0) {
-      open.launch = {.time = {now(), 0},
-                     .thread = this_thread(),
-                     .name = call.functionName,
-                     .correlation = call.correlationId,
-                     .inner_correlation = call.correlationId,
-                     .batch = batch_of_this_thread()};
-    } else {
-      open.launch.inner_correlation = call.correlationId;
-    }
-  } else if (--open.depth == 0) {
-    open.launch.time.end = now();
-    recorder_.add(std::move(open.launch));
-  }
-}
-
-void CUPTIAPI tracer::on_callback(void*, CUpti_CallbackDomain domain, CUpti_CallbackId id,
-                                  const void* data) {
-  tracer* const self = active;
-  if (self == nullptr) return;
-  try {
-    if (domain == CUPTI_CB_DOMAIN_RESOURCE) {
-      const auto* resource = static_cast<const CUpti_ResourceData*>(data);
-      self->on_change(id, *static_cast<const CUpti_GraphData*>(resource->resourceDescriptor));
-    } else {
-      self->on_launch(*static_cast<const CUpti_CallbackData*>(data));
-    }
-  } catch (const std::exception&) {
-    self->recorder_.drop(1);
-  }
-}
-
-void CUPTIAPI tracer::on_buffer_requested(std::uint8_t** buffer, std::size_t* bytes,
-                                          std::size_t* most_records) {
-  *buffer = static_cast<std::uint8_t*>(std::malloc(buffer_bytes));
-  *bytes = *buffer == nullptr ? 0 : buffer_bytes;  // CUPTI drops and counts then
-  *most_records = 0;
-}
-
-void CUPTIAPI tracer::on_buffer_completed(CUcontext context, std::uint32_t stream,
-                                          std::uint8_t* buffer, std::size_t,
-                                          std::size_t valid_bytes) {
-  const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner{buffer, &std::free};
-  tracer* const self = active;
-  if (self == nullptr) return;
-  const cupti_functions& cupti = self->cupti_;
-  CUpti_Activity* record = nullptr;
-  while (valid_bytes > 0 && cupti.get_next_record(buffer, valid_bytes, &record) == CUPTI_SUCCESS) {
-    try {
-      self->read(*record);
-    } catch (const std::exception&) {
-      self->recorder_.drop(1);
-    }
-  }
-  std::size_t dropped = 0;
-  if (cupti.get_num_dropped_records(context, stream, &dropped) == CUPTI_SUCCESS && dropped > 0)
-    self->recorder_.drop(dropped);
-}
-
-/** What kernels, copies and memsets have in common. */
-template <class Record>
-device_event event_of(const Record& record, std::string&& name) {
-  return {.time = {record.start, record.end},
-          .name = std::move(name),
-          .device = record.deviceId,
-          .stream = record.streamId,
-          .graph = record.graphId,
-          .node = record.graphNodeId,
-          .correlation = record.correlationId};
-}
-
-void tracer::read(const CUpti_Activity& record) {
-  const CUpti_ActivityKind kind = record.kind;
-  if (kind == CUPTI_ACTIVITY_KIND_KERNEL || kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
-    const auto& kernel = reinterpret_cast<const CUpti_ActivityKernel10&>(record);
-    recorder_.add(event_of(kernel, readable(kernel.name)));
-  } else if (kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
-    recorder_.add(event_of(reinterpret_cast<const CUpti_ActivityMemcpy6&>(record), "memcpy"));
-  } else if (kind == CUPTI_ACTIVITY_KIND_MEMSET) {
-    recorder_.add(event_of(reinterpret_cast<const CUpti_ActivityMemset4&>(record), "memset"));
-  } else if (kind == CUPTI_ACTIVITY_KIND_DEVICE) {
-    const auto& device = reinterpret_cast<const CUpti_ActivityDevice5&>(record);
-    recorder_.set_limit(1e-6 * static_cast<double>(device.globalMemoryBandwidth));
-  }
-}
 
 /** Has NVTX load this library, too, unless another tool is asked for. */
 void ask_for_ranges() {
@@ -345,6 +120,7 @@ void finish() noexcept {
   } catch (const std::exception& error) {
     say(error.what());
   }
+  cupti_listener::stop();
   active = nullptr;
 }
 
@@ -358,6 +134,7 @@ void start() noexcept {
     try {
       tracing->start();
     } catch (const std::exception&) {
+      cupti_listener::stop();
       active = nullptr;
       tracing->remove_file();
       static_cast<void>(tracing.release());  // callbacks may be under way
@@ -373,8 +150,8 @@ void start() noexcept {
 }  // namespace
 
 std::uint64_t now() noexcept {
-  const tracer* const self = active;
-  return self != nullptr ? self->now() : 0;
+  tracer* const self = active;
+  return self != nullptr ? self->listener().now() : 0;
 }
 
 std::uint32_t this_thread() noexcept {
@@ -386,7 +163,7 @@ void add_range(host_range range) {
 }
 
 void name_stream(CUstream_st* stream, const char* name) {
-  if (tracer* const self = active) self->name_stream(stream, name);
+  if (tracer* const self = active) self->listener().name_stream(stream, name);
 }
 
 }  // namespace ssugraph::timeline
@@ -407,7 +184,7 @@ extern "C" [[gnu::visibility("default")]] int InitializeInjection() {
     const ssugraph::tool_node& node = graph->nodes[i];
     if (step != node.step) place = i;
     step = node.step;
-    const node_key key = self->key_of(graph->graph, node.node);
+    const node_key key = self->listener().key_of(graph->graph, node.node);
     self->events().change_nodes([&](node_map& nodes) {
       nodes.own(key, {.bucket = graph->bucket,
                       .step = step,

@@ -1,3 +1,4 @@
+#include "profiling/timeline/kernel_name.hpp"
 #include "profiling/timeline/node_map.hpp"
 #include "profiling/timeline/recorder.hpp"
 #include "profiling/timeline/settings.hpp"
@@ -22,6 +23,13 @@ namespace ssugraph::timeline {
 namespace {
 
 using nlohmann::json;
+
+TEST(kernel_name, has_its_template_arguments_and_no_others) {
+  EXPECT_EQ(kernel_name("_Z3addIfEvPT_"), "void add<float>");
+  EXPECT_EQ(kernel_name("_ZN12_GLOBAL__N_15emptyEv"), "(anonymous namespace)::empty");
+  EXPECT_EQ(kernel_name("ssu"), "ssu");
+  EXPECT_EQ(kernel_name(nullptr), "(unnamed)");
+}
 
 TEST(node_map, finds_owners_through_copies_of_copies) {
   node_map nodes{100};
