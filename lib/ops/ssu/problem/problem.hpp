@@ -15,6 +15,9 @@
 
 namespace ssugraph::detail {
 
+/** Of what is valid. */
+inline constexpr std::int64_t max_dstate = 256;
+
 /** The mode that `args` select by the tensors they bind. */
 [[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
 

@@ -20,8 +20,6 @@
 namespace ssugraph::detail {
 namespace {
 
-constexpr std::int64_t max_dstate = 256;
-
 std::string tuple(std::span<const std::int64_t> extents) {
   std::string text = "(";
   for (const std::int64_t extent : extents) {

@@ -1,5 +1,6 @@
 #include "lib/ops/ssu/backends/flashinfer/limits.hpp"
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 
 #include <algorithm>
@@ -19,14 +20,12 @@ namespace {
 constexpr std::int64_t vector_bytes = 16;
 /** Of addresses that a bulk copy or a tensor map takes. */
 constexpr std::int64_t bulk_alignment = 128;
-constexpr std::int64_t max_grid_y = 65535;
 /** The kernels count the elements of a slot in 32 bits. */
 constexpr std::int64_t max_slot_elements = std::numeric_limits<std::int32_t>::max();
 constexpr std::int64_t max_ratio = 64;
 /** A thread of the block loads dt of each token. */
 constexpr std::int64_t max_tokens = 128;
 constexpr std::int64_t max_shared_bytes = std::int64_t{227} * 1024;
-constexpr std::int64_t min_tma_dim = 64;
 constexpr std::int64_t max_vertical_dim = 128;
 constexpr std::int64_t max_box = 256;
 
@@ -128,10 +127,10 @@ std::int64_t shared_bytes(const ssu_problem& problem, std::int64_t tokens) {
 
 std::string why_not_many_tokens(const ssu_problem& problem) {
   const std::string kernel = "its kernel for destinations, varlen and speculative calls ";
-  if (problem.dim != 32 && problem.dim % 64 != 0) {
+  if (!many_tokens_take_dim(problem.dim)) {
     return kernel + "takes dim 32 or a multiple of 64";
   }
-  if (problem.dstate * size_of(problem.state_dtype) < 128) {
+  if (!many_tokens_take_row(problem.dstate * size_of(problem.state_dtype))) {
     return kernel + "takes rows of state of 128 bytes or more";
   }
   const std::int64_t tokens = shape_of(problem).tokens;
@@ -156,7 +155,7 @@ std::string ratio_reason() {
 }
 
 std::string why_not_sizes(const ssu_problem& problem) {
-  if (problem.nheads > max_grid_y) return "more than 65535 heads";
+  if (problem.nheads > max_grid_yz) return "more than 65535 heads";
   if (problem.nheads * problem.dim * problem.dstate > max_slot_elements) {
     return "slots of 2^31 elements or more";
   }

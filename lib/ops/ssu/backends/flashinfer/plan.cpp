@@ -1,18 +1,16 @@
 #include "lib/ops/ssu/backends/flashinfer/plan.hpp"
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/flashinfer/limits.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace ssugraph::detail::flashinfer {
 namespace {
 
-constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
-constexpr int warp_threads = 32;
 constexpr int simple_threads = 4 * warp_threads;
 
 [[noreturn]] void refuse(std::string reason) {

@@ -30,6 +30,12 @@
 #include <string>
 #include <vector>
 
+// The TMA kernels do not compile for fewer rows.
+static_assert(ssugraph::detail::flashinfer::min_tma_dim == 64, "limits.cpp goes by the same limit");
+#if SSUGRAPH_FLASHINFER_DIM >= 64
+#define FLASHINFER_MAMBA_ENABLE_SM90
+#endif
+
 /** For the macros below, one of which is `flashinfer`. */
 namespace ssugraph::detail {
 namespace driver_of_flashinfer = flashinfer;
@@ -39,11 +45,6 @@ namespace driver_of_flashinfer = flashinfer;
 #define cuTensorMapEncodeTiled ::ssugraph::detail::driver_of_flashinfer::encode_tensor_map
 #define cuGetErrorString ::ssugraph::detail::driver_of_flashinfer::driver_error_string
 #define flashinfer SSUGRAPH_FLASHINFER_NAMESPACE
-
-// The TMA kernels do not compile for fewer rows.
-#if SSUGRAPH_FLASHINFER_DIM >= 64
-#define FLASHINFER_MAMBA_ENABLE_SM90
-#endif
 
 namespace flashinfer::mamba {
 
@@ -71,9 +72,8 @@ namespace {
 
 using namespace ::SSUGRAPH_FLASHINFER_NAMESPACE::mamba;
 
-// In agreement with limits.cpp, which refuses the rest beforehand.
 constexpr bool compiles_many_tokens =
-    (DIM == 32 || DIM % 64 == 0) && DSTATE * sizeof(state_t) >= 128;
+    many_tokens_take_dim(DIM) && many_tokens_take_row(DSTATE * sizeof(state_t));
 
 SSUAlgorithm lowered(flashinfer_algorithm algorithm) {
   switch (algorithm) {

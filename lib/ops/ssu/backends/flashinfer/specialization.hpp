@@ -60,6 +60,20 @@ struct flashinfer_shape {
   bool operator==(const flashinfer_shape&) const = default;
 };
 
+// --- What compiles of FlashInfer's kernels, which limits.cpp refuses the rest by -----------------
+
+/** The least dim of the kernels that copy by TMA. */
+inline constexpr std::int64_t min_tma_dim = 64;
+
+/** Whether the kernel of many tokens has this dim. */
+constexpr bool many_tokens_take_dim(std::int64_t dim) noexcept {
+  return dim == 32 || dim % 64 == 0;
+}
+/** Whether it has rows of state of so many bytes. */
+constexpr bool many_tokens_take_row(std::int64_t bytes) noexcept {
+  return bytes >= 128;
+}
+
 /** A compiled variant. `launch` throws unsupported or cuda_error, and nothing of FlashInfer's. */
 struct flashinfer_specialization {
   flashinfer_shape shape;

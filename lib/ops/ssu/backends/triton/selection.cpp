@@ -1,5 +1,7 @@
 #include "lib/ops/ssu/backends/triton/selection.hpp"
 
+#include "lib/core/launch_limits.hpp"
+#include "lib/device/octet.hpp"
 #include "lib/ops/ssu/backends/triton/policy.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
@@ -16,10 +18,11 @@ namespace ssugraph::detail::triton {
 namespace {
 
 constexpr int first_exact_architecture = 90;
-constexpr std::int64_t octet_size = 8;
 /** Offsets within a tile are 32-bit in images for vector access, in bytes too. */
 constexpr std::int64_t max_offset_in_tile = std::int64_t{1} << 29;
 constexpr std::array<std::int64_t, 5> dstate_blocks{16, 32, 64, 128, 256};
+static_assert(std::ranges::is_sorted(dstate_blocks) && dstate_blocks.back() == max_dstate,
+              "the first block that holds a dstate is the least, and every dstate has one");
 
 bool serves(const triton_image& image, const ssu_problem& problem) {
   return image.state == problem.state_dtype && image.rounding == problem.stochastic_rounding &&
@@ -133,7 +136,7 @@ std::string manifest_line(const ssu_problem& problem) {
   const std::int64_t block =
       *std::ranges::find_if(dstate_blocks, [&](auto size) { return size >= problem.dstate; });
   constexpr std::int64_t warps = 4;
-  const std::int64_t rows = warps * 32 / (block / octet_size);
+  const std::int64_t rows = warps * warp_threads / (block / octet_size);
   return std::string{"state="} + (problem.stochastic_rounding ? "rounded_" : "") +
          std::string{to_string(problem.state_dtype)} +
          " io=" + std::string{to_string(problem.io_dtype)} + " dstate=" + std::to_string(block) +

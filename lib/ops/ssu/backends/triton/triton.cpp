@@ -2,6 +2,8 @@
 
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/device.hpp"
+#include "lib/core/launch_limits.hpp"
+#include "lib/device/octet.hpp"
 #include "lib/ops/ssu/backends/ssu_kernel.hpp"
 #include "lib/ops/ssu/backends/triton/image.hpp"
 #include "lib/ops/ssu/backends/triton/selection.hpp"
@@ -10,7 +12,6 @@
 #include <ssugraph/error.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -18,16 +19,19 @@
 namespace ssugraph::detail::triton {
 namespace {
 
-constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t max_grid_yz = 65535;
-constexpr int warp_size = 32;
-constexpr int octet_size = 8;
-
 // What kernel/memory.py calls ABSENT, and kernel/sequence.py ABSENT_INDEX, INT32 and INT64.
 constexpr std::int32_t absent_float = 3;
 constexpr std::int32_t absent_index = 0;
 constexpr std::int32_t narrow_index = 1;
 constexpr std::int32_t wide_index = 2;
+
+constexpr std::int32_t number_of(dtype type) {
+  return static_cast<std::int32_t>(type);
+}
+static_assert(
+    number_of(dtype::float32) == 0 && number_of(dtype::float16) == 1 &&
+        number_of(dtype::bfloat16) == 2,
+    "kernel/memory.py knows floating dtypes by these numbers, and 3 for an absent tensor");
 
 // --- What the device runs ------------------------------------------------------------------------
 
@@ -101,7 +105,7 @@ const void* loaded_kernel(const triton_image& image) {
 // --- Lowering ------------------------------------------------------------------------------------
 
 std::int32_t float_type(const tensor_view& tensor) {
-  return tensor ? static_cast<std::int32_t>(tensor.dtype()) : absent_float;
+  return tensor ? number_of(tensor.dtype()) : absent_float;
 }
 
 std::int32_t index_kind(const tensor_view& tensor) {
@@ -124,8 +128,9 @@ ssu_plan make_plan(const ssu_problem& problem, std::int64_t sequences, const tri
   plan.algorithm = tile_name(image);
   plan.reason = std::move(reason);
   plan.sequences = sequences;
-  plan.tile = {
-      .rows = image.rows, .lanes = image.dstate / octet_size, .threads = image.warps * warp_size};
+  plan.tile = {.rows = image.rows,
+               .lanes = image.dstate / octet_size,
+               .threads = image.warps * warp_threads};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, image.rows)};
   plan.problem = problem;
   if (!image.vector) {

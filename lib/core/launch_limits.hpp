@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+/** What every device that CUDA runs on has in common. Source: CUDA C++ Programming Guide, "Compute
+ *  Capabilities". */
+namespace ssugraph::detail {
+
+inline constexpr int warp_threads = 32;
+
+/** Blocks of a grid along x, and along y and z. */
+inline constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
+inline constexpr std::int64_t max_grid_yz = 65535;
+
+}  // namespace ssugraph::detail
