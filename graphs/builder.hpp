@@ -1,7 +1,7 @@
 #pragma once
 
 #include "graphs/core/pipeline_core.hpp"
-#include "lib/ops/ssu/step.hpp"
+#include "lib/ops/ssu/ssu_step.hpp"
 
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/config.hpp>

@@ -4,7 +4,7 @@
 #if SSUGRAPH_CUDA
 #include "graphs/plan/partition.hpp"
 #endif
-#include "lib/ops/ssu/step.hpp"
+#include "lib/ops/ssu/ssu_step.hpp"
 
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>

@@ -3,7 +3,7 @@
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/resolve.hpp"
-#include "lib/ops/ssu/step.hpp"
+#include "lib/ops/ssu/ssu_step.hpp"
 #include "tests/support/ssu_case.hpp"
 
 #include <ssugraph/ssugraph.hpp>

@@ -1,4 +1,4 @@
-#include "lib/ops/ssu/step.hpp"
+#include "lib/ops/ssu/ssu_step.hpp"
 
 #include "lib/core/device.hpp"
 #include "lib/ops/ssu/backends/planned_ssu.hpp"
