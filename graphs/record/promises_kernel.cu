@@ -1,5 +1,8 @@
 #include "graphs/record/promises_kernel.hpp"
 
+#include <cub/block/block_reduce.cuh>
+#include <cuda/functional>
+
 namespace ssugraph::detail {
 namespace {
 
@@ -9,16 +12,12 @@ constexpr int block_threads = 1024;
  *  which no atomic of the device's would respect. */
 __global__ void __launch_bounds__(block_threads)
     promises_kernel(const __grid_constant__ promise_params p) {
-  __shared__ broken_promise first;
-  const bool leads = threadIdx.x == 0;
-  if (leads) first = none_broken;
-  __syncthreads();
+  using block_reduce = cub::BlockReduce<broken_promise, block_threads>;
+  __shared__ block_reduce::TempStorage storage;
   const broken_promise mine =
       first_broken(p, {static_cast<std::int32_t>(threadIdx.x), block_threads});
-  if (mine != none_broken)
-    atomicMin(reinterpret_cast<unsigned long long*>(&first), static_cast<unsigned long long>(mine));
-  __syncthreads();
-  if (leads) report_first(p, first);
+  const broken_promise first = block_reduce{storage}.Reduce(mine, cuda::minimum<>{});
+  if (threadIdx.x == 0) report_first(p, first);
 }
 
 const void* const kernel = reinterpret_cast<const void*>(&promises_kernel);
