@@ -1,4 +1,5 @@
 #include "lib/core/kernel_launch.hpp"
+#include "lib/device/programmatic.cuh"
 #include "lib/ops/ssu/backends/flashinfer/null_rows.hpp"
 #include "lib/step/sequence.hpp"
 
@@ -19,9 +20,7 @@ struct null_rows_params {
 /** A block a sequence. */
 __global__ void __launch_bounds__(block_threads)
     null_rows_kernel(const __grid_constant__ null_rows_params p) {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
+  wait_for_predecessor();
   const std::int64_t sequence = blockIdx.x;
   if (source_slot(p.rule, sequence) != no_slot) return;
   const row_range rows = rows_of(p.rule, sequence);
