@@ -1,4 +1,5 @@
 #include "lib/core/cuda_check.hpp"
+#include "lib/device/programmatic.cuh"
 #include "lib/random/philox.hpp"
 #include "profiling/bench/kernels.hpp"
 
@@ -16,6 +17,8 @@ namespace {
 
 using ssugraph::detail::check_cuda;
 using ssugraph::detail::kernel_launch;
+using ssugraph::detail::trigger_successor;
+using ssugraph::detail::wait_for_predecessor;
 
 // --- Random data
 
@@ -37,20 +40,6 @@ template <class Float>
 void fill(void* data, std::size_t count, noise values) {
   const auto begin = thrust::device_pointer_cast(static_cast<Float*>(data));
   thrust::tabulate(begin, begin + static_cast<std::ptrdiff_t>(count), random_value<Float>{values});
-}
-
-// --- Programmatic dependent launch
-
-__device__ void wait_for_predecessor() {
-#if __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
-#endif
-}
-
-__device__ void trigger_successor() {
-#if __CUDA_ARCH__ >= 900
-  cudaTriggerProgrammaticLaunchCompletion();
-#endif
 }
 
 // --- The floor

@@ -1,4 +1,5 @@
 #include "lib/core/cuda_context.hpp"
+#include "lib/device/programmatic.cuh"
 #include "lib/step/kernel_launches.hpp"
 #include "tests/graphs/scale_out/scale_out.hpp"
 
@@ -10,22 +11,15 @@ constexpr int block_threads = 128;
 /** A block a row. It lets the launch behind start early, so nobody may read ahead what it writes:
  *  the graph's builder proves that, by the operands of the launches. */
 __global__ void __launch_bounds__(block_threads) scale_kernel(const scale_params p) {
-#if __CUDA_ARCH__ >= 900
-  if (!p.inputs_ahead) asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
+  if (!p.inputs_ahead) detail::wait_for_predecessor();
   const float factor = *static_cast<const volatile float*>(p.factor);
   float* const row = p.out + blockIdx.x * p.row_stride;
   for (std::int64_t i = p.first + threadIdx.x; i < p.last; i += block_threads) {
     const float scaled = row[i] * factor;
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
+    detail::wait_for_predecessor();
     row[i] = scaled;
   }
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
+  detail::wait_and_trigger();
 }
 
 const void* const kernel = reinterpret_cast<const void*>(&scale_kernel);
