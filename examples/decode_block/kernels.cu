@@ -1,14 +1,13 @@
 #include "kernels.hpp"
 #include "models.hpp"
 
+#include <cub/block/block_reduce.cuh>
 #include <cuda_runtime.h>
 
 namespace decode_block {
 namespace {
 
 constexpr int vector_width = 8;
-constexpr unsigned warp_threads = 32;
-constexpr unsigned max_warps = 32;
 
 // --- Vectors of eight. No const __restrict__: what a graph writes must not be read through the
 // --- read-only cache.
@@ -75,22 +74,13 @@ __global__ void embedding_kernel(embedding job) {
   store_bits(job.out + row * job.width + column, bits);
 }
 
-/** The sum over the block, in every thread; each warp is full. */
-__device__ float block_sum(float value) {
-  __shared__ float of_warp[max_warps];
-#pragma unroll
-  for (int distance = warp_threads / 2; distance > 0; distance /= 2)
-    value += __shfl_xor_sync(0xffffffffu, value, distance);
-  if (threadIdx.x % warp_threads == 0) of_warp[threadIdx.x / warp_threads] = value;
-  __syncthreads();
-  float sum = 0.0f;
-  for (unsigned warp = 0; warp < blockDim.x / warp_threads; ++warp)
-    sum += of_warp[warp];
-  return sum;
-}
-
 /** Grid: rows, groups. A thread holds eight elements; those past the group hold zeros. */
-__global__ void rms_norm_kernel(rms_norm job) {
+template <unsigned Threads>
+__global__ void __launch_bounds__(Threads) rms_norm_kernel(rms_norm job) {
+  using block_reduce = cub::BlockReduce<float, Threads>;
+  __shared__ typename block_reduce::TempStorage storage;
+  __shared__ float scale;
+
   const std::int64_t group_width = job.width / job.groups;
   const std::int64_t in_group = vector_width * std::int64_t{threadIdx.x};
   const bool has_elements = in_group < group_width;
@@ -115,7 +105,9 @@ __global__ void rms_norm_kernel(rms_norm job) {
 #pragma unroll
   for (int i = 0; i < vector_width; ++i)
     squares += value[i] * value[i];
-  const float scale = rsqrtf(block_sum(squares) / static_cast<float>(group_width) + norm_epsilon);
+  const float sum = block_reduce{storage}.Sum(squares);
+  if (threadIdx.x == 0) scale = rsqrtf(sum / static_cast<float>(group_width) + norm_epsilon);
+  __syncthreads();
   if (!has_elements) return;
 #pragma unroll
   for (int i = 0; i < vector_width; ++i)
@@ -173,12 +165,6 @@ __global__ void conv_update_kernel(conv_update job) {
 
 // --- Launches
 
-/** Threads that hold `elements`, in full warps. */
-unsigned threads_for(std::int64_t elements) {
-  const auto vectors = static_cast<unsigned>(elements / vector_width);
-  return (vectors + warp_threads - 1) / warp_threads * warp_threads;
-}
-
 template <class Job>
 void launch(void (*kernel)(Job), const char* name, const Job& job, dim3 grid, unsigned threads,
             bool programmatic, cudaStream_t stream) {
@@ -201,6 +187,20 @@ dim3 grid_of(std::int64_t rows, std::int64_t width, unsigned threads) {
 }
 
 constexpr unsigned row_threads = 128;
+constexpr unsigned least_norm_threads = 32;
+constexpr unsigned most_norm_threads = 1024;
+
+/** By the smallest block that holds a group. */
+template <unsigned Threads = least_norm_threads>
+void launch_norm(const rms_norm& job, std::int64_t rows, bool programmatic, cudaStream_t stream) {
+  if constexpr (Threads < most_norm_threads) {
+    if (job.width / job.groups > Threads * vector_width)
+      return launch_norm<2 * Threads>(job, rows, programmatic, stream);
+  }
+  launch(rms_norm_kernel<Threads>, "rms_norm_kernel", job,
+         {static_cast<unsigned>(rows), static_cast<unsigned>(job.groups)}, Threads, programmatic,
+         stream);
+}
 
 }  // namespace
 
@@ -210,9 +210,7 @@ void enqueue(const embedding& job, std::int64_t rows, cudaStream_t stream) {
 }
 
 void enqueue(const rms_norm& job, std::int64_t rows, bool programmatic, cudaStream_t stream) {
-  launch(rms_norm_kernel, "rms_norm_kernel", job,
-         {static_cast<unsigned>(rows), static_cast<unsigned>(job.groups)},
-         threads_for(job.width / job.groups), programmatic, stream);
+  launch_norm(job, rows, programmatic, stream);
 }
 
 void enqueue(const conv_update& job, std::int64_t rows, bool programmatic, cudaStream_t stream) {
