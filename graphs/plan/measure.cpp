@@ -7,6 +7,8 @@
 #include "graphs/record/launch_path.hpp"
 #include "graphs/record/tool_report.hpp"
 
+#include <ssugraph/tensor_layout.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <memory>
