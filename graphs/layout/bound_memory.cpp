@@ -3,6 +3,7 @@
 #include "lib/core/device.hpp"
 #include "lib/core/driver.hpp"
 #include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
 
 #include <ssugraph/error.hpp>
 

@@ -1,6 +1,7 @@
 #include "graphs/record/step_chain.hpp"
 
 #include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
 #include "lib/step/kernel_launches.hpp"
 
 #include <algorithm>

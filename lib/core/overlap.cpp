@@ -1,5 +1,7 @@
 #include "lib/core/overlap.hpp"
 
+#include "lib/core/reach.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -8,27 +10,6 @@
 
 namespace ssugraph::detail {
 namespace {
-
-struct byte_span {
-  std::int64_t begin;
-  std::int64_t end;
-};
-
-/** The bytes from the lowest to the highest that axes `first_axis`.. touch. */
-byte_span span_of(const tensor_view& tensor, int first_axis) {
-  const std::int64_t size = size_of(tensor.dtype());
-  auto begin = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(tensor.data()));
-  std::int64_t end = begin + size;
-  for (int axis = first_axis; axis < tensor.rank(); ++axis) {
-    const std::int64_t reach = (tensor.extent(axis) - 1) * tensor.stride(axis) * size;
-    (reach < 0 ? begin : end) += reach;
-  }
-  return {begin, end};
-}
-
-bool intersect(byte_span a, byte_span b) {
-  return a.begin < b.end && b.begin < a.end;
-}
 
 struct strided_axis {
   std::int64_t stride;  ///< without its sign
@@ -69,11 +50,17 @@ byte_runs runs_of(const tensor_view& tensor) {
   return runs;
 }
 
+std::int64_t address_of(const byte_range& range) {
+  return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(range.data));
+}
+
 /** Two slices of rows `pitch` bytes apart: do they meet within the row, whichever rows they are? */
-bool meet_in_row(byte_span a, byte_span b, std::int64_t pitch) {
-  if (a.end - a.begin > pitch || b.end - b.begin > pitch) return true;
-  const std::int64_t distance = ((b.begin - a.begin) % pitch + pitch) % pitch;
-  return distance < a.end - a.begin || distance + (b.end - b.begin) > pitch;
+bool meet_in_row(const byte_range& a, const byte_range& b, std::int64_t pitch) {
+  const auto a_bytes = static_cast<std::int64_t>(a.bytes);
+  const auto b_bytes = static_cast<std::int64_t>(b.bytes);
+  if (a_bytes > pitch || b_bytes > pitch) return true;
+  const std::int64_t distance = ((address_of(b) - address_of(a)) % pitch + pitch) % pitch;
+  return distance < a_bytes || distance + b_bytes > pitch;
 }
 
 /** Bytes from row to row of both; 0: they have none in common. One row fits any. */
@@ -88,10 +75,9 @@ std::int64_t common_pitch(const tensor_view& a, const tensor_view& b) {
 }  // namespace
 
 bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
-  if (a.size() == 0 || b.size() == 0) return false;
-  if (!intersect(span_of(a, 0), span_of(b, 0))) return false;
+  if (!may_overlap(reach_of(a), reach_of(b))) return false;
   const std::int64_t pitch = common_pitch(a, b);
-  return pitch <= 0 || meet_in_row(span_of(a, 1), span_of(b, 1), pitch);
+  return pitch <= 0 || meet_in_row(reach_of(a, 1), reach_of(b, 1), pitch);
 }
 
 bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
@@ -100,13 +86,6 @@ bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
   };
   return a.bytes != 0 && b.bytes != 0 && begin(a) < begin(b) + b.bytes &&
          begin(b) < begin(a) + a.bytes;
-}
-
-byte_range reach_of(const tensor_view& tensor) noexcept {
-  if (tensor.size() == 0) return {tensor.data(), 0};
-  const byte_span span = span_of(tensor, 0);
-  return {reinterpret_cast<const void*>(span.begin),
-          static_cast<std::size_t>(span.end - span.begin)};
 }
 
 const std::byte* next_byte_of(const tensor_view& tensor, const void* from) {

@@ -17,9 +17,6 @@ namespace ssugraph::detail {
 /** Whether they share a byte. */
 [[nodiscard]] bool may_overlap(const byte_range& a, const byte_range& b) noexcept;
 
-/** From the tensor's lowest byte to its highest. */
-[[nodiscard]] byte_range reach_of(const tensor_view& tensor) noexcept;
-
 /**
  * The lowest byte that the tensor touches at `from` or above it; null: there is none. Where an axis
  * steps into what the ones within it span, all that they span counts as touched.

@@ -63,6 +63,20 @@ bool is_in_reach(const tensor_view& tensor) {
 
 }  // namespace
 
+byte_range reach_of(const tensor_view& tensor, int first_axis) noexcept {
+  if (tensor.size() == 0) return {tensor.data(), 0};
+  std::int64_t below = 0;
+  std::int64_t above = size_of(tensor.dtype());
+  for (int axis = first_axis; axis < tensor.rank(); ++axis) {
+    const std::int64_t distance =
+        (tensor.extent(axis) - 1) * tensor.stride(axis) * size_of(tensor.dtype());
+    (distance < 0 ? below : above) += distance;
+  }
+  const auto first = reinterpret_cast<std::uintptr_t>(tensor.data());
+  return {reinterpret_cast<const void*>(first + static_cast<std::uintptr_t>(below)),
+          static_cast<std::size_t>(above - below)};
+}
+
 void check_reach(std::string_view name, const tensor_view& tensor) {
   if (!is_in_reach(tensor)) refuse(name, to_string(tensor), tensor.data());
 }

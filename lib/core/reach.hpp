@@ -13,6 +13,13 @@ namespace ssugraph::detail {
 inline constexpr std::int64_t address_limit = std::int64_t{1} << 62;
 
 /**
+ * From the lowest byte of `tensor` to its highest; of an empty one: none. With `first_axis`, what
+ * the axes from there on span at the first entries of those before. To be asked of a tensor that
+ * passed check_reach.
+ */
+[[nodiscard]] byte_range reach_of(const tensor_view& tensor, int first_axis = 0) noexcept;
+
+/**
  * Throws invalid_argument unless every byte of `tensor` lies within 62 bits of address, so that no
  * arithmetic on it overflows: to be asked before anything else. An axis of one entry is never
  * stepped along, so its stride may be any number, and an empty tensor may lie anywhere.

@@ -1,4 +1,4 @@
-#include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
 #include "tests/graphs/replay.hpp"
 #include "tests/graphs/step_kernels.hpp"
 

@@ -71,6 +71,17 @@ TEST(reach, of_bytes) {
   EXPECT_TRUE(is_refused(byte_range{at(8), ~std::size_t{0}}));
 }
 
+TEST(reach, goes_from_the_lowest_byte_to_the_highest) {
+  const tensor_view rows{at(4096), dtype::float32, {3, 5}, {-100, 2}};
+  const byte_range whole = detail::reach_of(rows);
+  EXPECT_EQ(whole.data, at(4096 - 2 * 400));
+  EXPECT_EQ(whole.bytes, 2u * 400u + 4u * 8u + 4u);
+  const byte_range row = detail::reach_of(rows, 1);
+  EXPECT_EQ(row.data, at(4096));
+  EXPECT_EQ(row.bytes, 4u * 8u + 4u);
+  EXPECT_EQ(detail::reach_of(rows.with_extent(1, 0)).bytes, 0u);
+}
+
 TEST(reach, takes_away_strides_that_lead_nowhere_and_no_others) {
   const tensor_view odd{at(256), dtype::float32, {1, 2, 1, 1}, {limit, 8, -7, -largest - 1}};
   EXPECT_EQ(detail::with_strides_in_reach(odd),
