@@ -9,6 +9,8 @@
 
 #include <ssugraph/tensor_layout.hpp>
 
+#include <ssugraph/tensor_layout.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <memory>
