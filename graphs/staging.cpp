@@ -1,3 +1,4 @@
+#include "lib/core/alignment.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/reach.hpp"
 
@@ -200,7 +201,7 @@ staging_ring::take(const tensor_view& destination, std::int64_t rows) {
                            std::to_string(rows)};
   }
   const auto count = static_cast<std::size_t>(destination.with_extent(0, rows).size());
-  const std::size_t begin = (ring.used + sizeof(Index) - 1) / sizeof(Index) * sizeof(Index);
+  const std::size_t begin = detail::aligned(ring.used, sizeof(Index));
   const std::size_t room = (ring.bytes - std::min(begin, ring.bytes)) / sizeof(Index);
   if (count > room) {
     throw invalid_argument{"rows",

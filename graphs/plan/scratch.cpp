@@ -1,7 +1,7 @@
 #include "graphs/plan/scratch.hpp"
 
 #include "lib/core/cuda_check.hpp"
-#include "lib/core/overlap.hpp"
+#include "lib/core/reach.hpp"
 
 #include <numeric>
 

@@ -1,6 +1,7 @@
 #include "graphs/plan/scratch_layout.hpp"
 
-#include "lib/core/overlap.hpp"
+#include "lib/core/alignment.hpp"
+#include "lib/core/reach.hpp"
 
 #include <ssugraph/tensor_layout.hpp>
 
@@ -15,10 +16,6 @@ constexpr std::size_t alignment = 256;
 /** Bytes between two visits of a slot, in sizes of the L2 cache. */
 constexpr std::int64_t caches_between_visits = 3;
 
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + alignment - 1) / alignment * alignment;
-}
-
 /** `tensor` as scratch has it, of whose first axis each launch takes a part: no part is aligned
  * less than a plan may rely on. The stride along one entry says nothing, and may be anything. */
 tensor_view evenly_spaced(const tensor_view& tensor) {
@@ -29,7 +26,7 @@ tensor_view evenly_spaced(const tensor_view& tensor) {
   std::int64_t bytes = is_alone ? static_cast<std::int64_t>(reach_of(tensor).bytes)
                                 : std::abs(tensor.stride(0)) * size;
   if (!is_alone && bytes % least != 0) return tensor;
-  bytes = (bytes + unit - 1) / unit * unit;
+  bytes = aligned(bytes, unit);
   std::vector<std::int64_t> strides(tensor.strides().begin(), tensor.strides().end());
   strides.front() = (tensor.stride(0) < 0 ? -bytes : bytes) / size;
   return {tensor.data(), tensor.dtype(), tensor.extents(), strides};
@@ -45,7 +42,7 @@ class placer {
     const auto before_first =
         reinterpret_cast<std::uintptr_t>(like.data()) - reinterpret_cast<std::uintptr_t>(lowest);
     const auto* first = reinterpret_cast<const void*>(base_ + used_ + before_first);
-    used_ += aligned(bytes);
+    used_ += aligned(bytes, alignment);
     return like.at(first);
   }
   [[nodiscard]] std::size_t used() const noexcept { return used_; }

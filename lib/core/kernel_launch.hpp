@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/alignment.hpp"
 #include "lib/core/stream_place.hpp"
 
 #include <ssugraph/stream.hpp>
@@ -62,7 +63,7 @@ class kernel_launch {
   template <class Argument>
   void append(const Argument& argument) {
     static_assert(std::is_trivially_copyable_v<Argument> && alignof(Argument) <= alignment);
-    const std::size_t offset = (bytes_.size() + alignment - 1) / alignment * alignment;
+    const std::size_t offset = aligned(bytes_.size(), alignment);
     bytes_.resize(offset + sizeof argument);
     std::memcpy(bytes_.data() + offset, static_cast<const void*>(&argument), sizeof argument);
     offsets_.push_back(offset);

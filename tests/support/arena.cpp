@@ -1,5 +1,7 @@
 #include "tests/support/arena.hpp"
 
+#include "lib/core/alignment.hpp"
+
 #include <algorithm>
 #include <bit>
 
@@ -16,7 +18,7 @@ tensor_view arena_layout::add(dtype type, const std::vector<std::int64_t>& exten
   const std::int64_t first = static_cast<std::int64_t>(end_) + misalignment * size_of(type);
   const std::int64_t address = first - lowest * size_of(type);
   const std::int64_t end = address + (highest + 1) * size_of(type);
-  end_ = static_cast<std::size_t>((end + 255) / 256 * 256);
+  end_ = static_cast<std::size_t>(detail::aligned(end, 256));
   return {reinterpret_cast<const void*>(address), type, std::span{extents}, std::span{strides}};
 }
 

@@ -1,5 +1,6 @@
 #include "tests/support/ssu_case.hpp"
 
+#include "lib/core/alignment.hpp"
 #include "tests/support/float_format.hpp"
 #include "tests/support/ssu_oracle.hpp"
 
@@ -25,10 +26,6 @@ Value one_of(random_engine& engine, std::initializer_list<Value> values) {
 
 dtype random_float(random_engine& engine) {
   return one_of(engine, {dtype::float32, dtype::float16, dtype::bfloat16});
-}
-
-std::int64_t rounded_up(std::int64_t value, std::int64_t unit) {
-  return (value + unit - 1) / unit * unit;
 }
 
 /** Calls `visit` with the address of every element, last axis fastest. */
@@ -83,7 +80,7 @@ class case_maker {
       strides[*axis] = stride;
       stride *= extents[*axis];
       if (chance(engine_, 0.3)) stride += spec_.aligned ? 8 : pick(engine_, 1, 5);
-      if (spec_.aligned) stride = rounded_up(stride, 8);
+      if (spec_.aligned) stride = detail::aligned(stride, 8);
     }
     const auto backwards = static_cast<std::size_t>(pick(engine_, 0, 15));
     if (backwards + (spec_.aligned ? 1 : 0) < strides.size()) strides[backwards] *= -1;
@@ -119,9 +116,10 @@ class case_maker {
     const std::int64_t x_width = spec_.nheads * spec_.dim;
     const std::int64_t b_width = spec_.ngroups * spec_.dstate;
     const std::int64_t pad = spec_.aligned ? 0 : pick(engine_, 0, 3);
-    const std::int64_t b_at = (spec_.aligned ? rounded_up(x_width, 8) : x_width) + pad;
-    const std::int64_t c_at = (spec_.aligned ? rounded_up(b_at + b_width, 8) : b_at + b_width);
-    const std::int64_t width = (spec_.aligned ? rounded_up(c_at + b_width, 8) : c_at + b_width);
+    const std::int64_t b_at = (spec_.aligned ? detail::aligned(x_width, 8) : x_width) + pad;
+    const std::int64_t c_at = (spec_.aligned ? detail::aligned(b_at + b_width, 8) : b_at + b_width);
+    const std::int64_t width =
+        (spec_.aligned ? detail::aligned(c_at + b_width, 8) : c_at + b_width);
     const tensor_view row = place(spec_.io_dtype, {rows(), width}, {width, 1});
     const auto slice = [&](std::int64_t at, std::int64_t outer, std::int64_t inner) {
       const auto* start = static_cast<std::byte*>(row.data()) + at * size_of(spec_.io_dtype);

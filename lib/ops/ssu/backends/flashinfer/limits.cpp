@@ -1,5 +1,6 @@
 #include "lib/ops/ssu/backends/flashinfer/limits.hpp"
 
+#include "lib/core/alignment.hpp"
 #include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 
@@ -120,7 +121,7 @@ std::int64_t shared_bytes(const ssu_problem& problem, std::int64_t tokens) {
   constexpr std::int64_t bank_bytes = 128;
   constexpr std::int64_t staged_rows = 32;
   const std::int64_t io = size_of(problem.io_dtype);
-  const std::int64_t row_bytes = (problem.dstate * io + bank_bytes - 1) / bank_bytes * bank_bytes;
+  const std::int64_t row_bytes = aligned(problem.dstate * io, bank_bytes);
   const std::int64_t token_bytes = 2 * row_bytes + problem.dim * (io + 4) + 4 + 8;
   return tokens * token_bytes + staged_rows * row_bytes / io * size_of(problem.state_dtype);
 }
