@@ -1,5 +1,7 @@
 #pragma once
 
+#include "lib/core/alignment.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +15,7 @@ class arena_cursor {
 
   /** What a piece of `bytes` takes of a block. */
   [[nodiscard]] static constexpr std::size_t aligned(std::size_t bytes) noexcept {
-    return (bytes + alignment - 1) / alignment * alignment;
+    return detail::aligned(bytes, alignment);
   }
 
   /** `begin` is aligned to `alignment`. */
