@@ -1,5 +1,6 @@
 #include "lib/ops/slots/reset_slots.hpp"
 
+#include "lib/core/alignment.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/reach.hpp"
 #include "lib/step/planned_step.hpp"
@@ -24,14 +25,6 @@
 namespace ssugraph {
 namespace {
 
-void check_address(const std::string& name, const tensor_view& tensor) {
-  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
-  if (address == 0) throw invalid_argument{name, "an address", "null"};
-  if (address % static_cast<std::uintptr_t>(size_of(tensor.dtype())) != 0) {
-    throw invalid_argument{name, "an address aligned to its dtype", std::to_string(address)};
-  }
-}
-
 constexpr std::int64_t most_entries = std::numeric_limits<std::int32_t>::max();
 
 void check_slots(const tensor_view& slots) {
@@ -42,7 +35,7 @@ void check_slots(const tensor_view& slots) {
   }
   if (slots.size() > most_entries)
     throw invalid_argument{"slots", "at most 2^31 - 1 of them", to_string(slots)};
-  if (slots.size() > 0) check_address("slots", slots);
+  if (slots.size() > 0) detail::check_address("slots", slots);
 }
 
 tensor_view canonical_state(const tensor_view& state, std::size_t layer, device home) {
@@ -54,7 +47,7 @@ tensor_view canonical_state(const tensor_view& state, std::size_t layer, device 
   if (std::ranges::max(state.extents().subspan(1)) > most_entries)
     throw invalid_argument{name, "at most 2^31 - 1 entries on each axis of a slot",
                            to_string(state)};
-  if (state.size() > 0) check_address(name, state);
+  if (state.size() > 0) detail::check_address(name, state);
   const device where = state.size() > 0 ? detail::device_of(state.data()) : home;
   if (where != home) {
     throw invalid_argument{name, detail::describe_memory(home) + " as slots",

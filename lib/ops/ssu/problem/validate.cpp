@@ -1,5 +1,6 @@
 #include "lib/ops/ssu/problem/validate.hpp"
 
+#include "lib/core/alignment.hpp"
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
@@ -201,12 +202,8 @@ device check_memory(const ssu_args& args) {
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
     if (!tensor || tensor.size() == 0) continue;
-    const auto address = reinterpret_cast<std::uintptr_t>(tensor.data());
     const std::string name{each.what.name};
-    if (address == 0) throw invalid_argument{name, "an address", "null"};
-    if (address % static_cast<std::uintptr_t>(size_of(tensor.dtype())) != 0) {
-      throw invalid_argument{name, "an address aligned to its dtype", std::to_string(address)};
-    }
+    check_address(name, tensor);
     if (const device where = device_of(tensor.data()); where != home) {
       throw invalid_argument{name, describe_memory(home) + " as state", describe_memory(where)};
     }
