@@ -15,19 +15,27 @@ constexpr std::array no_kernel{cudaErrorInvalidDeviceFunction, cudaErrorNoKernel
 /** Of the current device; empty where it does not answer. */
 std::string describe_capability() {
   int device = 0;
-  int major = 0;
-  int minor = 0;
+  int capability = 0;
   if (cudaGetDevice(&device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess) {
+      get_compute_capability(capability, device) != cudaSuccess) {
     cudaGetLastError();
     return "";
   }
-  return ", CUDA device " + std::to_string(device) + " has " + std::to_string(major) + "." +
-         std::to_string(minor);
+  return ", CUDA device " + std::to_string(device) + " has " + std::to_string(capability / 10) +
+         "." + std::to_string(capability % 10);
 }
 
 }  // namespace
+
+cudaError_t get_compute_capability(int& capability, int ordinal) noexcept {
+  int major = 0;
+  int minor = 0;
+  cudaError_t answer = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal);
+  if (answer == cudaSuccess)
+    answer = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal);
+  capability = 10 * major + minor;
+  return answer;
+}
 
 std::string describe_error(cudaError_t code) {
   return std::string{cudaGetErrorName(code)} + ": " + cudaGetErrorString(code);

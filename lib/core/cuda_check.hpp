@@ -12,6 +12,9 @@ namespace ssugraph::detail {
  *  number run them, too, and all later ones where they come as PTX. */
 [[nodiscard]] std::string built_architectures();
 
+/** Asks CUDA for the compute capability of device `ordinal`, major times ten plus minor. */
+[[nodiscard]] cudaError_t get_compute_capability(int& capability, int ordinal) noexcept;
+
 /** CUDA's name and words for `code`. */
 [[nodiscard]] std::string describe_error(cudaError_t code);
 

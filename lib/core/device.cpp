@@ -55,25 +55,21 @@ device device_of(const void* address) {
   return on_device ? device{attributes.device} : device::host();
 }
 
-namespace {
-
-int attribute(cudaDeviceAttr which, device where) {
-  check_cuda_is_ours();
-  int value = 0;
-  check_cuda(cudaDeviceGetAttribute(&value, which, where.ordinal), "cudaDeviceGetAttribute");
-  return value;
-}
-
-}  // namespace
-
 int compute_capability(device where) {
   if (where.is_host()) return 0;
-  return 10 * attribute(cudaDevAttrComputeCapabilityMajor, where) +
-         attribute(cudaDevAttrComputeCapabilityMinor, where);
+  check_cuda_is_ours();
+  int capability = 0;
+  check_cuda(get_compute_capability(capability, where.ordinal), "cudaDeviceGetAttribute");
+  return capability;
 }
 
 int multiprocessors(device where) {
-  return where.is_host() ? 0 : attribute(cudaDevAttrMultiProcessorCount, where);
+  if (where.is_host()) return 0;
+  check_cuda_is_ours();
+  int count = 0;
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, where.ordinal),
+             "cudaDeviceGetAttribute");
+  return count;
 }
 
 bool is_capturing(stream_handle stream, device where) {

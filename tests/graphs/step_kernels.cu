@@ -1,3 +1,4 @@
+#include "lib/core/device.hpp"
 #include "tests/graphs/step_kernels.hpp"
 
 #include <cuda_runtime.h>
@@ -82,11 +83,9 @@ void overlap_next(stream_handle stream) {
 }
 
 bool can_overlap() {
-  int device = 0;
-  int major = 0;
-  check(cudaGetDevice(&device));
-  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  return major >= 9;
+  int ordinal = 0;
+  check(cudaGetDevice(&ordinal));
+  return detail::compute_capability(device{ordinal}) >= 90;
 }
 
 }  // namespace ssugraph::test
