@@ -5,6 +5,8 @@
  *
  *     replay_benchmark --benchmark_repetitions=20 --benchmark_report_aggregates_only=true
  */
+#include "profiling/quantile.hpp"
+
 #include <ssugraph/ssugraph.hpp>
 
 #include <benchmark/benchmark.h>
@@ -112,8 +114,8 @@ void measure(benchmark::State& state, BatchOf batch_of) {
   }
   check(cudaStreamSynchronize(stream.get()));
   std::sort(samples.begin(), samples.end());
-  state.counters["p50_us"] = samples[samples.size() / 2];
-  state.counters["p90_us"] = samples[samples.size() * 9 / 10];
+  state.counters["p50_us"] = profiling::quantile(samples, 0.5);
+  state.counters["p90_us"] = profiling::quantile(samples, 0.9);
   state.counters["nodes"] = layers + 1;
 }
 

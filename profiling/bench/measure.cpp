@@ -1,9 +1,9 @@
 #include "profiling/bench/measure.hpp"
 
 #include "profiling/bench/kernels.hpp"
+#include "profiling/quantile.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 namespace bench {
@@ -12,12 +12,6 @@ namespace {
 /** Longer than the host takes to enqueue a replay. */
 constexpr double delay_us = 30.0;
 
-/** Nearest rank; `sorted` is not empty. */
-double quantile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<std::size_t>(
-      std::lround(share * static_cast<double>(sorted.size() - 1)))];
-}
-
 }  // namespace
 
 stopwatch::stopwatch()
@@ -25,6 +19,7 @@ stopwatch::stopwatch()
       delay_{stand_in_launch(delay_us, static_cast<float*>(delay_out_.get()), false)} {}
 
 spread spread_of(std::vector<double> times) {
+  using profiling::quantile;
   std::ranges::sort(times);
   return {quantile(times, 0.5), quantile(times, 0.1), quantile(times, 0.9), times.front()};
 }

@@ -11,6 +11,7 @@
  * replays STEPS more.
  */
 #include "lib/random/philox.hpp"
+#include "profiling/quantile.hpp"
 
 #include <ssugraph/ssugraph.hpp>
 
@@ -87,7 +88,7 @@ double median_us(int steps, cudaStream_t stream, const Step& run_step) {
     times.push_back(std::chrono::duration<double, std::micro>{end - begin}.count());
   }
   std::ranges::sort(times);
-  return times[times.size() / 2];
+  return profiling::quantile(times, 0.5);
 }
 
 struct destroy_stream {
