@@ -1,5 +1,7 @@
 #include "profiling/timeline/summary.hpp"
 
+#include "profiling/quantile.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,11 +38,6 @@ row_key row_of(const attributed_event& event) {
   return {event.kin, event.owner->bucket, event.owner->place, event.owner->step};
 }
 
-/** The value below which `share` of the sorted `values` lie. */
-double quantile(const std::vector<double>& values, double share) {
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
 struct row_sums {
   std::map<std::uint32_t, std::uint64_t> calls;  ///< exclusive ns by launch
   std::map<std::uint32_t, std::int64_t> bytes;   ///< by launch
@@ -58,8 +55,8 @@ summary_row finished(const row_key& key, const row_sums& sums, double span_us) {
   }
   std::ranges::sort(times);
   row.calls = times.size();
-  row.median_us = quantile(times, 0.5);
-  row.p99_us = quantile(times, 0.99);
+  row.median_us = profiling::quantile(times, 0.5);
+  row.p99_us = profiling::quantile(times, 0.99);
   row.share = span_us > 0.0 ? row.exclusive_us / span_us : 0.0;
   std::int64_t bytes = 0;
   for (const auto& [launch, moved] : sums.bytes)
