@@ -1,26 +1,16 @@
 #pragma once
 
+#include "graphs/plan/timings_file.hpp"
 #include "graphs/plan/tuning_machine.hpp"
-
-#include <ssugraph/candidate_timing.hpp>
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
-#include <vector>
 
 namespace ssugraph::detail {
 
-/** The candidates of one bucket, in the order in which they were offered. */
-using timing_table = std::vector<candidate_timing>;
-
-/** By problem, then by bucket. */
-using timing_tables = std::map<std::string, std::map<std::int32_t, timing_table>>;
-using machine_timings = std::map<tuning_machine, timing_tables>;
-
 /**
- * Measurements in a JSON file. What another driver or library measured on this GPU, and a file that
+ * Measurements in a file. What another driver or library measured on this GPU, and a file that
  * cannot be read, is left aside with a warning to the log, and replaced when saved. Other GPUs'
  * measurements stay, and so does what other processes saved meanwhile. Throws nothing of the
  * file's.
