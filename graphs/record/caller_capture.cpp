@@ -65,22 +65,23 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
 
   const kept_last_error kept{core_.last_error};
   path_->go_on(stream, std::move(here));
-  const recorded_step recorded = add(layout, step);
+  const recorded_step recorded = add_to(*path_, layout, step);
   if (tool_listens()) {
     report_to_tool(path_->graph(), bucket(), recorded.nodes, owner_of(core_, step, bucket_index_));
   }
   recorded_[step] = true;
 }
 
-recorded_step caller_capture::add(const lane_layout& layout, std::size_t step) {
+recorded_step caller_capture::add_to(launch_path& path, const lane_layout& layout,
+                                     std::size_t step) const {
   const pipeline_step& what = core_.steps[step];
   const library_step* const ours = what.library();
   recorded_step recorded;
   try {
     recorded =
         ours != nullptr
-            ? path_->add(ours->plans[bucket_index_], layout.step_tensors(step, bucket()), nullptr)
-            : path_->add(custom_launch{what.custom(), layout.context(step, bucket())});
+            ? path.add(ours->plans[bucket_index_], layout.step_tensors(step, bucket()), nullptr)
+            : path.add(custom_launch{what.custom(), layout.context(step, bucket())});
   } catch (const cuda_error& error) {
     throw cuda_error{error, what.name, bucket()};
   } catch (const ended_capture&) {

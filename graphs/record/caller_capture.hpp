@@ -27,8 +27,9 @@ class caller_capture {
   void forget() noexcept { path_.reset(); }
 
  private:
-  /** Adds a step to the path, checked as in a graph of the lane's. */
-  [[nodiscard]] recorded_step add(const lane_layout& layout, std::size_t step);
+  /** Adds a step, checked as in a graph of the lane's. */
+  [[nodiscard]] recorded_step add_to(launch_path& path, const lane_layout& layout,
+                                     std::size_t step) const;
   [[nodiscard]] std::int32_t bucket() const { return core_.buckets.buckets()[bucket_index_]; }
 
   const pipeline_core& core_;

@@ -65,9 +65,9 @@ recorded_step launch_path::add(const planned_pointer& planned, const bound_tenso
   return recorded;
 }
 
-recorded_step launch_path::add(custom_launch step) {
+recorded_step launch_path::add(const custom_launch& step) {
   front_ = {};
-  return add_all({std::move(step)});
+  return add_all({step});
 }
 
 void launch_path::overlap(const custom_step& step, const std::vector<cudaGraphNode_t>& nodes) {

@@ -54,7 +54,7 @@ class launch_path {
                     const planned_step* next);
 
   /** Adds a custom step, which is waited for in full. */
-  recorded_step add(custom_launch step);
+  recorded_step add(const custom_launch& step);
 
   /** Lets the kernel behind `step`, the last one added, with these nodes, overlap it as far as its
    *  options and its nodes allow. Throws cuda_error. */
