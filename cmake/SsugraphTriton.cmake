@@ -115,6 +115,7 @@ function(ssugraph_add_triton target)
   set_source_files_properties(${generated}/images.cpp PROPERTIES
     OBJECT_DEPENDS ${generated}/fatbins.bin)
   target_sources(${target} PRIVATE
+    ${source}/lowering.cpp
     ${source}/selection.cpp
     ${source}/triton.cpp
     ${generated}/arguments.hpp
