@@ -9,7 +9,6 @@
 
 #include <ssugraph/tensor_layout.hpp>
 
-#include <ssugraph/tensor_layout.hpp>
 
 #include <algorithm>
 #include <exception>

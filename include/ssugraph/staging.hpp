@@ -1,7 +1,7 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
 #include <ssugraph/device.hpp>
+#include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
 
