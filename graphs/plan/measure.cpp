@@ -5,10 +5,10 @@
 #include "graphs/plan/rounds.hpp"
 #include "graphs/record/capture.hpp"
 #include "graphs/record/launch_path.hpp"
+#include "graphs/record/node_checks.hpp"
 #include "graphs/record/tool_report.hpp"
 
 #include <ssugraph/tensor_layout.hpp>
-
 
 #include <algorithm>
 #include <exception>
@@ -78,6 +78,8 @@ cuda_graph measuring_bench::record(const planned_pointer& planned, std::int64_t 
       return std::move(path).take_graph();
     } catch (const spoiled_capture& spoiled) {
       if (retry == max_capture_retries) std::rethrow_exception(spoiled.cause);
+    } catch (const ended_capture&) {
+      throw_ended_capture("a measured launch of " + planned->choice().label());
     }
   }
 }

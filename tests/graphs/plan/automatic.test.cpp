@@ -7,6 +7,7 @@
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -83,7 +84,8 @@ TEST_F(automatic, replays_what_it_runs_eagerly) {
   model eager{target::cuda, cases, true};
   const placed_stream stream{place::device};
   const bucket_policy buckets{{4, 8}};
-  const std::string cache = std::filesystem::path{testing::TempDir()} / "ssugraph_eager.json";
+  const std::string cache =
+      testing::TempDir() + "ssugraph_eager_" + std::to_string(getpid()) + ".json";
   std::filesystem::remove(cache);
   // One cache, so that both choose alike.
   lane graph =
@@ -122,7 +124,8 @@ TEST_F(automatic, without_measuring_goes_by_a_table) {
 }
 
 TEST_F(automatic, a_cache_spares_the_measurement) {
-  const std::string cache = std::filesystem::path{testing::TempDir()} / "ssugraph_spares.json";
+  const std::string cache =
+      testing::TempDir() + "ssugraph_spares_" + std::to_string(getpid()) + ".json";
   std::filesystem::remove(cache);
   model layers{target::cuda, layers_of(model_spec(), 1), false};
   const auto build = [&] {

@@ -69,7 +69,7 @@ class tuning_file : public testing::Test {
   const std::filesystem::path file_ =
       std::filesystem::path{testing::TempDir()} /
       ("ssugraph_" + std::string{testing::UnitTest::GetInstance()->current_test_info()->name()} +
-       ".json");
+       "_" + std::to_string(getpid()) + ".json");
   const tuning_machine here_{"GPU A", "580.1", "0.1.0"};
   std::vector<std::string> log_;
 };

@@ -128,5 +128,26 @@ TEST(captured_backend, that_adds_what_a_graph_cannot_keep_is_refused_by_step_and
       "allocation");
 }
 
+TEST(captured_backend, that_ends_the_capture_of_a_measurement_is_refused_by_name) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  auto cases = make_layers({}, 1);
+  static_cast<void>(unruly());
+  cases.front().config.backend = "automatic";
+  const model layers{target::cuda, cases, false};
+  unruly_backend::enqueues = [](stream_handle stream) {
+    cudaGraph_t graph = nullptr;
+    if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+  };
+  try {
+    static_cast<void>(layers.build(bucket_policy{{3}}));
+    ADD_FAILURE() << "no error";
+  } catch (const invalid_state& error) {
+    EXPECT_NE(error.object().find("unruly:"), std::string::npos) << error.object();
+  }
+  unruly_backend::enqueues = nullptr;
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  static_cast<void>(layers.build(bucket_policy{{3}}));
+}
+
 }  // namespace
 }  // namespace ssugraph::test
