@@ -1,5 +1,6 @@
 # Tests of the public headers by compilers alone, GNU's and Clang where it is there, too: every header
-# stands by itself, and what tests/misuse does wrong is refused for the reason that it names.
+# stands by itself and takes more warnings than its user may have asked for, and what tests/misuse does
+# wrong is refused for the reason that it names.
 
 set(header_test_${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER})
 if(NOT header_test_Clang)
@@ -7,19 +8,25 @@ if(NOT header_test_Clang)
   set(header_test_Clang ${SSUGRAPH_CLANGXX})
 endif()
 
-# The compiler `id` reads `source`, with the options that follow. Messages in plain ASCII.
-function(ssugraph_syntax_test name id source)
-  add_test(NAME ${name} COMMAND ${header_test_${id}} -std=c++20 -fsyntax-only
-    -Wall -Wextra -Wpedantic -Werror -I ${PROJECT_SOURCE_DIR}/include -I ${DLPack_INCLUDE_DIR}
-    ${ARGN} ${source})
+# The compiler `id` reads `source` in `language`, with the options that follow. Messages in plain ASCII.
+function(ssugraph_syntax_test name id language source)
+  set(c++_standard c++20)
+  set(c_standard c11)
+  add_test(NAME ${name} COMMAND ${header_test_${id}} -x ${language} -std=${${language}_standard}
+    -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
+    -I ${PROJECT_SOURCE_DIR}/include -I ${DLPack_INCLUDE_DIR} ${ARGN} ${source})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT LC_ALL=C LABELS headers)
 endfunction()
 
-# A header in front of all others, and again.
+# A header in front of all others, and again; one of C as C, too, where a source must declare something.
 function(ssugraph_header_test id header)
   set(source ${PROJECT_BINARY_DIR}/headers/${header}.cpp)
-  file(CONFIGURE OUTPUT ${source} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
-  ssugraph_syntax_test(${header}.${id} ${id} ${source})
+  file(CONFIGURE OUTPUT ${source} @ONLY
+    CONTENT "#include <@header@>\n#include <@header@>\ntypedef int something;\n")
+  ssugraph_syntax_test(${header}.${id} ${id} c++ ${source})
+  if(header MATCHES "\\.h$")
+    ssugraph_syntax_test(${header}.${id}.c11 ${id} c ${source})
+  endif()
 endfunction()
 
 # `source` shows what is right and, with SSUGRAPH_MISUSE defined, what is wrong. In its line
@@ -31,13 +38,13 @@ function(ssugraph_misuse_test id source)
     message(FATAL_ERROR "${source}: expected a line '// ${id}: REGEX', found none")
   endif()
   string(REPLACE "// ${id}: " "" reason "${reason}")
-  ssugraph_syntax_test(misuse.${name}.${id} ${id} ${source} -DSSUGRAPH_MISUSE)
+  ssugraph_syntax_test(misuse.${name}.${id} ${id} c++ ${source} -DSSUGRAPH_MISUSE)
   set_tests_properties(misuse.${name}.${id} PROPERTIES
     PASS_REGULAR_EXPRESSION "error: [^\n]*${reason}")
-  ssugraph_syntax_test(misuse.${name}.${id}.control ${id} ${source})
+  ssugraph_syntax_test(misuse.${name}.${id}.control ${id} c++ ${source})
 endfunction()
 
-file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
   ${PROJECT_SOURCE_DIR}/include/ssugraph/*.h ${PROJECT_SOURCE_DIR}/include/ssugraph/*.hpp)
 file(GLOB misuses CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/misuse/*.cpp)
 foreach(id IN ITEMS GNU Clang)

@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  Implementations of the SSU: what one must say of itself, and how a user adds one. */
+
 #include <ssugraph/config.hpp>
 #include <ssugraph/enum_set.hpp>
 #include <ssugraph/export.hpp>
@@ -14,8 +17,6 @@
 #include <string>
 #include <vector>
 
-/** @file
- *  Implementations of the SSU: what one must say of itself, and how a user adds one. */
 namespace ssugraph {
 
 /** Whether a backend serves a problem: yes, or the reason why not, in words. */

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  Addresses for the tensors of a step. */
+
 #include <ssugraph/export.hpp>
 
 #include <string>
 
-/** @file
- *  Addresses for the tensors of a step. */
 namespace ssugraph {
 
 /** Another address for one bound tensor of a step; its layout stays. */

@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  Which batches get a graph. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstddef>
@@ -7,8 +10,6 @@
 #include <span>
 #include <vector>
 
-/** @file
- *  Which batches get a graph. */
 namespace ssugraph {
 
 /** The batch sizes, in sequences, that get a graph; ascending. */

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  A stretch of memory. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstddef>
 
-/** @file
- *  A stretch of memory. */
 namespace ssugraph {
 
 /** So many bytes from an address on. */

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  What a measured choice of a plan was made by. */
+
 #include <ssugraph/export.hpp>
 
 #include <string>
 
-/** @file
- *  What a measured choice of a plan was made by. */
 namespace ssugraph {
 
 /** What the measured choice made of one candidate for a bucket. */

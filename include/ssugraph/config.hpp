@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  Which implementation of the SSU runs. */
+
 #include <ssugraph/export.hpp>
 
 #include <string>
 
-/** @file
- *  Which implementation of the SSU runs. */
 namespace ssugraph {
 
 /** Which implementation runs, and how it stores 16-bit state. */

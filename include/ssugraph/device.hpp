@@ -1,9 +1,10 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
-
 /** @file
  *  Where tensors live. */
+
+#include <ssugraph/export.hpp>
+
 namespace ssugraph {
 
 /** Where tensors live: ordinal of a CUDA device, or host. */

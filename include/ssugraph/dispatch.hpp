@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  SSU calls one at a time: a config bound to its backend. */
+
 #include <ssugraph/backend.hpp>
 #include <ssugraph/config.hpp>
 #include <ssugraph/export.hpp>
@@ -11,8 +14,6 @@
 #include <cstdint>
 #include <memory>
 
-/** @file
- *  SSU calls one at a time: a config bound to its backend. */
 namespace ssugraph {
 
 /**

@@ -1,13 +1,14 @@
 #pragma once
 
+/** @file
+ *  Sets of enumerators. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstdint>
 #include <initializer_list>
 #include <type_traits>
 
-/** @file
- *  Sets of enumerators. */
 namespace ssugraph {
 
 /** A set of the values of an enumeration that counts up from 0 and has at most 64 of them. */

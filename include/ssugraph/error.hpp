@@ -1,5 +1,11 @@
 #pragma once
 
+/**
+ * @file
+ * The four exceptions of the library. Their types are contract, their texts are not. All but
+ * cuda_error are thrown before anything was enqueued or changed.
+ */
+
 #include <ssugraph/export.hpp>
 
 #include <stdexcept>
@@ -7,10 +13,6 @@
 #include <utility>
 #include <vector>
 
-/**
- * The four exceptions of the library. Their types are contract, their texts are not. All but
- * cuda_error are thrown before anything was enqueued or changed.
- */
 namespace ssugraph {
 
 /** An argument breaks its contract. Names the argument, what was expected and what came. */

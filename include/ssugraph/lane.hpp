@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  What replays a pipeline. */
+
 #include <ssugraph/binding.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/lane_stats.hpp>
@@ -14,8 +17,6 @@
 #include <string>
 #include <vector>
 
-/** @file
- *  What replays a pipeline. */
 namespace ssugraph {
 
 namespace detail {

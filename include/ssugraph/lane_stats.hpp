@@ -1,13 +1,14 @@
 #pragma once
 
+/** @file
+ *  What a lane did. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-/** @file
- *  What a lane did. */
 namespace ssugraph {
 
 /** One bucket of a lane, as recorded. */

@@ -1,12 +1,13 @@
 #pragma once
 
+/** @file
+ *  Where the library's messages go. */
+
 #include <ssugraph/export.hpp>
 
 #include <functional>
 #include <string_view>
 
-/** @file
- *  Where the library's messages go. */
 namespace ssugraph {
 
 /**

@@ -1,5 +1,15 @@
 #pragma once
 
+/**
+ * @file
+ * Recording and replaying the SSU layers of a model, and what runs between them: `pipeline_builder`
+ * -> `pipeline` -> `lane` -> `replay`. One CUDA graph a batch bucket; dispatch is resolved when the
+ * pipeline is built.
+ *
+ * Free between replays: the contents of every bound tensor, the live batch, the random state.
+ * Baked: dtypes, strides, plans and, until `lane::rebind`, addresses.
+ */
+
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/export.hpp>
@@ -14,15 +24,6 @@
 #include <string>
 #include <string_view>
 
-/**
- * @file
- * Recording and replaying the SSU layers of a model, and what runs between them: `pipeline_builder`
- * -> `pipeline` -> `lane` -> `replay`. One CUDA graph a batch bucket; dispatch is resolved when the
- * pipeline is built.
- *
- * Free between replays: the contents of every bound tensor, the live batch, the random state.
- * Baked: dtypes, strides, plans and, until `lane::rebind`, addresses.
- */
 namespace ssugraph {
 
 namespace detail {

@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  From steps to a pipeline. */
+
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/config.hpp>
 #include <ssugraph/detail/callers_runtime.hpp>
@@ -15,8 +18,6 @@
 #include <string>
 #include <utility>
 
-/** @file
- *  From steps to a pipeline. */
 namespace ssugraph {
 
 namespace detail {

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  Seeds of stochastic rounding, as torch draws them. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstdint>
 
-/** @file
- *  Seeds of stochastic rounding, as torch draws them. */
 namespace ssugraph {
 
 /** Where a seed stream stands: its seed and the index of the next draw. */

@@ -1,12 +1,13 @@
 #pragma once
 
+/** @file
+ *  How the lanes of a pipeline record their graphs. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstddef>
 #include <optional>
 
-/** @file
- *  How the lanes of a pipeline record their graphs. */
 namespace ssugraph {
 
 /** How lanes record their graphs. */

@@ -1,13 +1,14 @@
 #pragma once
 
+/** @file
+ *  Slots of states for sequences that start anew. */
+
 #include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
 
 #include <span>
 
-/** @file
- *  Slots of states for sequences that start anew. */
 namespace ssugraph {
 
 /**

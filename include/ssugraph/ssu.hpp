@@ -1,11 +1,5 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
-#include <ssugraph/tensor_view.hpp>
-
-#include <cstdint>
-#include <string>
-
 /**
  * @file
  * The selective state update (SSU): one decode step of a Mamba layer for a batch of sequences.
@@ -19,6 +13,13 @@
  * for the tied form. Between the tokens of one call the state stays fp32; only stored copies are
  * rounded, and `out` uses the unrounded h'.
  */
+
+#include <ssugraph/export.hpp>
+#include <ssugraph/tensor_view.hpp>
+
+#include <cstdint>
+#include <string>
+
 namespace ssugraph {
 
 /**

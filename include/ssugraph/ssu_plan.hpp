@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  How an SSU call runs once dispatch is resolved. */
+
 #include <ssugraph/candidate_timing.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/ssu_problem.hpp>
@@ -10,8 +13,6 @@
 #include <tuple>
 #include <vector>
 
-/** @file
- *  How an SSU call runs once dispatch is resolved. */
 namespace ssugraph {
 
 /** How one SSU of one bucket runs. Resolved once; printable and comparable: equal plans launch the

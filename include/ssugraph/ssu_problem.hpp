@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  What an SSU call boils down to for dispatch. */
+
 #include <ssugraph/device.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/ssu.hpp>
@@ -12,8 +15,6 @@
 #include <optional>
 #include <string>
 
-/** @file
- *  What an SSU call boils down to for dispatch. */
 namespace ssugraph {
 
 /**

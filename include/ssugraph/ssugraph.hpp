@@ -2,6 +2,7 @@
 
 /** @file
  *  The whole public interface, but for profilers (tool.hpp). */
+
 #include <ssugraph/backend.hpp>
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>
@@ -33,3 +34,6 @@
 #include <ssugraph/tensor_view.hpp>
 #include <ssugraph/tuning.hpp>
 #include <ssugraph/version.hpp>
+
+/** The decode step of Mamba layers as replayable CUDA graphs. */
+namespace ssugraph {}

@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  How index and count tensors of each batch reach the device, many batches ahead. */
+
 #include <ssugraph/device.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>

@@ -1,5 +1,11 @@
 #pragma once
 
+/**
+ * @file
+ * Custom steps: whatever of the user's runs between the SSU layers of a pipeline (GEMMs, a
+ * convolution, an all-reduce), as a callable that enqueues it.
+ */
+
 #include <ssugraph/byte_range.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -11,11 +17,6 @@
 #include <span>
 #include <vector>
 
-/**
- * @file
- * Custom steps: whatever of the user's runs between the SSU layers of a pipeline (GEMMs, a
- * convolution, an all-reduce), as a callable that enqueues it.
- */
 namespace ssugraph {
 
 /**

@@ -1,13 +1,14 @@
 #pragma once
 
+/** @file
+ *  Handles of CUDA, without its headers. */
+
 #include <ssugraph/export.hpp>
 
 struct CUstream_st;
 struct CUgraph_st;
 struct CUgraphNode_st;
 
-/** @file
- *  Handles of CUDA, without its headers. */
 namespace ssugraph {
 
 /**

@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  Buckets that suit what was seen. */
+
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/export.hpp>
 
@@ -7,8 +10,6 @@
 #include <cstdint>
 #include <span>
 
-/** @file
- *  Buckets that suit what was seen. */
 namespace ssugraph {
 
 /** What one replay of a bucket takes. */

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  Where a pipeline runs. */
+
 #include <ssugraph/export.hpp>
 
 #include <cstdint>
 
-/** @file
- *  Where a pipeline runs. */
 namespace ssugraph {
 
 /** Where a pipeline runs. The host records the same steps, buckets, padding and seeds, and replays

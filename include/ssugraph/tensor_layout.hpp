@@ -1,12 +1,13 @@
 #pragma once
 
+/** @file
+ *  How the tensors of a problem lie in memory. */
+
 #include <ssugraph/tensor_view.hpp>
 
 #include <array>
 #include <cstdint>
 
-/** @file
- *  How the tensors of a problem lie in memory. */
 namespace ssugraph {
 
 /** How a tensor lies in memory, every axis present. */

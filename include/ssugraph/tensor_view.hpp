@@ -1,5 +1,8 @@
 #pragma once
 
+/** @file
+ *  Element types and strided tensors. */
+
 #include <ssugraph/export.hpp>
 
 #include <array>
@@ -10,8 +13,6 @@
 #include <string>
 #include <string_view>
 
-/** @file
- *  Element types and strided tensors. */
 namespace ssugraph {
 
 /** Element types. Floating tensors take the first three, indices and counts int32 and int64. The
@@ -96,8 +97,12 @@ class SSUGRAPH_EXPORT tensor_view {
   [[nodiscard]] void* data() const noexcept { return data_; }
   [[nodiscard]] ssugraph::dtype dtype() const noexcept { return dtype_; }
   [[nodiscard]] int rank() const noexcept { return rank_; }
-  [[nodiscard]] std::int64_t extent(int axis) const noexcept { return extents_[axis]; }
-  [[nodiscard]] std::int64_t stride(int axis) const noexcept { return strides_[axis]; }
+  [[nodiscard]] std::int64_t extent(int axis) const noexcept {
+    return extents_[static_cast<std::size_t>(axis)];
+  }
+  [[nodiscard]] std::int64_t stride(int axis) const noexcept {
+    return strides_[static_cast<std::size_t>(axis)];
+  }
   [[nodiscard]] std::span<const std::int64_t> extents() const noexcept {
     return {extents_.data(), static_cast<std::size_t>(rank_)};
   }

@@ -1,11 +1,5 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
-#include <ssugraph/stream.hpp>
-
-#include <cstddef>
-#include <cstdint>
-
 /**
  * @file
  * For profilers in the process, not for users of the library: whose each node of a recorded graph
@@ -16,6 +10,13 @@
  * It calls it on the recording thread for every graph and every piece of a caller's capture, before
  * they are instantiated; replays never call it. `profiling/timeline` is such a tool.
  */
+
+#include <ssugraph/export.hpp>
+#include <ssugraph/stream.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
 namespace ssugraph {
 
 /** A node and the step that it is of. */

@@ -1,11 +1,12 @@
 #pragma once
 
+/** @file
+ *  How a pipeline chooses among backends. */
+
 #include <ssugraph/export.hpp>
 
 #include <string>
 
-/** @file
- *  How a pipeline chooses among backends. */
 namespace ssugraph {
 
 /** How backend `automatic` chooses, and whether buckets may differ. */

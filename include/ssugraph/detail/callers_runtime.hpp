@@ -1,9 +1,10 @@
 #pragma once
 
-#include <ssugraph/export.hpp>
-
 /** @file
  *  The CUDA runtime that the including program links, which need not be the library's own. */
+
+#include <ssugraph/export.hpp>
+
 namespace ssugraph::detail {
 
 /** The last error of the CUDA runtime that the including program links: not the library's own where
@@ -14,7 +15,7 @@ struct callers_last_error {
 };
 
 // Of the including program: null where it links no CUDA runtime.
-[[gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
-[[gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
+[[maybe_unused, gnu::weakref("cudaPeekAtLastError")]] static int peek_at_callers_last_error();
+[[maybe_unused, gnu::weakref("cudaGetLastError")]] static int get_callers_last_error();
 
 }  // namespace ssugraph::detail
