@@ -12,7 +12,7 @@ if(SSUGRAPH_DOCS)
     ${PROJECT_SOURCE_DIR}/graphs/*.md ${PROJECT_SOURCE_DIR}/include/*.md
     ${PROJECT_SOURCE_DIR}/lib/*.md ${PROJECT_SOURCE_DIR}/profiling/*.md
     ${PROJECT_SOURCE_DIR}/tests/*.md)
-  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/ssugraph/*)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/ssugraph/*)
   list(APPEND pages ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md)
 
   set(SSUGRAPH_DOCS_DIR ${PROJECT_BINARY_DIR}/docs)

@@ -1,0 +1,33 @@
+#ifndef SSUGRAPH_C_RESET_SLOTS_H
+#define SSUGRAPH_C_RESET_SLOTS_H
+
+/** @file
+ *  Slots of states for sequences that start anew; C++: reset_slots.hpp. */
+
+#include <ssugraph/c/export.h>
+#include <ssugraph/c/status.h>
+#include <ssugraph/c/stream.h>
+#include <ssugraph/c/tensors.h>
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Zeroes slots of the states of all layers; C++: reset_slots. `states`: (slots, nheads, dim,
+ * dstate) or (slots, dim, dstate) each, fp32, fp16 or bf16; shapes may differ. `slots`: (n), int32
+ * or int64, where the states are; one outside a state is skipped. INVALID_ARGUMENT before anything
+ * ran; CUDA_ERROR. Stream-ordered, capture-safe, no device allocation. On the host: done when it
+ * returns.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_reset_slots(const DLTensor* const* states,
+                                                    size_t state_count, const DLTensor* slots,
+                                                    ssugraph_stream stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

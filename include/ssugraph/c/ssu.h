@@ -1,0 +1,52 @@
+#ifndef SSUGRAPH_C_SSU_H
+#define SSUGRAPH_C_SSU_H
+
+/**
+ * @file
+ * The tensors and scalars of the selective state update (SSU); C++: ssu.hpp, which has the
+ * formula.
+ */
+
+#include <ssugraph/c/tensors.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The tensors and scalars of one SSU call; C++: ssu_args. `rows` are tokens. Each tensor may omit
+ * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed. `state` and
+ * `out` are written: no two of their elements may lie in one place, and neither may overlap another
+ * tensor.
+ */
+typedef struct ssugraph_ssu_args {
+  size_t struct_size; /**< sizeof this struct */
+  /** The slot that is nobody's: a sequence that reads it has zero rows of `out` and no state, and
+   *  one that would write it does not. 0 by default, so slot 0 is nobody's then; -1: every slot is
+   *  somebody's. Plays no part without indices. */
+  int64_t null_block_id;
+  int64_t max_seqlen;      /**< T of varlen mode: no sequence is longer. 0: the number of rows */
+  int32_t dt_softplus;     /**< 0 or 1 */
+  int32_t reserved;        /**< 0 */
+  const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* A;       /**< (nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* B;       /**< (rows, ngroups, dstate), dtype of x */
+  const DLTensor* C;       /**< (rows, ngroups, dstate), dtype of x */
+  const DLTensor* D;       /**< (nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* z;       /**< (rows, nheads, dim), dtype of x */
+  const DLTensor* dt_bias; /**< (nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* out;     /**< (rows, nheads, dim), dtype of x */
+  /** (n) or (n, T), int32 or int64: slots read. Without it, sequence i has slot i. */
+  const DLTensor* state_batch_indices;
+  /** The same shape, int32 or int64: slots written. Without it, those read. */
+  const DLTensor* dst_state_batch_indices;
+  /** (n), int32 or int64. With it the mode is speculative, which wants indices of shape (n, T). */
+  const DLTensor* num_accepted_tokens;
+  /** (n + 1), int32 or int64: sequence i has rows cu[i] to cu[i + 1], in varlen mode or
+   *  speculative. */
+  const DLTensor* cu_seqlens;
+  const DLTensor* rand_seed; /**< (1), int64: seed of the stochastic rounding */
+} ssugraph_ssu_args;
+
+#endif
