@@ -1,5 +1,6 @@
 """Checks the repository's Markdown pages: that their links lead somewhere, that the commands in them
-name what there is, and that their C and C++ compiles.
+name what there is, and that their C and C++ compiles; and that what stands between @code and @endcode
+in the public headers does.
 
 A block of language cpp or c is the body of a function, behind prelude.hpp in C++; its #include lines
 go in front. It is a whole file where its first line says so:  ```cpp whole
@@ -115,6 +116,20 @@ def check_commands(pages: list[Path]) -> tuple[int, list[str]]:
     return count, wrong
 
 
+def code_of_header(text: str) -> list[markdown.Block]:
+    """What comments that begin with ` * ` have between @code and @endcode."""
+    return [markdown.Block(text.count("\n", 0, match.start(2)) + 1, match[1], [],
+                           re.sub(r"^ \* ?", "", match[2], flags=re.MULTILINE))
+            for match in re.finditer(r"^ \* @code\{\.(cpp|c)\}\n(.*?)^ \* @endcode$", text,
+                                     re.MULTILINE | re.DOTALL)]
+
+
+def blocks_of(file: Path) -> list[markdown.Block]:
+    """The code in a page or header."""
+    text = file.read_text()
+    return markdown.prose_and_blocks(text)[1] if file.suffix == ".md" else code_of_header(text)
+
+
 def source_of(page: Path, block: markdown.Block) -> str:
     origin = f'#line {block.line} "{place(page, block.line).rpartition(":")[0]}"\n'
     if "whole" in block.tags:
@@ -144,10 +159,9 @@ def compile_block(page: Path, block: markdown.Block, compiler: str, include: lis
     return "" if done.returncode == 0 else done.stderr.strip() or f"{compiler}: {done.returncode}"
 
 
-def check_code(pages: list[Path], compiler: str, include: list[str]) -> tuple[int, list[str]]:
+def check_code(files: list[Path], compiler: str, include: list[str]) -> tuple[int, list[str]]:
     has_cuda = any((Path(path) / "cuda_runtime_api.h").exists() for path in include)
-    found = [(page, block) for page in pages
-             for block in markdown.prose_and_blocks(page.read_text())[1]
+    found = [(file, block) for file in files for block in blocks_of(file)
              if block.language in {"cpp", "c"}]
     blocks = [(page, block) for page, block in found if has_cuda or "cuda" not in block.tags]
     for page, block in found:
@@ -172,9 +186,10 @@ def main() -> int:
         count, wrong = check_commands(pages)
     else:
         include = [path for path in options.include.split(";") if path]
+        pages += sorted((ROOT / "include").rglob("*.h*"))
         count, wrong = check_code(pages, options.compiler, include)
     print(*wrong, sep="\n", end="\n" if wrong else "")
-    print(f"{len(pages)} pages, {count} {options.what}, {len(wrong)} wrong")
+    print(f"{len(pages)} files, {count} {options.what}, {len(wrong)} wrong")
     if count == 0:
         print(f"there are no {options.what}, so nothing was checked")
     return 1 if wrong or count == 0 else 0

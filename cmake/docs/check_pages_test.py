@@ -52,6 +52,14 @@ class Checks(unittest.TestCase):
         self.expect(check_pages.check_code(page, COMPILER, []), 5,
                     "page.md:7", "page.md:10", "absent")
 
+    def test_code_in_headers(self) -> None:
+        file = self.folder / "header.hpp"
+        file.write_text("/**\n * Of a lane.\n *\n * @code{.cpp}\n * lane.replay(batch, stream);\n"
+                        " *\n * lane.replay(batch);\n * @endcode\n */\n"
+                        "/**\n * @code{.c}\n * CHECK(ssugraph_lane_replay(lane, batch, stream));\n"
+                        " * @endcode\n */\n")
+        self.expect(check_pages.check_code([file], COMPILER, []), 2, "header.hpp:7")
+
     def test_a_block_without_an_end(self) -> None:
         with self.assertRaises(ValueError):
             markdown.prose_and_blocks("```cpp\nint i;\n")

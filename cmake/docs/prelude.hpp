@@ -1,6 +1,7 @@
-// What fragments of code in the pages take for given; see check_pages.py.
+// What fragments of code in pages and headers take for given; see check_pages.py.
 #include <ssugraph/ssugraph.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -45,10 +46,16 @@ extern std::int32_t *live, *indices;
 extern std::size_t i;
 extern int rank, ranks;
 extern stream_handle stream;
-extern ssu_args args;
+extern ssu_args args, mixer0, mixer1;
 extern pipeline_builder builder;
 extern const ssugraph::pipeline pipeline;
 extern ssugraph::lane lane;
 extern std::vector<binding> bindings;
+extern staging_ring ring;
+
+/** The batch that the reader's engine serves next. */
+std::int32_t next_batch(stream_handle stream);
+/** What the reader's engine runs between two layers. */
+void enqueue_gemms(std::int64_t rows, stream_handle stream);
 
 }  // namespace page

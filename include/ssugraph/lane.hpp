@@ -36,6 +36,15 @@ enum class rebind_outcome : std::uint8_t {
  * flight together must touch disjoint slots. Outlives its pipeline safely. Move-only; the stream
  * and its context must outlive it.
  *
+ * @code{.cpp}
+ * ssugraph::lane lane = pipeline.make_lane(stream);  // records a graph a bucket
+ * lane.set_random_state({.seed = 42}, stream);
+ * while (const std::int32_t batch = next_batch(stream)) {  // yours: fills x, dt, slots
+ *   lane.replay(batch, stream);                            // one launch
+ * }
+ * const ssugraph::lane_stats stats = lane.stats();  // replays and padding
+ * @endcode
+ *
  * Its graphs run in the context of its stream, on the multiprocessors of a green context if the
  * stream is of one. A default stream is that of the context that is current when the lane is made,
  * if that is of its device. Nothing that a lane does beside a capture of somebody else's, in

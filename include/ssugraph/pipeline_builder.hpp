@@ -30,7 +30,21 @@ struct ssu_options {
   bool shares_state = false;
 };
 
-/** Collects steps, then resolves them for every bucket. Not shared between threads. */
+/**
+ * Collects steps, then resolves them for every bucket. Not shared between threads.
+ *
+ * @code{.cpp}
+ * ssugraph::pipeline_builder builder{{.stochastic_rounding = true},       // backend: native
+ *                                    ssugraph::bucket_policy::serving(256)};
+ * builder.ssu("mixer0", mixer0)                                           // ssu_args of a layer
+ *     .step("between",
+ *           [](const ssugraph::step_context& context, ssugraph::stream_handle stream) {
+ *             enqueue_gemms(context.rows, stream);                        // whatever of yours
+ *           })
+ *     .ssu("mixer1", mixer1);
+ * const ssugraph::pipeline pipeline = builder.build();                    // dispatch ends here
+ * @endcode
+ */
 class SSUGRAPH_EXPORT pipeline_builder {
  public:
   /**

@@ -23,7 +23,9 @@
  *
  * Structs of options start with their size; zero is the default of every other field:
  *
- *     ssugraph_config config = {.struct_size = sizeof config, .backend = "native"};
+ * @code{.c}
+ * ssugraph_config config = {.struct_size = sizeof config, .backend = "native"};
+ * @endcode
  *
  * A smaller struct, of an older header, has defaults for the rest. A larger one is taken if what we
  * do not know of it is zero. Structs grow in patch releases, too; before 1.0 only a minor version,

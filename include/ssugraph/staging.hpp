@@ -20,11 +20,13 @@ namespace ssugraph {
  * A ring of pinned memory through which a serving loop hands the index and count tensors of each
  * batch to the device, many batches ahead of it:
  *
- *     ring.begin();
- *     auto slots = ring.take<std::int32_t>(args.state_batch_indices, batch);
- *     ...                                      // write every element of slots
- *     ring.submit(stream);                     // copies, in stream order
- *     lane.replay(batch, stream);
+ * @code{.cpp}
+ * ring.begin();
+ * const std::span<std::int32_t> slots = ring.take<std::int32_t>(args.state_batch_indices, batch);
+ * std::copy_n(indices, batch, slots.begin());  // write every element of slots
+ * ring.submit(stream);                         // copies, in stream order
+ * lane.replay(batch, stream);
+ * @endcode
  *
  * Stream order keeps the copies and the replays apart on the device; the ring keeps the memory of a
  * batch as it is until its copies have run. One user at a time. Move-only. Destroying it waits, on
