@@ -1,6 +1,6 @@
 # What a user gets: the symbols and the weight of the shared library, and tests/consumer, projects of
 # their own, built against the build tree, an install tree, the unpacked archive of CPack and the
-# sources, by CMake and by pkg-config.
+# sources, by CMake and by pkg-config. Those in C are there with the C API.
 
 set(consumer_dir ${PROJECT_BINARY_DIR}/consumer)
 set(consumer_source ${PROJECT_SOURCE_DIR}/tests/consumer)
@@ -26,15 +26,20 @@ if(SSUGRAPH_CUDA)
   endif()
 endif()
 
+set(languages c++)
+if(SSUGRAPH_C_API)
+  list(APPEND languages c)
+endif()
 add_test(NAME packaging.install
   COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --config $<CONFIG>
           --prefix ${consumer_dir}/prefix)
 set_tests_properties(packaging.install PROPERTIES FIXTURES_SETUP install)
 add_test(NAME packaging.archive
-  COMMAND ${packaging}/package.sh ${PROJECT_BINARY_DIR} ${consumer_dir}/unpacked)
+  COMMAND ${packaging}/package.sh ${PROJECT_BINARY_DIR} ${consumer_dir}/unpacked ${languages})
 set_tests_properties(packaging.archive PROPERTIES FIXTURES_SETUP archive)
 
-add_test(NAME packaging.pkg_config COMMAND ${packaging}/pkg_config.sh ${consumer_dir}/prefix)
+add_test(NAME packaging.pkg_config
+  COMMAND ${packaging}/pkg_config.sh ${consumer_dir}/prefix ${languages})
 set_tests_properties(packaging.pkg_config PROPERTIES
   FIXTURES_REQUIRED install
   ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER};LIBRARY_PATH=${CUDAToolkit_LIBRARY_DIR}")
@@ -49,10 +54,11 @@ function(ssugraph_consumer_test name source)
     --test-command ${CMAKE_CTEST_COMMAND} --no-tests=error --output-on-failure)
 endfunction()
 
-# Compiles the library once more, without CUDA: the build without CUDA asks for that, no other.
+# Compiles the library once more, without CUDA and the C API, which DLPack is for: the build without
+# CUDA asks for that, no other.
 if(NOT SSUGRAPH_CUDA)
-  ssugraph_consumer_test(sources ${consumer_source}
-    -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR} -DSSUGRAPH_CUDA=OFF)
+  ssugraph_consumer_test(sources ${consumer_source} -DSSUGRAPH_SOURCE_DIR=${PROJECT_SOURCE_DIR}
+    -DSSUGRAPH_CUDA=OFF -DSSUGRAPH_C_API=OFF -DCMAKE_DISABLE_FIND_PACKAGE_DLPack=ON)
 endif()
 
 set(build_tree ${PROJECT_BINARY_DIR})
@@ -61,17 +67,21 @@ set(archive ${consumer_dir}/unpacked)
 foreach(tree IN ITEMS build_tree install archive)
   ssugraph_consumer_test(${tree} ${consumer_source} -Dssugraph_ROOT=${${tree}})
   set(tests consumer.${tree})
-  foreach(component IN ITEMS static shared)
-    ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
-      -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
-    list(APPEND tests consumer.${tree}.c.${component})
-  endforeach()
+  if(SSUGRAPH_C_API)
+    foreach(component IN ITEMS static shared)
+      ssugraph_consumer_test(${tree}.c.${component} ${consumer_source}/c
+        -Dssugraph_ROOT=${${tree}} -Dcomponent=${component})
+      list(APPEND tests consumer.${tree}.c.${component})
+    endforeach()
+  endif()
   set_tests_properties(${tests} PROPERTIES FIXTURES_REQUIRED ${tree})
 endforeach()
 
 # No component named and no toolkit: the shared library serves alone.
-ssugraph_consumer_test(without_toolkit ${consumer_source}/c -Dssugraph_ROOT=${build_tree}
-  -Dcomponent= -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
+if(SSUGRAPH_C_API)
+  ssugraph_consumer_test(without_toolkit ${consumer_source}/c -Dssugraph_ROOT=${build_tree}
+    -Dcomponent= -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
+endif()
 
 # What find_package says where there is nothing to find.
 function(ssugraph_refusal_test name words)

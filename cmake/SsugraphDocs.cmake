@@ -29,14 +29,18 @@ if(SSUGRAPH_DOCS)
 endif()
 
 if(SSUGRAPH_TESTS AND Python3_FOUND)
+  set(dlpack)
+  if(SSUGRAPH_C_API)
+    set(dlpack ${DLPack_INCLUDE_DIR})
+  endif()
   foreach(what IN ITEMS links commands code)
     add_test(NAME docs.${what} COMMAND Python3::Interpreter -B ${docs_dir}/check_pages.py ${what}
       --compiler ${CMAKE_CXX_COMPILER}
-      --include "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}")
+      --cuda "${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}" "--dlpack=${dlpack}")
     set_tests_properties(docs.${what} PROPERTIES TIMEOUT 300)
   endforeach()
   add_test(NAME docs.checks
-    COMMAND Python3::Interpreter -B ${docs_dir}/check_pages_test.py ${CMAKE_CXX_COMPILER})
+    COMMAND Python3::Interpreter -B ${docs_dir}/check_pages_test.py ${CMAKE_CXX_COMPILER} ${dlpack})
 elseif(SSUGRAPH_TESTS)
   message(STATUS "ssugraph: without the tests docs.*: no python3")
 endif()

@@ -8,13 +8,18 @@ if(NOT header_test_Clang)
   set(header_test_Clang ${SSUGRAPH_CLANGXX})
 endif()
 
+set(header_test_dlpack)
+if(SSUGRAPH_C_API)
+  set(header_test_dlpack -I ${DLPack_INCLUDE_DIR})
+endif()
+
 # The compiler `id` reads `source` in `language`, with the options that follow. Messages in plain ASCII.
 function(ssugraph_syntax_test name id language source)
   set(c++_standard c++20)
   set(c_standard c11)
   add_test(NAME ${name} COMMAND ${header_test_${id}} -x ${language} -std=${${language}_standard}
     -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Werror
-    -I ${PROJECT_SOURCE_DIR}/include -I ${DLPack_INCLUDE_DIR} ${ARGN} ${source})
+    -I ${PROJECT_SOURCE_DIR}/include ${header_test_dlpack} ${ARGN} ${source})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT LC_ALL=C LABELS headers)
 endfunction()
 
@@ -46,6 +51,9 @@ endfunction()
 
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include
   ${PROJECT_SOURCE_DIR}/include/ssugraph/*.h ${PROJECT_SOURCE_DIR}/include/ssugraph/*.hpp)
+if(NOT SSUGRAPH_C_API)
+  list(FILTER headers EXCLUDE REGEX "\\.h$")
+endif()
 file(GLOB misuses CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/misuse/*.cpp)
 foreach(id IN ITEMS GNU Clang)
   if(header_test_${id})

@@ -15,7 +15,7 @@ foreach(target IN ITEMS ssugraph ssugraph_shared)
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(${target} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-    $<BUILD_INTERFACE:${DLPack_INCLUDE_DIR}>
+    $<$<BOOL:${SSUGRAPH_C_API}>:$<BUILD_INTERFACE:${DLPack_INCLUDE_DIR}>>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(${target} INTERFACE cxx_std_20)
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})

@@ -4,7 +4,8 @@ in the public headers does.
 
 A block of language cpp or c is the body of a function, behind prelude.hpp in C++; its #include lines
 go in front. It is a whole file where its first line says so:  ```cpp whole
-Tag `cuda` leaves a block out where there are no CUDA headers.
+Tag `cuda` leaves a block out where there are no CUDA headers. Blocks in C
+are left out where nobody says where DLPack's header is.
 """
 
 import argparse
@@ -152,21 +153,27 @@ def compile_block(page: Path, block: markdown.Block, compiler: str, include: lis
         source = Path(folder) / "block"
         source.write_text(source_of(page, block))
         command = [compiler, *language, "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
-                   "-Wno-unused", "-Wno-missing-field-initializers", "-I", str(ROOT / "include")]
-        for path in include:
-            command += ["-isystem", path]
+                   "-Wno-unused", "-Wno-missing-field-initializers", "-I", str(ROOT / "include"),
+                   *include]
         done = subprocess.run([*command, str(source)], capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stderr.strip() or f"{compiler}: {done.returncode}"
 
 
-def check_code(files: list[Path], compiler: str, include: list[str]) -> tuple[int, list[str]]:
-    has_cuda = any((Path(path) / "cuda_runtime_api.h").exists() for path in include)
+def check_code(files: list[Path], compiler: str, cuda: list[str] = (),
+               dlpack: str = "") -> tuple[int, list[str]]:
+    has_cuda = any((Path(path) / "cuda_runtime_api.h").exists() for path in cuda)
+    include = [word for path in cuda for word in ("-isystem", path)]
+    include += ["-I", dlpack] if dlpack else []
     found = [(file, block) for file in files for block in blocks_of(file)
              if block.language in {"cpp", "c"}]
-    blocks = [(page, block) for page, block in found if has_cuda or "cuda" not in block.tags]
+    blocks = []
     for page, block in found:
-        if (page, block) not in blocks:
-            print(f"{place(page, block.line)}: left out, there are no CUDA headers")
+        lacks = ("CUDA headers" if "cuda" in block.tags and not has_cuda else
+                 "folder of DLPack's header" if block.language == "c" and not dlpack else "")
+        if lacks:
+            print(f"{place(page, block.line)}: left out, there is no {lacks}")
+        else:
+            blocks.append((page, block))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         complaints = list(pool.map(lambda b: compile_block(*b, compiler, include), blocks))
     return len(blocks), [complaint for complaint in complaints if complaint]
@@ -176,7 +183,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("what", choices=["links", "commands", "code"])
     parser.add_argument("--compiler", default="c++")
-    parser.add_argument("--include", default="", help="folders of CUDA's headers, by semicolons")
+    parser.add_argument("--cuda", default="", help="folders of CUDA's headers, by semicolons")
+    parser.add_argument("--dlpack", default="", help="folder that dlpack/dlpack.h is in")
     options = parser.parse_args()
 
     pages = markdown.pages(ROOT)
@@ -185,9 +193,9 @@ def main() -> int:
     elif options.what == "commands":
         count, wrong = check_commands(pages)
     else:
-        include = [path for path in options.include.split(";") if path]
+        cuda = [path for path in options.cuda.split(";") if path]
         pages += sorted((ROOT / "include").rglob("*.h*"))
-        count, wrong = check_code(pages, options.compiler, include)
+        count, wrong = check_code(pages, options.compiler, cuda, options.dlpack)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     print(f"{len(pages)} files, {count} {options.what}, {len(wrong)} wrong")
     if count == 0:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# package.sh BUILD DIRECTORY: makes CPack's archive of a build and unpacks it into DIRECTORY. Nothing
-# in it may say where it was built.
+# package.sh BUILD DIRECTORY LANGUAGE...: makes CPack's archive of a build and unpacks it into DIRECTORY.
+# Nothing in it may say where it was built, and it has the C headers only if `c` is among the languages.
 
 set -euo pipefail
-build=$1 directory=$2
+build=$1 directory=$2 languages=("${@:3}")
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 rm -rf "$directory"
@@ -25,3 +25,12 @@ fi
 for file in LICENSE ssugraphConfig.cmake ssugraph.pc ssugraph.hpp libssugraph.a libssugraph.so; do
   [[ -n $(find "$directory" -name "$file") ]] || { echo "no $file in the package" && exit 1; }
 done
+
+c_headers=$(find "$directory" -name '*.h')
+if [[ " ${languages[*]} " == *" c "* ]]; then
+  grep -q 'ssugraph/ssugraph.h$' <<<"$c_headers" && grep -q 'ssugraph/c/lane.h$' <<<"$c_headers" ||
+    { echo "no C header in the package" && exit 1; }
+elif [[ -n $c_headers ]] || find "$directory" -path '*/ssugraph/c' | grep .; then
+  echo "a C header in a package without the C API: $c_headers"
+  exit 1
+fi

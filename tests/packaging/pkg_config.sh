@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# pkg_config.sh PREFIX: builds the consumers against what is installed in PREFIX, by pkg-config alone:
-# shared, static, and below C++20, which must fail in words. CXX names the compiler, CC that of C (cc);
-# their LIBRARY_PATH holds libcudart_static.a where the library has CUDA.
+# pkg_config.sh PREFIX LANGUAGE...: builds the consumers in these languages, c++ and c, against what is
+# installed in PREFIX, by pkg-config alone: shared, static, and below C++20, which must fail in words. CXX
+# names the compiler, CC that of C (cc); their LIBRARY_PATH holds libcudart_static.a where the library has
+# CUDA.
 
 set -euo pipefail
-prefix=$(cd "$1" && pwd)
+prefix=$(cd "$1" && pwd) languages=("${@:2}")
 consumer=$(cd "$(dirname "${BASH_SOURCE[0]}")/../consumer" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -31,8 +32,10 @@ try() { # object
 
 "$CXX" -std=c++20 "${cflags[@]}" -c "$consumer/consumer.cpp" -o consumer.o
 try consumer.o
-"${CC:-cc}" -std=c11 "${cflags[@]}" -c "$consumer/c/consumer.c" -o c_consumer.o
-try c_consumer.o
+if [[ " ${languages[*]} " == *" c "* ]]; then
+  "${CC:-cc}" -std=c11 "${cflags[@]}" -c "$consumer/c/consumer.c" -o c_consumer.o
+  try c_consumer.o
+fi
 
 for header in "$prefix"/include/ssugraph/*.hpp; do
   [[ $header == */version.hpp ]] && continue

@@ -11,8 +11,10 @@
 #include "tests/consumer/layer.hpp"
 
 #include <ssugraph/error.hpp>
-#include <ssugraph/ssugraph.h>
 #include <ssugraph/ssugraph.hpp>
+#if SSUGRAPH_HAS_C_API
+#include <ssugraph/ssugraph.h>
+#endif
 
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
@@ -129,11 +131,13 @@ void expect_nothing_begins() {
   expect_refused("an eager call", [&] {
     ssu_dispatch{{}, 0}.selective_state_update(args_of(&host), nullptr);
   });
+#if SSUGRAPH_HAS_C_API
   constexpr std::array<std::int32_t, 1> buckets{2};
   ssugraph_builder* builder = nullptr;
   expect(ssugraph_builder_create(nullptr, buckets.data(), 1, SSUGRAPH_TARGET_CUDA, &builder) ==
              SSUGRAPH_STATUS_INVALID_STATE,
          "the C API gives the status of it");
+#endif
   use_host();
 }
 

@@ -1,5 +1,7 @@
-#include <ssugraph/ssugraph.h>
 #include <ssugraph/ssugraph.hpp>
+#if SSUGRAPH_HAS_C_API
+#include <ssugraph/ssugraph.h>
+#endif
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
@@ -18,6 +20,7 @@ namespace {
 
 using namespace ssugraph;
 
+#if SSUGRAPH_HAS_C_API
 /** The arguments of a layer in C: dense fp32 tensors of CUDA device 0. */
 struct c_layer {
   explicit c_layer(const ssu_args& of) {
@@ -57,6 +60,7 @@ int allocate(void* memory, const ssugraph_step_context*, ssugraph_stream on) {
   if (cudaMalloc(&other, 256) == cudaSuccess) cudaFree(other);
   return 0;
 }
+#endif
 
 class callers_runtime : public testing::Test {
  protected:
@@ -142,6 +146,7 @@ TEST_F(callers_runtime, has_no_error_of_a_step_that_synchronised) {
   expect_refused<cuda_error>([](stream_handle on) { (void)cudaStreamSynchronize(on); });
 }
 
+#if SSUGRAPH_HAS_C_API
 /** C has no inline functions of the library's: it names its runtime. */
 TEST_F(callers_runtime, of_a_c_program_has_no_error_of_a_step_that_allocated) {
   constexpr std::int32_t bucket = 2;
@@ -170,6 +175,7 @@ TEST_F(callers_runtime, of_a_c_program_has_no_error_of_a_step_that_allocated) {
     EXPECT_EQ(ssugraph_builder_destroy(builder), SSUGRAPH_STATUS_SUCCESS);
   }
 }
+#endif
 
 TEST_F(callers_runtime, keeps_the_error_of_a_step_that_was_recorded) {
   lane lane = build([](stream_handle) { (void)cudaSetDevice(-1); }).make_lane(stream_);
