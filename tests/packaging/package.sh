@@ -26,11 +26,13 @@ for file in LICENSE ssugraphConfig.cmake ssugraph.pc ssugraph.hpp libssugraph.a 
   [[ -n $(find "$directory" -name "$file") ]] || { echo "no $file in the package" && exit 1; }
 done
 
-c_headers=$(find "$directory" -name '*.h')
+c_headers=$(find "$directory" -path '*/ssugraph/c/*' -o -name ssugraph.h)
 if [[ " ${languages[*]} " == *" c "* ]]; then
-  grep -q 'ssugraph/ssugraph.h$' <<<"$c_headers" && grep -q 'ssugraph/c/lane.h$' <<<"$c_headers" ||
-    { echo "no C header in the package" && exit 1; }
-elif [[ -n $c_headers ]] || find "$directory" -path '*/ssugraph/c' | grep .; then
-  echo "a C header in a package without the C API: $c_headers"
+  [[ $c_headers == */ssugraph/c/lane.h* && $c_headers == */ssugraph.h* ]] || {
+    echo "no C headers in the package"
+    exit 1
+  }
+elif [[ -n $c_headers ]]; then
+  echo "C headers in a package without the C API: $c_headers"
   exit 1
 fi
