@@ -16,6 +16,7 @@ void run_once(const ssu_case& test, target where, lane_call call, const std::str
   mamba_config config = test.config;
   config.backend = backend;
   pipeline_builder builder{config, buckets_of(test), where};
+  if (!test.keeps_promises) builder.recording({.checked = false});
   builder.ssu("layer", without_seed(test.args_at(base)));
   lane lane = builder.build().make_lane(stream);
   lane.set_random_state(test.random, stream);

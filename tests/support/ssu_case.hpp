@@ -26,6 +26,7 @@ struct ssu_case {
   std::int64_t capacity = 0;  ///< sequences that the tensors hold
   std::int64_t max_seqlen = 1;
   std::int64_t live_rows = 0;
+  bool keeps_promises = true;  ///< else nobody may verify them: lengths and counts are clamped
   /** Of which the call consumes the next draw, if it rounds stochastically. */
   random_state random;
 
