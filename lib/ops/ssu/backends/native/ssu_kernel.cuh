@@ -2,7 +2,10 @@
 
 #include "lib/device/programmatic.cuh"
 #include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/recurrence.cuh"
+#include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
+#include "lib/state/codec.cuh"
 #include "lib/step/sequence.hpp"
 
 #include <cstdint>
@@ -20,6 +23,16 @@
  * wait either, one more warp does nothing but wait and trigger, while the others load and compute.
  */
 namespace ssugraph::detail::native {
+
+/** What `recurrence::update` asks of a token: each row's comes from the thread that owns it. */
+template <class V>
+struct own_scalars {
+  const time_step (&step)[V::steps];
+  const float (&own_dt_x)[V::owned];
+
+  __device__ float dt(int r) const { return V::sum::broadcast(step[r % V::steps].dt, r); }
+  __device__ float dt_x(int r) const { return V::sum::broadcast(own_dt_x[r % V::owned], r); }
+};
 
 template <class V>
 __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
@@ -62,10 +75,11 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   rounded.draw(0);
 
   // --- The token; only its stores wait
+  const recurrence<V> of_layer{mine, layer};
   time_step step[V::steps];
 #pragma unroll
   for (int k = 0; k < V::steps; ++k)
-    step[k] = mine.step_of(dt[k], layer, k);
+    step[k] = of_layer.step_of(dt[k], k);
   float x[V::owned];
   float dt_x[V::owned];
 #pragma unroll
@@ -73,17 +87,14 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     x[k] = in[k].x.value(p.x.type);
     dt_x[k] = step[k % V::steps].dt * x[k];
   }
-  float B[octet_size];
-  float C[octet_size];
+  const own_scalars<V> token{step, dt_x};
+  float B[octet_size], C[octet_size];
   widen<V::wide_io>(of_group.B, p.B.type, B);
   widen<V::wide_io>(of_group.C, p.C.type, C);
-  float h[1][octet_size];
   float sum[V::rows];
-  mine.update(
-      B, C, step[0].decay, layer,
-      [&](int r) { return V::sum::broadcast(step[r % V::steps].dt, r); },
-      [&](int r) { return V::sum::broadcast(dt_x[r % V::owned], r); }, h,
-      [&](int r) { widen<typename V::state>(raw[r], h[0]); },
+  float h[1][octet_size];
+  of_layer.update(
+      step[0].decay, token, B, C, h, [&](int r) { widen<typename V::state>(raw[r], h[0]); },
       [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); }, sum);
   float out[V::owned];
 #pragma unroll

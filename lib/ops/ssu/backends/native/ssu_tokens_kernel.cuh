@@ -2,8 +2,12 @@
 
 #include "lib/device/programmatic.cuh"
 #include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/recurrence.cuh"
+#include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
 #include "lib/ops/ssu/backends/native/token_stage.cuh"
+#include "lib/ops/ssu/backends/native/token_stager.cuh"
+#include "lib/state/codec.cuh"
 #include "lib/step/sequence.hpp"
 
 #include <cstdint>
@@ -44,9 +48,10 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     wait_and_trigger();
   }
   const head_parameters<V> layer = mine.read_parameters();
+  const recurrence<V> of_layer{mine, layer};
   token_stager<V> stager{mine, stage, place.sequence, source, tokens, first};
   typename V::octet raw[V::rows];
-  stager.fill_first(layer, [&] { mine.read_state(source, raw); });
+  stager.fill_first(of_layer, [&] { mine.read_state(source, raw); });
   float h[V::rows][octet_size];
 #pragma unroll
   for (int r = 0; r < V::rows; ++r)
@@ -61,18 +66,17 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     const int at = t % staged_tokens;
     if (at == 0 && t > 0) {
       __syncthreads();
-      stager.fill(t, layer);
+      stager.fill(t, of_layer);
       __syncthreads();
     }
-    float B[octet_size];
-    float C[octet_size];
+    const staged_scalars<V> token{stage, stager, at};
+    float B[octet_size], C[octet_size];
     stage.B.read(at, mine.lane, B);
     stage.C.read(at, mine.lane, C);
     std::uint32_t nans = 0;
     float sum[V::rows];
-    mine.update(
-        B, C, stage.decay[at], layer, [&](int r) { return stage.dt[at][stager.row(r)]; },
-        [&](int r) { return stage.dt_x[at][stager.row(r)]; }, h, [](int) {},
+    of_layer.update(
+        stage.decay[at], token, B, C, h, [](int) {},
         [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; }, sum);
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {

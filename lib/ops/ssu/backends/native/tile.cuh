@@ -3,44 +3,15 @@
 #include "lib/device/element.cuh"
 #include "lib/device/memory.cuh"
 #include "lib/device/programmatic.cuh"
-#include "lib/device/row_sum.cuh"
-#include "lib/ops/ssu/backends/native/kernels.hpp"
-#include "lib/ops/ssu/backends/native/policy.hpp"
 #include "lib/ops/ssu/backends/native/ssu_params.hpp"
-#include "lib/state/codec.cuh"
-#include "lib/state/rounding_bits.cuh"
+#include "lib/ops/ssu/backends/native/variant.cuh"
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
-/** A thread's share of a tile of the state: what it reads, computes and writes. */
+/** A thread's share of a tile of the state: which rows, where they lie, what is read and written.
+ */
 namespace ssugraph::detail::native {
-
-template <class State, bool Rounding, kernel_key Key>
-struct variant {
-  using state = State;
-  using layout = octet_layout<State, Key.lanes, Key.vector>;
-  using sum = row_sum<Key.lanes, Key.rows>;
-  using octet = std::uint32_t[words_of_octet<State>];
-  using io = io_scalar<Key.wide_io>;
-  using io_octet = std::uint32_t[Key.wide_io ? 8 : 4];
-  using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
-  static constexpr int lanes = Key.lanes;
-  static constexpr int rows = Key.rows;
-  static constexpr int owned = sum::owned;
-  /** Time steps that a thread makes: where tied, that of its head. */
-  static constexpr int steps = Key.tied ? 1 : owned;
-  /** Rows whose random bits are drawn at a time. */
-  static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
-  static constexpr bool vector = Key.vector;
-  static constexpr bool wide_io = Key.wide_io;
-  static constexpr bool tied = Key.tied;
-  static constexpr bool rounding = Rounding;
-  static constexpr bool one_token = Key.one_token;
-  static constexpr bool whole_tiles = takes_whole_tiles(Key);
-  static constexpr int max_registers = native::max_registers(Key);
-};
 
 /** Where a token has what this thread reads and writes of it: x, z, dt and out of the first own
  * row, B and C of the group. */
@@ -68,26 +39,6 @@ struct head_parameters {
   raw_scalar dt_bias[V::steps], D[V::owned];
   std::uint32_t A_rows[V::tied ? 1 : V::rows][octet_size];
 };
-
-/** dt' of an own row and, tied, exp(A dt') of the head. */
-struct time_step {
-  float dt;
-  float decay;
-};
-
-inline constexpr float log2_e = 1.44269504f;
-
-/** 2^x to 2 units in the last place, zero below 2^-126, in one instruction where expf takes eight.
- */
-__device__ inline float exp2_approximate(float x) {
-  float result;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-  return result;
-}
-
-__device__ inline float silu(float z) {
-  return z / (1.0f + expf(-z));
-}
 
 /** One thread's share of a block's tile. */
 template <class V>
@@ -216,71 +167,6 @@ struct tile {
     return layer;
   }
 
-  // --- Arithmetic
-
-  __device__ time_step step_of(raw_scalar dt, const head_parameters<V>& layer, int k = 0) const {
-    time_step step{dt.value(p.dt.type), 0.0f};
-    if (p.has_dt_bias) step.dt += layer.dt_bias[k].value(p.dt_bias.type);
-    if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
-    if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
-    return step;
-  }
-
-  /** h becomes h'; returns this thread's part of the sum. */
-  __device__ float update_row(float (&h)[octet_size], const float (&decay)[octet_size], float dt_x,
-                              const float (&B)[octet_size], const float (&C)[octet_size]) const {
-    float sum = 0.0f;
-    float before = 0.0f;  // the run of neighbours that `i` is in
-#pragma unroll
-    for (int i = 0; i < octet_size; ++i) {
-      // Fused by hand, so that every variant gives the same bits.
-      h[i] = __fmaf_rn(h[i], decay[i], dt_x * B[i]);
-      const float more = __fmaf_rn(h[i], C[i], sum);
-      sum = layout::vector || layout::holds(lane, i, p.dstate) ? more : sum;
-      if (layout::vector && (i + 1) % layout::width == 0) {
-        // Past the end of the row there is nothing to add, not even zero times infinity.
-        sum = layout::holds(lane, i, p.dstate) ? sum : before;
-        before = sum;
-      }
-    }
-    return sum;
-  }
-
-  /**
-   * One token: `h`, of all rows or of one at a time, becomes the new state. Of each row r,
-   * `load(r)` puts the old state there, and `keep(r, part)` takes what is stored of the new; `part`
-   * is this thread's part of the sum, NaN if any of h is. `dt(r)` and `dt_x(r)`: dt' and dt' x of
-   * the row. The first of `part` become the sums of the own rows.
-   */
-  template <int Held, class Scalar, class Product, class Load, class Keep>
-  __device__ void update(const float (&B)[octet_size], const float (&C)[octet_size],
-                         float decay_of_head, const head_parameters<V>& layer, Scalar dt,
-                         Product dt_x, float (&h)[Held][octet_size], Load load, Keep keep,
-                         float (&part)[V::rows]) const {
-    float decay[octet_size];
-#pragma unroll
-    for (int i = 0; i < octet_size; ++i)
-      decay[i] = decay_of_head;
-#pragma unroll
-    for (int r = 0; r < V::rows; ++r) {
-      if constexpr (!V::tied) {
-        if (p.A.type == dtype::float32) {
-          widen<true>(layer.A_rows[r], p.A.type, decay);
-        } else {
-          widen<false>(layer.A_rows[r], p.A.type, decay);
-        }
-        const float of_row = dt(r) * log2_e;
-#pragma unroll
-        for (int i = 0; i < octet_size; ++i)
-          decay[i] = exp2_approximate(decay[i] * of_row);
-      }
-      load(r);
-      part[r] = update_row(h[r % Held], decay, dt_x(r), B, C);
-      keep(r, part[r]);
-    }
-    V::sum::reduce(part, lane);
-  }
-
   // --- Stores
 
   /** Row `r`, if there is one, to `at`. */
@@ -298,37 +184,6 @@ struct tile {
     const token_pointers at = pointers_to(token);
     for (int k = 0; k < V::owned; ++k)
       write_out(at.out + to_own(k, p.out), 0.0f);
-  }
-};
-
-/** Makes of states what is stored of them. */
-template <class V>
-struct rounder {
-  const tile<V>& mine;
-  rounding_source from;
-  philox_words random[V::drawn] = {};
-
-  /** The random bits of rows `first`... of this thread. */
-  __device__ void draw(int first) {
-    if constexpr (!V::rounding || !V::vector) return;
-    const std::uint32_t octets = mine.p.dstate / octet_size;
-    draw_octets(from, (mine.head * mine.p.dim + mine.row(first)) * octets + mine.lane,
-                mine.rows_apart * octets, random);
-  }
-
-  /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
-  __device__ void narrow(int r, const float (&h)[octet_size], bool has_nan,
-                         typename V::octet& word) {
-    if constexpr (!V::rounding) {
-      round_nearest<typename V::state>(h, word);
-    } else if constexpr (V::vector) {
-      if (r > 0 && r % V::drawn == 0) draw(r);
-      round_stochastic(h, has_nan, random[r % V::drawn], word, typename V::state{});
-    } else {
-      const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
-      const philox_words bits = draw_unaligned(from, row * mine.p.dstate + mine.lane * octet_size);
-      round_stochastic(h, true, bits, word, typename V::state{});
-    }
   }
 };
 

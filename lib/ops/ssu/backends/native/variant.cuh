@@ -1,0 +1,41 @@
+#pragma once
+
+#include "lib/device/element.cuh"
+#include "lib/device/memory.cuh"
+#include "lib/device/row_sum.cuh"
+#include "lib/ops/ssu/backends/native/kernels.hpp"
+#include "lib/ops/ssu/backends/native/policy.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+namespace ssugraph::detail::native {
+
+/** What a kernel knows when it is compiled: its key, and what follows from it. */
+template <class State, bool Rounding, kernel_key Key>
+struct variant {
+  using state = State;
+  using layout = octet_layout<State, Key.lanes, Key.vector>;
+  using sum = row_sum<Key.lanes, Key.rows>;
+  using octet = std::uint32_t[words_of_octet<State>];
+  using io = io_scalar<Key.wide_io>;
+  using io_octet = std::uint32_t[Key.wide_io ? 8 : 4];
+  using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
+  static constexpr int lanes = Key.lanes;
+  static constexpr int rows = Key.rows;
+  static constexpr int owned = sum::owned;
+  /** Time steps that a thread makes: where tied, that of its head. */
+  static constexpr int steps = Key.tied ? 1 : owned;
+  /** Rows whose random bits are drawn at a time. */
+  static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
+  static constexpr bool vector = Key.vector;
+  static constexpr bool wide_io = Key.wide_io;
+  static constexpr bool tied = Key.tied;
+  static constexpr bool rounding = Rounding;
+  static constexpr bool one_token = Key.one_token;
+  static constexpr bool whole_tiles = takes_whole_tiles(Key);
+  static constexpr int max_registers = native::max_registers(Key);
+};
+
+}  // namespace ssugraph::detail::native
