@@ -37,6 +37,7 @@ struct own_scalars {
 template <class V>
 __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
     ssu_kernel(const __grid_constant__ ssu_params p) {
+  // --- When the launch behind may start
   if (p.triggers_ahead) trigger_successor();
   const bool only_waits = threadIdx.x >= p.workers;
   if (only_waits || !p.state_ahead) {
@@ -74,7 +75,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
   rounded.draw(0);
 
-  // --- The token; only its stores wait
+  // --- The token
   const recurrence<V> of_layer{mine, layer};
   time_step step[V::steps];
 #pragma unroll
@@ -103,6 +104,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     if (p.has_z) out[k] *= silu(in[k].z.value(p.z.type));
   }
 
+  // --- The stores
   wait_for_predecessor();
   if (slot >= 0) {
     std::byte* to = mine.first_row_of(slot);

@@ -23,6 +23,7 @@ namespace ssugraph::detail::native {
 template <class V>
 __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
+  // --- When the launch behind may start
   __shared__ token_stage<V> stage;
   if (p.triggers_ahead) trigger_successor();
   if (!p.state_ahead) wait_and_trigger();

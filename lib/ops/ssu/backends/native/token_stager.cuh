@@ -16,6 +16,8 @@ template <class V>
 struct token_stager {
   static_assert(V::owned == 1 && staged_tokens <= min_workers);
 
+  // --- Who does what
+
   /** Threads that own the same row, and the rounds in which they serve all tokens. */
   static constexpr int owners = V::lanes / V::rows;
   static constexpr int row_rounds = (staged_tokens + owners - 1) / owners;
@@ -41,6 +43,8 @@ struct token_stager {
 
   /** Where row `r` of this thread lies. */
   __device__ int row(int r) const { return first_row + r; }
+
+  // --- Whole stages
 
   /** Stages the first tokens: reads all, then calls `meanwhile`, then writes the stage. */
   template <class Meanwhile>
@@ -100,10 +104,14 @@ struct token_stager {
   }
 
  private:
+  // --- Which token
+
   /** Of the staged tokens; past the last one, of the last one. */
   __device__ token_pointers at(int t) const {
     return mine.moved(first, begin + min(t, staged - 1));
   }
+
+  // --- Time steps
 
   /** The token whose time step this thread makes. */
   __device__ int token_of_step(int round) const {
@@ -115,6 +123,8 @@ struct token_stager {
   __device__ void keep_decay(const time_step& step) const {
     if (static_cast<int>(threadIdx.x) < staged) stage.decay[threadIdx.x] = step.decay;
   }
+
+  // --- x, z and dt, of the own row
 
   __device__ row_inputs<V> read_row(int round) const {
     return mine.read_row_inputs(at(owner + round * owners));
@@ -131,6 +141,8 @@ struct token_stager {
     if constexpr (!V::tied) stage.dt[t][own] = dt;
   }
 
+  // --- B and C, of the lane
+
   __device__ octet_inputs<V> read_octets(int round) const {
     return mine.read_octets(at(group + round * groups));
   }
@@ -144,7 +156,8 @@ struct token_stager {
     stage.C.write(t, mine.lane, wide);
   }
 
-  /** A thread a token. */
+  // --- Slots, a thread a token
+
   __device__ std::int64_t read_slot() const {
     const int t = static_cast<int>(threadIdx.x);
     if (t >= staged) return -1;
