@@ -1,0 +1,167 @@
+#include "lib/ops/ssu/backends/native/kernels.hpp"
+#include "lib/ops/ssu/backends/native/policy.hpp"
+
+#include <ssugraph/device.hpp>
+#include <ssugraph/tensor_view.hpp>
+
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+/** What the compiler made of every native kernel: registers, and what it spilled. */
+namespace ssugraph::test {
+namespace {
+
+namespace native = ssugraph::detail;
+using native::kernel_key;
+
+/** What a kernel is compiled for. */
+struct kernel_name {
+  dtype state;
+  bool rounding;
+  kernel_key key;
+
+  bool operator==(const kernel_name&) const = default;
+};
+
+struct native_kernel {
+  kernel_name name;
+  const void* function;
+};
+
+std::string text_of(const kernel_name& name) {
+  const auto& [lanes, rows, vector, wide_io, tied, one_token] = name.key;
+  return (name.rounding ? "rounded " : "") + std::string{to_string(name.state)} + ", " +
+         std::to_string(lanes) + " lanes, " + std::to_string(rows) + " rows" +
+         (vector ? "" : ", scalar") + (wide_io ? ", wide inputs" : "") +
+         (tied ? ", tied" : ", untied") + (one_token ? ", one token" : ", many tokens");
+}
+
+std::vector<kernel_key> compiled_keys() {
+  std::vector<kernel_key> keys;
+  for (const int lanes : {2, 4, 8, 16, 32}) {
+    for (const int rows : {2, 4, 8}) {
+      for (unsigned flags = 0; flags < 16; ++flags) {
+        const kernel_key key{.lanes = lanes,
+                             .rows = rows,
+                             .vector = (flags & 1) != 0,
+                             .wide_io = (flags & 2) != 0,
+                             .tied = (flags & 4) != 0,
+                             .one_token = (flags & 8) != 0};
+        if (native::is_compiled(key)) keys.push_back(key);
+      }
+    }
+  }
+  return keys;
+}
+
+template <dtype State, bool Rounding>
+void append_kernels(std::vector<native_kernel>& kernels) {
+  for (const kernel_key& key : compiled_keys()) {
+    const auto find = key.tied
+                          ? (key.one_token ? native::find_kernel<State, Rounding, true, true>
+                                           : native::find_kernel<State, Rounding, true, false>)
+                          : (key.one_token ? native::find_kernel<State, Rounding, false, true>
+                                           : native::find_kernel<State, Rounding, false, false>);
+    kernels.push_back({{State, Rounding, key}, find(key)});
+  }
+}
+
+std::vector<native_kernel> all_kernels() {
+  std::vector<native_kernel> kernels;
+  append_kernels<dtype::float32, false>(kernels);
+  append_kernels<dtype::float16, false>(kernels);
+  append_kernels<dtype::bfloat16, false>(kernels);
+  append_kernels<dtype::float16, true>(kernels);
+  append_kernels<dtype::bfloat16, true>(kernels);
+  return kernels;
+}
+
+/** Local memory that a kernel may have, bytes a thread, as CUDA 13.0 made it for sm_90. No other
+ *  has any. */
+struct spill {
+  kernel_name of;
+  std::size_t bytes;
+};
+
+constexpr kernel_key scalar_tokens(bool tied) {
+  return {
+      .lanes = 32, .rows = 2, .vector = false, .wide_io = false, .tied = tied, .one_token = false};
+}
+
+constexpr kernel_key tied_tokens(int lanes, int rows) {
+  return {.lanes = lanes,
+          .rows = rows,
+          .vector = true,
+          .wide_io = false,
+          .tied = true,
+          .one_token = false};
+}
+
+constexpr spill spills[]{
+    {{dtype::float32, false, tied_tokens(32, 2)}, 8},
+    {{dtype::float32, false, tied_tokens(32, 4)}, 8},
+    {{dtype::float32, false, tied_tokens(32, 8)}, 8},
+    {{dtype::float16, true, scalar_tokens(false)}, 32},
+    {{dtype::bfloat16, true, scalar_tokens(false)}, 32},
+    {{dtype::bfloat16, true, scalar_tokens(true)}, 32},
+    {{dtype::bfloat16, true, tied_tokens(8, 8)}, 8},
+    {{dtype::bfloat16, true, tied_tokens(16, 8)}, 8},
+    {{dtype::bfloat16, true, tied_tokens(32, 8)}, 24},
+};
+
+std::size_t bytes_allowed(const kernel_name& name) {
+  const auto* const found = std::ranges::find(spills, name, &spill::of);
+  return found == std::end(spills) ? 0 : found->bytes;
+}
+
+TEST(native_kernels, are_all_there) {
+  const std::vector<native_kernel> kernels = all_kernels();
+  std::set<const void*> functions;
+  for (const native_kernel& each : kernels) {
+    EXPECT_NE(each.function, nullptr) << text_of(each.name);
+    functions.insert(each.function);
+  }
+  EXPECT_EQ(kernels.size(), 360u) << "72 for each of five formats";
+  EXPECT_EQ(functions.size(), kernels.size());
+}
+
+class native_kernels_on_gpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  }
+
+  [[nodiscard]] static cudaFuncAttributes attributes_of(const native_kernel& kernel) {
+    cudaFuncAttributes attributes{};
+    EXPECT_EQ(cudaFuncGetAttributes(&attributes, kernel.function), cudaSuccess)
+        << text_of(kernel.name);
+    return attributes;
+  }
+};
+
+TEST_F(native_kernels_on_gpu, have_no_more_registers_than_they_may) {
+  for (const native_kernel& each : all_kernels())
+    EXPECT_LE(attributes_of(each).numRegs, native::max_registers(each.name.key))
+        << text_of(each.name);
+}
+
+TEST_F(native_kernels_on_gpu, spill_no_more_than_is_named) {
+  std::size_t named = 0;
+  for (const native_kernel& each : all_kernels()) {
+    const cudaFuncAttributes attributes = attributes_of(each);
+    if (attributes.binaryVersion != 90) GTEST_SKIP() << "known of sm_90 alone";
+    EXPECT_LE(attributes.localSizeBytes, bytes_allowed(each.name)) << text_of(each.name);
+    named += bytes_allowed(each.name) > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(named, std::size(spills)) << "each is of a kernel that there is";
+}
+
+}  // namespace
+}  // namespace ssugraph::test
