@@ -18,7 +18,7 @@
 namespace ssugraph::test {
 namespace {
 
-namespace native = ssugraph::detail;
+namespace native = ssugraph::detail::native;
 using native::kernel_key;
 
 /** What a kernel is compiled for. */
