@@ -18,7 +18,7 @@
 namespace ssugraph::detail {
 
 /** What a builder has collected. An operation of the library has a builder method, which makes a
- *  checked step and adds it here; nothing else of graphs/ knows it. */
+ *  checked step and adds it here: no graph, plan or lane knows which operation a step is of. */
 struct pipeline_draft {
   pipeline_draft(mamba_config given_config, bucket_policy given_buckets, target given_where,
                  callers_last_error given_last_error);

@@ -5,9 +5,9 @@
 
 A *room* is a header with its source: files of one folder and one name. Rooms stand on floors, from
 the bottom up as FLOORS has them. A room may include rooms of its own floor and of floors below it,
-never one above, and rooms may not include one another in a circle. A file that stands on no floor
-is an error, too. --list prints how many rooms and includes each floor has. Ends with 1 if anything
-is wrong.
+never one above, and rooms may not include one another in a circle; nor may backends one another. A
+file that stands on no floor is an error, too, and a floor without files. --list prints how many rooms
+and includes each floor has. Ends with 1 if anything is wrong.
 """
 
 import argparse
@@ -108,6 +108,24 @@ def circles(arrows):
     return found
 
 
+def empty_places(files):
+    """Folders and public headers of FLOORS that are not there, and those that are twice."""
+    places = [f"{folder}/" for _, folders, _ in FLOORS for folder in folders]
+    places += [f"include/ssugraph/{subject}." for _, _, subjects in FLOORS
+               for subject in subjects.split()]
+    for place, times in collections.Counter(places).items():
+        if times > 1:
+            yield f"{place}: stands on {times} floors"
+        if not any(path.startswith(place) for path in files):
+            yield f"{place}: a floor without it"
+
+
+def are_siblings(path, other):
+    """Whether they are of two backends, which know nothing of each other."""
+    backends = [re.match(r"lib/ops/ssu/backends/(\w+)/", name) for name in (path, other)]
+    return all(backends) and backends[0][1] != backends[1][1]
+
+
 def problems(files):
     """What is wrong, a line each."""
     arrows = collections.defaultdict(set)
@@ -121,6 +139,8 @@ def problems(files):
             if there is not None and there > here:
                 yield (f"{path}: on floor '{FLOORS[here][0]}' includes {other} "
                        f"of '{FLOORS[there][0]}' above it")
+            if are_siblings(path, other):
+                yield f"{path}: includes {other} of another backend"
             if room_of(other) != room_of(path):
                 arrows[room_of(path)].add(room_of(other))
     for together in circles(arrows):
@@ -148,7 +168,7 @@ def main():
         parser.error(f"{options.root}: no source below it")
     if options.list:
         print("\n".join(table(files)))
-    wrong = list(problems(files))
+    wrong = [*problems(files), *empty_places(files)]
     print("\n".join(wrong) if wrong else f"floors: {len(files)} files, nothing climbs")
     return 1 if wrong else 0
 

@@ -41,6 +41,18 @@ class Floors(unittest.TestCase):
         self.assertEqual(["lib/attic/box.hpp: stands on no floor",
                           "include/ssugraph/new.hpp: stands on no floor"], wrong)
 
+    def test_backends_know_nothing_of_each_other(self):
+        wrong = self.wrong({"lib/ops/ssu/backends/native/a.cpp":
+                            ["lib/ops/ssu/backends/triton/b.hpp", "lib/ops/ssu/backends/c.hpp"]})
+        self.assertEqual(["lib/ops/ssu/backends/native/a.cpp: includes "
+                          "lib/ops/ssu/backends/triton/b.hpp of another backend"], wrong)
+
+    def test_a_place_on_a_floor_is_of_something(self):
+        wrong = list(floors.empty_places({"lib/core/log.hpp": [], "include/ssugraph/log.hpp": []}))
+        self.assertIn("graphs/lane/: a floor without it", wrong)
+        self.assertNotIn("lib/core/: a floor without it", wrong)
+        self.assertNotIn("include/ssugraph/log.: a floor without it", wrong)
+
     def test_includes_are_read_as_they_are_written(self):
         text = '#pragma once\n#  include "lib/core/log.hpp"\n#include <ssugraph/log.hpp>\n#include <vector>\n'
         self.assertEqual(["lib/core/log.hpp", "ssugraph/log.hpp"], floors.INCLUDE.findall(text))

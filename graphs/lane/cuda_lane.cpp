@@ -1,3 +1,4 @@
+#include "graphs/core/stopwatch.hpp"
 #include "graphs/lane/bucket_executable.hpp"
 #include "graphs/lane/lane_engine.hpp"
 #include "graphs/lane/lane_holdings.hpp"
@@ -207,15 +208,8 @@ class cuda_lane final : public lane_engine {
 
   double time_replay(std::size_t bucket_index) override {
     const lane_scope scope{place_.context};
-    const cuda_event begin = make_timing_event();
-    const cuda_event end = make_timing_event();
-    check_cuda(cudaEventRecord(begin.get(), stream_), "cudaEventRecord");
-    replay(core_->buckets.buckets()[bucket_index], bucket_index);
-    check_cuda(cudaEventRecord(end.get(), stream_), "cudaEventRecord");
-    check_cuda(cudaEventSynchronize(end.get()), "cudaEventSynchronize");
-    float milliseconds = 0.0f;
-    check_cuda(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()), "cudaEventElapsedTime");
-    return 1e3 * static_cast<double>(milliseconds);
+    return stopwatch{stream_}.time_us(
+        [&] { replay(core_->buckets.buckets()[bucket_index], bucket_index); });
   }
 
  private:

@@ -49,7 +49,7 @@ struct ssu_args {
   tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding
   bool dt_softplus = false;             ///< of dt + dt_bias
   /** A sequence whose source slot is this reads and writes no state and gets zero `out` rows. A
-   *  destination that is this is not written. Native and reference treat a slot outside
+   *  destination that is this is not written. All backends but flashinfer treat a slot outside
    *  [0, slots) the same way. */
   std::int64_t null_block_id = 0;
   /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */

@@ -52,7 +52,7 @@ struct ssu_problem {
   bool has_rand_seed = false;  ///< else the seed comes by value
   ///@}
   std::int64_t slots = 0;          ///< of the state
-  std::int64_t null_block_id = 0;  ///< as in ssu_args; -1 if the indices cannot hold that
+  std::int64_t null_block_id = 0;  ///< as in ssu_args; in pipelines -1 if indices cannot hold it
   bool dt_softplus = false;        ///< as in ssu_args
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;

@@ -1,5 +1,6 @@
 #include "lib/ops/ssu/backends/native/choice.hpp"
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/device/octet.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr int min_lanes = 2;
 constexpr int max_lanes = 32;
-constexpr int warp_threads = 32;
 
 /** The fewest threads that hold a row of dstate, eight elements each. */
 int lanes_for(std::int64_t dstate) {

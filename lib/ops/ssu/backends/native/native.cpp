@@ -1,5 +1,6 @@
 #include "lib/ops/ssu/backends/native/native.hpp"
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/native/choice.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
@@ -9,14 +10,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 namespace ssugraph::detail::native {
 namespace {
-
-constexpr std::int64_t max_blocks = std::numeric_limits<std::int32_t>::max();
 
 template <int Rank>
 strided<Rank> lowered(const tensor_view& tensor) {
@@ -81,7 +79,7 @@ ssu_plan describe(const ssu_problem& problem, std::int64_t sequences,
       .rows = choice.rows_of_block(), .lanes = choice.lanes, .threads = choice.tile.workers};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
-  if (sequences > max_blocks / (problem.nheads * plan.grid[2])) {
+  if (sequences > max_grid_x / (problem.nheads * plan.grid[2])) {
     throw refusal("more than 2^31 - 1 blocks");
   }
   return plan;
@@ -168,7 +166,7 @@ backend_features native_backend::features() const {
 
 support native_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
-  if (problem.nheads > max_blocks / problem.dim) {
+  if (problem.nheads > max_grid_x / problem.dim) {
     return {"more than 2^31 - 1 rows of dim in all heads"};
   }
   return {};
