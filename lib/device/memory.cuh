@@ -47,15 +47,21 @@ __device__ std::byte* address(const strided<Rank>& tensor, Index... index) {
 
 // --- Eight elements of a row ---------------------------------------------------------------------
 
+/** Bytes of the widest load or store of a thread. */
+inline constexpr int vector_bytes = 16;
+
 /**
  * Which eight elements of a row of dstate a thread holds: `chunks` runs of `width` neighbours, each
  * run 16 bytes of state, so that the threads of a row read one stretch of memory at a time.
  */
 template <class State, int Lanes, bool Vector>
 struct octet_layout {
-  static constexpr int chunks = Vector ? octet_size * static_cast<int>(sizeof(State)) / 16 : 1;
+  static constexpr int chunks =
+      Vector ? octet_size * static_cast<int>(sizeof(State)) / vector_bytes : 1;
   static constexpr int width = octet_size / chunks;
   static constexpr bool vector = Vector;
+  static_assert(!Vector || chunks * vector_bytes == octet_size * static_cast<int>(sizeof(State)),
+                "eight elements are whole vectors");
 
   __device__ static std::uint32_t first(std::uint32_t lane, int chunk) {
     return (chunk * Lanes + lane) * width;
@@ -72,9 +78,10 @@ template <class Layout, class T>
 __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
                            std::uint32_t dstate, std::uint32_t* word) {
   constexpr std::size_t run_bytes = sizeof(T) * Layout::width;
-  struct alignas(run_bytes < 16 ? run_bytes : 16) run {
+  struct alignas(run_bytes < vector_bytes ? run_bytes : vector_bytes) run {
     T value[Layout::width];
   };
+  static_assert(sizeof(run) % sizeof *word == 0, "a run is whole words");
 #pragma unroll
   for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
     run loaded;
@@ -105,6 +112,7 @@ __device__ void store_octet(bool present, std::byte* row, std::int64_t stride, s
                             std::uint32_t dstate,
                             const std::uint32_t (&word)[words_of_octet<State>]) {
   if constexpr (Layout::vector) {
+    static_assert(sizeof(uint4) == vector_bytes, "a run is stored at once");
 #pragma unroll
     for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
       const std::uint32_t first = Layout::first(lane, chunk);

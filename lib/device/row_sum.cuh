@@ -1,5 +1,8 @@
 #pragma once
 
+#include "lib/core/launch_limits.hpp"
+
+#include <bit>
 #include <cstdint>
 
 /** The sums over dstate of a thread's rows, all at once. */
@@ -17,7 +20,11 @@ struct row_sum {
   static constexpr int dealt = Lanes < 8 ? Lanes : 8;
   static constexpr int owned = Rows < dealt ? 1 : Rows / dealt;
   static constexpr int copies = Rows < dealt ? dealt / Rows : 1;
-  static_assert(owned * dealt == Rows * copies && 32 % Lanes == 0);
+  static_assert(warp_threads % Lanes == 0, "the threads of a row are of one warp");
+  static_assert(std::has_single_bit(static_cast<unsigned>(Lanes)) &&
+                    std::has_single_bit(static_cast<unsigned>(Rows)),
+                "each exchange halves the threads, and the rows while there are several");
+  static_assert(owned * dealt == Rows * copies, "each row has an owner, and all have equally many");
   static_assert(owned == 1 || dealt == Lanes, "the last exchanges are of one row");
 
   /** The first row that thread `lane` owns. */
@@ -33,7 +40,7 @@ struct row_sum {
 
   /** What thread `lane` of those that share a row passes. All threads of the warp take part. */
   __device__ static float from(float value, std::uint32_t lane) {
-    return __shfl_sync(0xffffffffu, value, lane, Lanes);
+    return __shfl_sync(whole_warp, value, lane, Lanes);
   }
   /** What the owner of row `r` passes. */
   __device__ static float broadcast(float value, int r) { return from(value, owner(r)); }
@@ -62,7 +69,7 @@ struct row_sum {
 
  private:
   __device__ static float exchange(float value, int distance) {
-    return __shfl_xor_sync(0xffffffffu, value, distance);
+    return __shfl_xor_sync(whole_warp, value, distance);
   }
 };
 

@@ -64,7 +64,7 @@ __device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_s
 
 template <class T>
 __device__ std::uint32_t word_of(T pair) {
-  static_assert(sizeof(T) == sizeof(std::uint32_t));
+  static_assert(sizeof(T) == sizeof(std::uint32_t), "two elements of 16 bits are a word");
   std::uint32_t word;
   memcpy(&word, &pair, sizeof word);
   return word;

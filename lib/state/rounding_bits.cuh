@@ -20,6 +20,9 @@ struct rounding_source {
   int rounds;
 };
 
+static_assert(octet_size * 16 == 8 * sizeof(philox_words),
+              "a draw has a half-word for each element of an octet");
+
 /** The draws of octets `first`, `first` + `apart`...: independent chains keep the multipliers busy.
  */
 template <int Octets>

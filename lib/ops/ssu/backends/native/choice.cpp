@@ -16,7 +16,7 @@ namespace ssugraph::detail::native {
 namespace {
 
 constexpr int min_lanes = 2;
-constexpr int max_lanes = 32;
+constexpr int max_lanes = warp_threads;
 
 /** The fewest threads that hold a row of dstate, eight elements each. */
 int lanes_for(std::int64_t dstate) {

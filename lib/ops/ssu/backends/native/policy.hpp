@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
@@ -18,6 +19,10 @@ inline constexpr int usual_workers = 128;
 inline constexpr int min_workers = 64;
 inline constexpr int max_workers = 224;
 inline constexpr int max_block_threads = max_workers + waiting_threads;
+static_assert(min_workers % warp_threads == 0 && max_workers % warp_threads == 0 &&
+                  usual_workers % warp_threads == 0 && waiting_threads % warp_threads == 0,
+              "whole warps hold rows or wait: all threads of a warp take part in its sums");
+static_assert(max_block_threads <= max_threads_per_block, "CUDA has no larger blocks");
 
 /**
  * Rows of dim a thread holds at once, all loaded before the first is used: as many as there are,

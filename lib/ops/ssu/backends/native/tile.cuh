@@ -54,7 +54,8 @@ struct tile {
   std::uint32_t rows_apart = p.workers / V::lanes;
   std::uint32_t first_row = number * rows_apart * V::rows + threadIdx.x / V::lanes;
   bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row(0));
-  static_assert(V::owned == 1 || V::whole_tiles);
+  static_assert(V::owned == 1 || V::whole_tiles,
+                "own rows behind the first are not asked whether they exist");
 
   __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart; }
   __device__ std::uint32_t own_row(int k) const { return row(V::sum::own_row(lane) + k); }
@@ -86,13 +87,14 @@ struct tile {
 
   /** Brings what `read_state` reads into the L2 cache. */
   __device__ void prefetch_state(std::int64_t slot) const {
-    if (!V::vector || lane % (cache_line / 16) != 0) return;
-    const std::byte* at = first_row_of(slot) + lane * 16;
+    static_assert(cache_line % vector_bytes == 0, "a line has one thread that fetches it");
+    if (!V::vector || lane % (cache_line / vector_bytes) != 0) return;
+    const std::byte* at = first_row_of(slot) + lane * vector_bytes;
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
 #pragma unroll
       for (int chunk = 0; chunk < layout::chunks; ++chunk) {
-        if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * 16);
+        if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * vector_bytes);
       }
       at += to_next_row(r);
     }

@@ -13,6 +13,7 @@ namespace ssugraph::detail::native {
 template <int Lanes>
 struct staged_octets {
   float4 half[staged_tokens][2][Lanes];
+  static_assert(octet_size * sizeof(float) == 2 * sizeof(float4), "an octet is two halves");
 
   __device__ void write(int at, std::uint32_t lane, const float (&from)[octet_size]) {
     half[at][0][lane] = make_float4(from[0], from[1], from[2], from[3]);

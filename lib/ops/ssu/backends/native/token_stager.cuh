@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
 #include "lib/ops/ssu/backends/native/token_stage.cuh"
@@ -14,7 +15,10 @@ namespace ssugraph::detail::native {
  *  tokens; where tied, the time step of one token, which it passes to the others of its warp. */
 template <class V>
 struct token_stager {
-  static_assert(V::owned == 1 && staged_tokens <= min_workers);
+  static_assert(V::owned == 1, "a thread stages one row, which others may own as well");
+  static_assert(staged_tokens <= min_workers, "a thread a token reads the slots");
+  static_assert(warp_threads % staged_tokens == 0,
+                "every warp makes the time steps of all tokens that are staged");
 
   // --- Who does what
 
@@ -132,7 +136,7 @@ struct token_stager {
   /** `step`: what this thread made. All threads of the warp take part. */
   __device__ void keep_row(int round, const row_inputs<V>& in, const time_step& step) const {
     const int t = owner + round * owners;
-    const float dt = V::tied ? __shfl_sync(0xffffffffu, step.dt, t) : step.dt;
+    const float dt = V::tied ? __shfl_sync(whole_warp, step.dt, t) : step.dt;
     if (t >= staged) return;
     const float x = in.x.value(mine.p.x.type);
     stage.x[t][own] = x;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lib/core/launch_limits.hpp"
 #include "lib/device/element.cuh"
 #include "lib/device/memory.cuh"
 #include "lib/device/row_sum.cuh"
@@ -36,6 +37,12 @@ struct variant {
   static constexpr bool one_token = Key.one_token;
   static constexpr bool whole_tiles = takes_whole_tiles(Key);
   static constexpr int max_registers = native::max_registers(Key);
+
+  static_assert(vector || lanes == warp_threads,
+                "a warp holds a row of any dstate where elements are accessed one by one");
+  static_assert(rows % drawn == 0, "each draw of random bits is for rows that there are");
+  static_assert(!rounding || layout::chunks == 1,
+                "what is rounded are eight neighbours, which one draw serves");
 };
 
 }  // namespace ssugraph::detail::native
