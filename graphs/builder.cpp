@@ -178,7 +178,8 @@ void pipeline_draft::add(std::string name, custom_step step) {
 std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   const auto first = std::ranges::find_if(steps, tells_sequences);
   if (first == steps.end()) {
-    throw invalid_state{"the pipeline builder", "has no step with sequences", "call ssu(name, args)"};
+    throw invalid_state{"the pipeline builder", "has no step with sequences",
+                        "call ssu(name, args)"};
   }
   check_graph_budget(recording, buckets);
   const nvtx_range range{nvtx_category::build, nvtx_name{"build"},
