@@ -1,8 +1,8 @@
 #include "graphs/lane/bucket_executable.hpp"
 
+#include "graphs/record/lowering.hpp"
 #include "graphs/record/prologue_kernel.hpp"
 #include "graphs/record/promises_kernel.hpp"
-#include "graphs/record/step_chain.hpp"
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/kernel_launch.hpp"
 

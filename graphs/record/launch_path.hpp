@@ -1,7 +1,7 @@
 #pragma once
 
 #include "graphs/record/capture.hpp"
-#include "graphs/record/step_chain.hpp"
+#include "graphs/record/lowering.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/core/stream_place.hpp"
 

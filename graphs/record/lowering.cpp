@@ -1,4 +1,4 @@
-#include "graphs/record/step_chain.hpp"
+#include "graphs/record/lowering.hpp"
 
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
