@@ -13,7 +13,7 @@ inline constexpr unsigned whole_warp = 0xffffffffu;  ///< as a mask of its threa
 
 inline constexpr int max_threads_per_block = 1024;
 /** Shared memory of a block whose launch asks for none. */
-inline constexpr std::size_t max_static_shared_bytes = 48 * 1024;
+inline constexpr std::size_t max_static_shared_bytes = std::size_t{48} * 1024;
 
 /** Blocks of a grid along x, and along y and z. */
 inline constexpr std::int64_t max_grid_x = std::numeric_limits<std::int32_t>::max();
