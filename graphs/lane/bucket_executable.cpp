@@ -34,8 +34,8 @@ std::size_t free_bytes() {
 }  // namespace
 
 bucket_executable::bucket_executable(graph_recorder& recorder, const lane_layout& layout,
-                                     std::size_t bucket_index, context_handle part)
-    : part_{part} {
+                                     std::size_t bucket_index)
+    : part_{recorder.part()} {
   const build_clock::time_point start = build_clock::now();
   const std::int32_t bucket = layout.core().buckets.buckets()[bucket_index];
   recorded_ = recorder.record(layout, bucket_index, layout.prologue(bucket, bucket));

@@ -20,17 +20,16 @@ namespace ssugraph::detail {
 
 /**
  * A bucket of a lane: nothing at first, then recorded, then an executable that is launched. The
- * context of the lane's stream is current in every call; whatever is no launch runs in relaxed
- * capture mode.
+ * context of the lane's stream is current in every call that may throw cuda_error; whatever is no
+ * launch runs in relaxed capture mode.
  */
 class bucket_executable {
  public:
   bucket_executable() = default;
 
-  /** Records a bucket on the tensors and the memory of `layout`, its kernel nodes in `part`. Throws
-   *  as graph_recorder::record. */
-  bucket_executable(graph_recorder& recorder, const lane_layout& layout, std::size_t bucket_index,
-                    context_handle part);
+  /** Records a bucket on the tensors and the memory of `layout`. Throws as graph_recorder::record.
+   */
+  bucket_executable(graph_recorder& recorder, const lane_layout& layout, std::size_t bucket_index);
 
   /** Instantiates what was recorded and uploads it in the order of `stream`. Throws cuda_error. */
   void instantiate(cudaStream_t stream);
@@ -44,7 +43,7 @@ class bucket_executable {
   /**
    * Brings the executable to `next`, which is recorded on other tensors: by parameters of its
    * kernel nodes, by an update of the whole, or by another one, uploaded in the order of `stream`.
-   * Throws cuda_error; then the executable is lost.
+   * Throws cuda_error; whatever it throws, the executable is lost then.
    */
   rebind_outcome go_over(bucket_executable next, cudaStream_t stream);
 
@@ -64,7 +63,7 @@ class bucket_executable {
 
   bucket_graph recorded_;
   cuda_graph_exec exec_;
-  context_handle part_ = nullptr;
+  context_handle part_ = nullptr;  ///< that kernel nodes run in
   std::int32_t live_ = 0;  ///< what the executable's prologue counts at present; -1: has to be set
   bool lost_ = false;
   double build_ms_ = 0.0;

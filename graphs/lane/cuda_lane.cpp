@@ -230,7 +230,7 @@ class cuda_lane final : public lane_engine {
 
   /** A bucket on the tensors of `layout`, no executable yet. */
   [[nodiscard]] bucket_executable record(const lane_layout& layout, std::size_t index) {
-    return {*recorder_, layout, index, place_.part_context};
+    return {*recorder_, layout, index};
   }
 
   /** Makes the executable of a bucket, in place of what it was. */

@@ -69,7 +69,7 @@ class lane_engine {
 [[nodiscard]] std::unique_ptr<lane_engine> make_host_lane(std::shared_ptr<const pipeline_core> core,
                                                           stream_handle stream, bound_steps steps);
 
-/** Only in a CUDA build. Records and instantiates every bucket. */
+/** Only in a CUDA build. Records and instantiates every bucket, unless lazily. */
 [[nodiscard]] std::unique_ptr<lane_engine> make_cuda_lane(std::shared_ptr<const pipeline_core> core,
                                                           stream_handle stream, bound_steps steps);
 

@@ -15,7 +15,8 @@
 namespace ssugraph::detail {
 
 /** What a lane holds until its last replay is over: its memory, the word that replays report to,
- *  and the pipeline. In every call the lane's context is current, in relaxed capture mode. */
+ *  and the pipeline. Where CUDA still works the lane's context is current, in relaxed capture mode,
+ *  in every call but `report`. */
 class lane_holdings {
  public:
   /** `bytes` of memory, which `stream()` makes zero. Throws cuda_error. */
@@ -36,7 +37,8 @@ class lane_holdings {
   /** Puts `follower` behind all that `stream` was given. Throws cuda_error. */
   void put_behind(cudaStream_t stream, cudaStream_t follower);
 
-  /** Before the end: what is freed is freed behind all that the lane's `stream` was given. */
+  /** Before the end: what is freed is freed behind all that the lane's `stream` was given. While
+   *  that is captured nobody can tell, and all is leaked, the pipeline included. */
   void end_behind(cudaStream_t stream) noexcept;
   /** The same where CUDA runs nothing any more, or nobody can tell what it runs: leaking beats
    *  freeing under a replay. */

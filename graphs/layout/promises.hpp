@@ -7,9 +7,9 @@
 #include <cstdint>
 
 /**
- * The promises: what a caller owes of index and count tensors. In checked mode they are the second
- * node of every graph, which verifies them on the lane's padded copies. One source for the kernel
- * and the host.
+ * The promises: what a caller owes of index and count tensors. In checked mode every replay
+ * verifies them on the lane's padded copies, right behind the prologue: on a GPU by a node of that
+ * name. One source for the kernel and the host.
  */
 namespace ssugraph::detail {
 

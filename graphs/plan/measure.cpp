@@ -8,8 +8,6 @@
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/tool_report.hpp"
 
-#include <ssugraph/tensor_layout.hpp>
-
 #include <algorithm>
 #include <exception>
 #include <memory>
@@ -79,7 +77,8 @@ cuda_graph measuring_bench::record(const planned_pointer& planned, std::int64_t 
     } catch (const spoiled_capture& spoiled) {
       if (retry == max_capture_retries) std::rethrow_exception(spoiled.cause);
     } catch (const ended_capture&) {
-      throw_ended_capture("a measured launch of " + planned->choice().label());
+      const auto bucket = static_cast<std::int32_t>(sequences);
+      throw_ended_capture(place_of(planned->choice().label(), bucket));
     }
   }
 }

@@ -37,8 +37,12 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   const std::int32_t bucket = core_.buckets.buckets()[bucket_index];
   launch_path path{stream, open_capture_of(stream), core_.programmatic_dependent_launch};
   const auto add = [&](const kernel_launch& kernel, const char* name) {
-    const std::array node{path.add(kernel)};
-    report_to_tool(path.graph(), bucket, node, {.step = name});
+    try {
+      const std::array node{path.add(kernel)};
+      report_to_tool(path.graph(), bucket, node, {.step = name});
+    } catch (const ended_capture&) {
+      throw_ended_capture(place_of(name, bucket));
+    }
   };
   add(lower_prologue(layout.prologue(live, bucket)), "prologue");
   if (core_.checked) add(lower_promises(layout.promises()), "promises");

@@ -27,12 +27,14 @@ class graph_recorder {
   [[nodiscard]] bucket_graph record(const lane_layout& layout, std::size_t bucket_index,
                                     const prologue_params& prologue);
 
-  /** Calls the custom steps that ask for it once, by the launches of `graph`, without a capture.
-   *  The padded copies say that nothing is live. Throws as `record`. */
+  /** Calls the custom steps that ask for it once, in the largest bucket, without a capture. The
+   *  padded copies say that nothing is live. Throws as `record`. */
   void warm_up(const lane_layout& layout);
 
   /** Recordings repeated so far. */
   [[nodiscard]] std::uint64_t retries() const noexcept { return retries_; }
+  /** What kernel nodes run in; see kernel_launch. */
+  [[nodiscard]] context_handle part() const noexcept { return part_; }
   /** The stream that captures and warm-ups run on. */
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
 

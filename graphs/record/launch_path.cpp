@@ -35,12 +35,16 @@ bool recorded_step::is_ours() const {
 }
 
 launch_path::launch_path(cudaStream_t stream, context_handle part, bool programmatic)
-    : owned_{make_graph()}, stream_{stream}, part_{part}, programmatic_{programmatic} {
+    : is_callers_{false},
+      owned_{make_graph()},
+      stream_{stream},
+      part_{part},
+      programmatic_{programmatic} {
   here_.graph = owned_.get();
 }
 
 launch_path::launch_path(cudaStream_t stream, capture_state here, bool programmatic)
-    : stream_{stream}, programmatic_{programmatic}, here_{std::move(here)} {}
+    : is_callers_{true}, stream_{stream}, programmatic_{programmatic}, here_{std::move(here)} {}
 
 void launch_path::go_on(cudaStream_t stream, capture_state here) {
   if (here.frontier != here_.frontier) front_ = {};
@@ -88,7 +92,7 @@ recorded_step launch_path::add_all(std::vector<step_launch> launches) {
 }
 
 std::vector<cudaGraphNode_t> launch_path::add_one(const step_launch& step) {
-  if (!owned_) return enqueue_one(step);
+  if (is_callers_) return enqueue_one(step);
   if (const auto* kernel = std::get_if<kernel_launch>(&step)) {
     here_.frontier = {kernel->add_to(owned_.get(), here_.frontier, part_)};
     return here_.frontier;

@@ -28,7 +28,8 @@ struct recorded_step {
  * The graph is one of our own, where library kernels become nodes and all else is captured, or that
  * of a caller's capture, where everything is enqueued on the captured stream. Each `add` throws
  * cuda_error, what callables and users' backends throw, ended_capture and, in a graph of our own,
- * spoiled_capture. That graph may be lost then; a caller's capture goes on unless it ended.
+ * spoiled_capture. That graph may be lost then, and the path with it; a caller's capture goes on
+ * unless it ended or was invalidated.
  */
 class launch_path {
  public:
@@ -46,7 +47,7 @@ class launch_path {
    *  nothing is known of what may still run. */
   void go_on(cudaStream_t stream, capture_state here);
 
-  /** Adds a kernel that waits in full and is waited for in full. */
+  /** Adds a kernel that is not programmatic, and waited for in full. */
   cudaGraphNode_t add(const kernel_launch& kernel);
 
   /** Adds a step of the library's. `next`: as in lower. */
@@ -71,7 +72,8 @@ class launch_path {
   [[nodiscard]] std::vector<cudaGraphNode_t> enqueue_one(const step_launch& step);
   void wait_in_full();
 
-  cuda_graph owned_;  ///< null in a caller's capture
+  bool is_callers_;   ///< the graph is that of a caller's capture
+  cuda_graph owned_;  ///< else it is this
   cudaStream_t stream_;
   context_handle part_ = nullptr;
   bool programmatic_;

@@ -14,8 +14,8 @@ inline constexpr std::int64_t address_limit = std::int64_t{1} << 62;
 
 /**
  * From the lowest byte of `tensor` to its highest; of an empty one: none. With `first_axis`, what
- * the axes from there on span at the first entries of those before. To be asked of a tensor that
- * passed check_reach.
+ * the axes from there on span at the first entries of those before. Of a tensor that passed
+ * check_reach, wherever it lies.
  */
 [[nodiscard]] byte_range reach_of(const tensor_view& tensor, int first_axis = 0) noexcept;
 

@@ -131,11 +131,6 @@ std::shared_ptr<planned_ssu> resolve(const backend_pointer& backend, const ssu_p
 
 }  // namespace detail
 
-std::vector<ssu_plan> mamba_ssu_backend::candidates(const ssu_problem& problem,
-                                                    std::int64_t sequences) const {
-  return {plan(problem, sequences, "auto")};
-}
-
 std::vector<backend_support> backends_for(const ssu_args& args, const mamba_config& config) {
   return detail::answers(detail::validate(args, config).problem);
 }

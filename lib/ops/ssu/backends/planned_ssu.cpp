@@ -82,3 +82,12 @@ void library_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::i
 }
 
 }  // namespace ssugraph::detail
+
+namespace ssugraph {
+
+std::vector<ssu_plan> mamba_ssu_backend::candidates(const ssu_problem& problem,
+                                                    std::int64_t sequences) const {
+  return {plan(problem, sequences, "auto")};
+}
+
+}  // namespace ssugraph
