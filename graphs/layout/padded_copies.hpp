@@ -23,7 +23,7 @@ class padded_copies {
   /** Takes the table and the copies out of `memory`. */
   void place(arena_cursor& memory);
 
-  /** One a copy: the contents of the table. */
+  /** One per copy: the contents of the table. */
   [[nodiscard]] std::span<const copy_job> jobs() const noexcept { return jobs_; }
   /** Where the prologue reads the table. */
   [[nodiscard]] const copy_job* table() const noexcept { return table_; }

@@ -10,8 +10,8 @@
 
 namespace ssugraph::detail {
 
-/** What is promised of a lane's steps. Steps of the same promises have one entry; behind the last
- *  one the table stays empty, so that its size never changes. */
+/** What callers promise of a lane's steps. Steps with the same promises share one entry. The size
+ * of the table never changes: behind the last entry it is empty. */
 class promise_table {
  public:
   /** For so many steps. */

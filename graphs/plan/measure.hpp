@@ -14,7 +14,7 @@
 namespace ssugraph::detail {
 
 /** Times the plans of a step under graph replay, on scratch memory. A graph launches a plan many
- *  times, each on slots of its own. */
+ *  times, and each launch uses slots of its own. */
 class measuring_bench {
  public:
   /**

@@ -27,7 +27,7 @@ class caller_capture {
   void forget() noexcept { path_.reset(); }
 
  private:
-  /** Adds a step, checked as in a graph of the lane's. */
+  /** Adds a step, under the same checks as in the lane's own graphs. */
   [[nodiscard]] recorded_step add_to(launch_path& path, const lane_layout& layout,
                                      std::size_t step) const;
   [[nodiscard]] std::int32_t bucket() const { return core_.buckets.buckets()[bucket_index_]; }

@@ -37,7 +37,7 @@ enum class rebind_outcome : std::uint8_t {
  * and its context must outlive it.
  *
  * @code{.cpp}
- * ssugraph::lane lane = pipeline.make_lane(stream);  // records a graph a bucket
+ * ssugraph::lane lane = pipeline.make_lane(stream);  // records one graph per bucket
  * lane.set_random_state({.seed = 42}, stream);
  * while (const std::int32_t batch = next_batch(stream)) {  // yours: fills x, dt, slots
  *   lane.replay(batch, stream);                            // one launch

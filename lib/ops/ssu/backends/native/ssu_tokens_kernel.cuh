@@ -24,11 +24,12 @@ namespace ssugraph::detail::native {
 template <class V>
 __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
-  // --- When the launch behind may start
   static_assert(sizeof(token_stage<V>) <= max_static_shared_bytes,
                 "a block has no more shared memory unless its launch asks for it");
   static_assert(V::rows <= 32, "each row has a bit in `nans`");
   __shared__ token_stage<V> stage;
+
+  // --- When the launch behind may start
   if (p.triggers_ahead) trigger_successor();
   if (!p.state_ahead) wait_and_trigger();
 
