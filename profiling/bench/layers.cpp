@@ -60,12 +60,17 @@ layer::layer(const options& opts, const shape& s, std::int64_t rows, std::int64_
       rows_{rows},
       slots_{slots},
       untied_{opts.untied},
-      width_{s.nheads * s.dim + 2 * s.ngroups * s.dstate},
+      dim_innermost_{opts.dim_innermost},
+      io_{opts.io},
+      BC_{opts.BC},
+      x_width_{s.nheads * s.dim},
+      B_width_{s.ngroups * s.dstate},
       state_{opts.state, slots * s.nheads * s.dim * s.dstate, 1.0f},
-      row_{dtype::bfloat16, rows * width_, 1.0f},
-      out_{dtype::bfloat16, rows * s.nheads * s.dim, 1.0f} {
+      row_{io_, rows * (x_width_ + 2 * B_width_), 1.0f},
+      out_{io_, rows * x_width_, 1.0f} {
   const std::int64_t channels = s.nheads * (untied_ ? s.dim : 1);
-  if (opts.z) z_ = {dtype::bfloat16, rows * s.nheads * s.dim, 1.0f};
+  if (BC_ != io_) BC_row_ = {BC_, rows * (x_width_ + 2 * B_width_), 1.0f};
+  if (opts.z) z_ = {io_, rows * x_width_, 1.0f};
   dt_ = {dtype::bfloat16, rows * channels, 1.0f};
   A_ = {dtype::float32, channels * (untied_ ? s.dstate : 1), 7.5f, -8.5f};
   D_ = {dtype::bfloat16, channels, 1.0f};
@@ -81,19 +86,24 @@ tensor_view layer::per_channel(const random_tensor& tensor) const {
 
 ssugraph::ssu_args layer::args(const sequences& seqs) const {
   const auto& [name, nheads, dim, dstate, ngroups] = shape_;
-  const std::int64_t x_width = nheads * dim;
-  const std::int64_t B_width = ngroups * dstate;
+  const std::int64_t width = x_width_ + 2 * B_width_;
+  const random_tensor& BC_row = BC_ == io_ ? row_ : BC_row_;
   ssugraph::ssu_args args;
   args.state = {state_.at(0), state_type_, {slots_, nheads, dim, dstate}};
-  args.x = {row_.at(0), dtype::bfloat16, {rows_, nheads, dim}, {width_, dim, 1}};
-  args.B = {row_.at(x_width), dtype::bfloat16, {rows_, ngroups, dstate}, {width_, dstate, 1}};
-  args.C = args.B.at(row_.at(x_width + B_width));
-  args.out = {out_.at(0), dtype::bfloat16, {rows_, nheads, dim}};
+  if (dim_innermost_) {
+    const std::int64_t head = dim * dstate;
+    args.state = {
+        state_.at(0), state_type_, {slots_, nheads, dim, dstate}, {nheads * head, head, 1, dim}};
+  }
+  args.x = {row_.at(0), io_, {rows_, nheads, dim}, {width, dim, 1}};
+  args.B = {BC_row.at(x_width_), BC_, {rows_, ngroups, dstate}, {width, dstate, 1}};
+  args.C = args.B.at(BC_row.at(x_width_ + B_width_));
+  args.out = {out_.at(0), io_, {rows_, nheads, dim}};
   if (z_.at(0) != nullptr) args.z = args.out.at(z_.at(0));
   args.D = per_channel(D_);
   args.dt_bias = per_channel(dt_bias_);
   if (untied_) {
-    args.dt = args.out.at(dt_.at(0));
+    args.dt = {dt_.at(0), dtype::bfloat16, {rows_, nheads, dim}};
     args.A = {A_.at(0), dtype::float32, {nheads, dim, dstate}};
   } else {
     args.dt = {dt_.at(0), dtype::bfloat16, {rows_, nheads, dim}, {nheads, 1, 0}};

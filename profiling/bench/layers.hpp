@@ -28,7 +28,8 @@ class random_tensor {
 /**
  * The tensors of one layer as a model has them: x, B and C are slices of one row, A is negative.
  * What is added to a state and its decay balance out at about 1, so that no number of replays
- * makes it overflow or vanish. Tied or not, dtypes are a model's: A fp32, all else bf16.
+ * makes it overflow or vanish. Tied or not, dtypes are a model's: A fp32, all else bf16 unless the
+ * options say otherwise.
  */
 class layer {
  public:
@@ -47,8 +48,13 @@ class layer {
   std::int64_t rows_;
   std::int64_t slots_;
   bool untied_;
-  std::int64_t width_;  ///< of a row of x, B and C
-  random_tensor state_, row_, z_, dt_, out_, A_, D_, dt_bias_;
+  bool dim_innermost_;
+  ssugraph::dtype io_;
+  ssugraph::dtype BC_;
+  std::int64_t x_width_;
+  std::int64_t B_width_;
+  /** x, B and C of a row lie in one, but those of another dtype. */
+  random_tensor state_, row_, BC_row_, z_, dt_, out_, A_, D_, dt_bias_;
 };
 
 /** All layers of a shape, and what they share. */

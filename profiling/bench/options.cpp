@@ -26,8 +26,9 @@ struct named {
   Value value;
 };
 
-constexpr std::array states{named{"fp32", dtype::float32}, named{"fp16", dtype::float16},
+constexpr std::array floats{named{"fp32", dtype::float32}, named{"fp16", dtype::float16},
                             named{"bf16", dtype::bfloat16}};
+constexpr std::array orders{named{"dstate", false}, named{"dim", true}};
 constexpr std::array modes{named{"plain", ssu_mode::plain}, named{"varlen", ssu_mode::varlen},
                            named{"speculative", ssu_mode::speculative}};
 constexpr std::array switches{named{"on", true}, named{"off", false}};
@@ -43,6 +44,9 @@ constexpr std::array<std::string_view, 4> backends{"native", "triton", "flashinf
 struct arguments {
   std::vector<std::string> shapes{"128x64x128g8"};
   std::string state = "bf16";
+  std::string io = "bf16";
+  std::string BC;
+  std::string innermost = "dstate";
   int philox_rounds = 0;
   std::vector<std::int32_t> batches{1, 2, 4, 8, 16, 32, 64, 128, 256};
   std::optional<std::int32_t> live;
@@ -65,6 +69,9 @@ void add_options(CLI::App& app, arguments& args) {
   app.option_defaults()->always_capture_default()->delimiter(',');
   app.add_option("--shape", args.shapes, "NHEADSxDIMxDSTATEgNGROUPS, several by commas");
   app.add_option("--state", args.state, "fp32, fp16 or bf16");
+  app.add_option("--io", args.io, "Of x, z and out: fp32, fp16 or bf16");
+  app.add_option("--BC", args.BC, "Of B and C (default: that of --io)");
+  app.add_option("--innermost", args.innermost, "What is contiguous in a state: dstate or dim");
   app.add_option("--philox-rounds", args.philox_rounds, "Stochastic rounding by so many; 0: none");
   app.add_option("--batch", args.batches, "Batches, each a bucket");
   app.add_option("--live", args.live, "Live sequences in each bucket (default: all)");
@@ -169,7 +176,10 @@ void check_backend(const std::string& text) {
 
 options checked(const arguments& args) {
   options opts{.shapes = {},
-               .state = parse("--state", args.state, states),
+               .state = parse("--state", args.state, floats),
+               .io = parse("--io", args.io, floats),
+               .BC = parse("--BC", args.BC.empty() ? args.io : args.BC, floats),
+               .dim_innermost = parse("--innermost", args.innermost, orders),
                .philox_rounds = args.philox_rounds,
                .batches = args.batches,
                .live = args.live,
@@ -237,8 +247,8 @@ std::optional<options> parse_options(int argc, const char* const* argv) {
   return opts;
 }
 
-std::string name_of(dtype state) {
-  return name_in(states, state);
+std::string name_of(dtype type) {
+  return name_in(floats, type);
 }
 
 std::string name_of(neighbour between) {

@@ -35,7 +35,10 @@ enum class seed_source : std::uint8_t {
 struct options {
   std::vector<shape> shapes;
   ssugraph::dtype state;
-  int philox_rounds;  ///< 0: no stochastic rounding
+  ssugraph::dtype io;  ///< of x, z and out
+  ssugraph::dtype BC;  ///< of B and C
+  bool dim_innermost;  ///< of a state: dim is contiguous, not dstate
+  int philox_rounds;   ///< 0: no stochastic rounding
   std::vector<std::int32_t> batches;
   std::optional<std::int32_t> live;
   ssugraph::ssu_mode mode;
@@ -71,7 +74,7 @@ struct options {
 [[nodiscard]] std::optional<options> parse_options(int argc, const char* const* argv);
 
 /** Their names on the command line. */
-[[nodiscard]] std::string name_of(ssugraph::dtype state);
+[[nodiscard]] std::string name_of(ssugraph::dtype type);
 [[nodiscard]] std::string name_of(neighbour between);
 [[nodiscard]] std::string name_of(seed_source seeds);
 
