@@ -116,9 +116,10 @@ tensor_view view_of(const std::string& name, const DLTensor* tensor) {
 ssu_args args_of(const ssugraph_ssu_args* given) {
   const ssugraph_ssu_args known = required("args", given);
   check_reserved("reserved", known.reserved);
+  check_reserved("reserved2", known.reserved2);
   // The tensors of the struct lie one behind another, in the order of the operands.
   constexpr std::size_t count = detail::ssu_operands.size();
-  static_assert(offsetof(ssugraph_ssu_args, rand_seed) ==
+  static_assert(offsetof(ssugraph_ssu_args, dst_state) ==
                 offsetof(ssugraph_ssu_args, state) + (count - 1) * sizeof(const DLTensor*));
   std::array<const DLTensor*, count> tensors{};
   std::memcpy(static_cast<void*>(tensors.data()),
@@ -132,6 +133,10 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   args.null_block_id = known.null_block_id;
   args.max_seqlen = known.max_seqlen;
   args.dt_softplus = flag("dt_softplus", known.dt_softplus);
+  if (flag("dt_limited", known.dt_limited)) {
+    args.dt_min = known.dt_min;
+    args.dt_max = known.dt_max;
+  }
   return args;
 }
 

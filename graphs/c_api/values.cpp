@@ -12,9 +12,11 @@ namespace {
 // for that would be garbage that a later version took for a field.
 static_assert(sizeof(ssugraph_config) == 32 &&
               offsetof(ssugraph_config, stochastic_rounding) == 24);
-static_assert(sizeof(ssugraph_ssu_args) == 152 && offsetof(ssugraph_ssu_args, reserved) == 28);
+static_assert(sizeof(ssugraph_ssu_args) == 176 && offsetof(ssugraph_ssu_args, reserved) == 28);
 static_assert(offsetof(ssugraph_ssu_args, state) == 32 &&
-              offsetof(ssugraph_ssu_args, rand_seed) == 144);
+              offsetof(ssugraph_ssu_args, rand_seed) == 144 &&
+              offsetof(ssugraph_ssu_args, dst_state) == 152 &&
+              offsetof(ssugraph_ssu_args, dt_limited) == 168);
 static_assert(sizeof(ssugraph_random_state) == 16 &&
               offsetof(ssugraph_random_state, next_draw) == 8);
 static_assert(sizeof(ssugraph_binding) == 24 && offsetof(ssugraph_binding, data) == 16);

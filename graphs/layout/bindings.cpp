@@ -74,6 +74,7 @@ void check_own_state(const checked_step& mine, const checked_step& other,
     for (std::size_t j = 0; j < its.operands.size(); ++j) {
       if (its.operands[j].role != operand_role::state) continue;
       if (!my.operands[i].is_written() && !its.operands[j].is_written()) continue;
+      if (!my.tensors[i] || !its.tensors[j]) continue;
       if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
       throw invalid_argument{std::string{my.operands[i].name},
                              "one of its own (or ssu_options::shares_state)",

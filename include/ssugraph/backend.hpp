@@ -37,6 +37,10 @@ enum class ssu_feature : std::uint8_t {
   dt_bias,              ///< the same
   dt_softplus,          ///< of dt + dt_bias
   stochastic_rounding,  ///< of the stored state
+  mixed_dtypes,         ///< x, B, C, z and out of more than one dtype
+  dt_limits,            ///< dt_min or dt_max
+  dst_state,            ///< the tensor of that name
+  out_in_place,         ///< `out` that is `x` or `z`
 };
 
 /** What a backend has. What a problem needs beyond it is refused by name, so that nothing new ever

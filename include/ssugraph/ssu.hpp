@@ -6,6 +6,7 @@
  * For one token, all arithmetic in fp32:
  *
  *     dt' = dt + dt_bias;  if dt_softplus: dt' = dt' <= 20 ? log1p(exp(dt')) : dt'
+ *     dt' = min(max(dt', dt_min), dt_max)          (a NaN stays one)
  *     h'  = h * exp(A * dt') + (dt' * x) * B       (B and C of group  head / (nheads / ngroups))
  *     out = (sum over dstate of h' * C  [+ D * x])  [* z * sigmoid(z)]
  *
@@ -18,6 +19,7 @@
 #include <ssugraph/tensor_view.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace ssugraph {
@@ -26,28 +28,40 @@ namespace ssugraph {
  * The tensors and scalars of one SSU call. Nothing is owned. `rows` are tokens; without cu_seqlens
  * a sequence has one row. Each tensor may omit its nheads or ngroups axis (extent 1). Any stride is
  * legal on any axis of an input, as long as no byte leaves 62 bits of address; along an axis of one
- * entry it may be any number. `state` and `out` are written: no two of their elements may lie in
- * one place, and neither may share a byte with another tensor. What is known to be disjoint is:
- * spans apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint
- * within the row). Any other interleaving is refused.
+ * entry it may be any number. Where they are needed, fp32, fp16 and bf16 may be mixed in any way.
+ * `out` is written, and `dst_state` or, where that is unbound, `state`: no two of their elements
+ * may lie in one place, and none may share a byte with another tensor, but that `out` may be `x` or
+ * `z` themselves: same address, dtype, shape and strides. What is known to be disjoint is: spans
+ * apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint within
+ * the row). Any other interleaving is refused.
  */
 struct ssu_args {
   tensor_view state;                    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
   tensor_view x;                        ///< (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view dt;                       ///< (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view A;                        ///< (nheads, dim, dstate), fp32, fp16 or bf16
-  tensor_view B;                        ///< (rows, ngroups, dstate), dtype of x
-  tensor_view C;                        ///< (rows, ngroups, dstate), dtype of x
+  tensor_view B;                        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
+  tensor_view C;                        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
   tensor_view D;                        ///< optional (nheads, dim), fp32, fp16 or bf16
-  tensor_view z;                        ///< optional (rows, nheads, dim), dtype of x
+  tensor_view z;                        ///< optional (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view dt_bias;                  ///< optional (nheads, dim), fp32, fp16 or bf16
-  tensor_view out;                      ///< (rows, nheads, dim), dtype of x
+  tensor_view out;                      ///< (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view state_batch_indices;      ///< optional (n) or (n, T), int32 or int64: slots read
   tensor_view dst_state_batch_indices;  ///< optional, same shape: slots written (default: those)
   tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
   tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
   tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding
-  bool dt_softplus = false;             ///< of dt + dt_bias
+  /** Optional (slots of its own, nheads, dim, dstate), dtype of the state, strides of its own:
+   *  written instead of `state`, which is then only read, so that sequences may share a source and
+   *  a slot may be one sequence's source and another's destination. Destinations are slots of it:
+   *  those of dst_state_batch_indices or, if it has no fewer slots than `state`, those read. */
+  tensor_view dst_state;
+  bool dt_softplus = false;  ///< of dt + dt_bias
+  ///@{
+  /** Limits of dt', behind the softplus: `time_step_limit` of a model. None by default. */
+  float dt_min = -std::numeric_limits<float>::infinity();
+  float dt_max = std::numeric_limits<float>::infinity();
+  ///@}
   /** A sequence whose source slot is this reads and writes no state and gets zero `out` rows. A
    *  destination that is this is not written. All backends but flashinfer treat a slot outside
    *  [0, slots) the same way. */
@@ -58,7 +72,7 @@ struct ssu_args {
   bool operator==(const ssu_args&) const = default;
 };
 
-/** The tensors of `ssu_args` by name, but for rand_seed. */
+/** The tensors of `ssu_args` by name. */
 enum class ssu_tensor : std::uint8_t {
   state,
   x,
@@ -74,6 +88,8 @@ enum class ssu_tensor : std::uint8_t {
   dst_state_batch_indices,
   num_accepted_tokens,
   cu_seqlens,
+  rand_seed,
+  dst_state,
 };
 
 /** Which tensors are bound decides: num_accepted_tokens speculative, else cu_seqlens varlen. */

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -36,12 +37,16 @@ struct ssu_problem {
   ///@{
   /** Of the tensor of that name, or whether it is bound. Without a value, it is not. */
   dtype state_dtype = dtype::float32;
-  dtype io_dtype = dtype::float32;  ///< of x, B, C, z and out
+  dtype x_dtype = dtype::float32;
   dtype dt_dtype = dtype::float32;
   dtype A_dtype = dtype::float32;
+  dtype B_dtype = dtype::float32;
+  dtype C_dtype = dtype::float32;
   std::optional<dtype> D_dtype;
+  std::optional<dtype> z_dtype;
   std::optional<dtype> dt_bias_dtype;
-  bool has_z = false;
+  dtype out_dtype = dtype::float32;
+  bool has_dst_state = false;
   bool has_indices = false;
   bool has_dst_indices = false;
   bool has_cu_seqlens = false;
@@ -51,19 +56,25 @@ struct ssu_problem {
   std::optional<dtype> cu_seqlens_dtype;
   bool has_rand_seed = false;  ///< else the seed comes by value
   ///@}
+  bool out_in_place = false;       ///< `out` is `x` or `z`
   std::int64_t slots = 0;          ///< of the state
   std::int64_t null_block_id = 0;  ///< as in ssu_args; in pipelines -1 if indices cannot hold it
   bool dt_softplus = false;        ///< as in ssu_args
+  ///@{
+  /** As in ssu_args; infinite: no limit. */
+  float dt_min = -std::numeric_limits<float>::infinity();
+  float dt_max = std::numeric_limits<float>::infinity();
+  ///@}
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;
   bool stochastic_rounding = false;  ///< of the stored state
   int philox_rounds = 0;             ///< 1..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
-  /** Empty if state, (untied) A, B and C allow 16-byte accesses of 8 elements along dstate; else
-   *  the first tensor that does not, with the reason. */
+  /** Empty if state, dst_state, (untied) A, B and C allow 16-byte accesses of 8 elements along
+   *  dstate; else the first tensor that does not, with the reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
-  std::array<tensor_layout, 14> layouts{};
+  std::array<tensor_layout, 16> layouts{};
   bool is_blackwell = false;  ///< the device's compute capability is 10.0 or later
   /** That launches may use: the device's, or of a lane whose stream has a part of them, that
    * part's. 0: not told, or the host. */

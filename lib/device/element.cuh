@@ -1,5 +1,7 @@
 #pragma once
 
+#include "lib/device/io_width.hpp"
+
 #include <ssugraph/tensor_view.hpp>
 
 #include <cuda_bf16.h>
@@ -42,27 +44,35 @@ __device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
   return scalar;
 }
 
-/** A value of x, z or out: fp32 if `Wide`, else of 16 bits. */
-template <bool Wide>
+/** `value` to 16 bits of a format known at run time. */
+__device__ inline void store_narrow(std::byte* at, dtype type, float value) {
+  const std::uint16_t half = __half_as_ushort(__float2half_rn(value));
+  const std::uint16_t brain = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+  *reinterpret_cast<std::uint16_t*>(at) = type == dtype::float16 ? half : brain;
+}
+
+/** A value of x, z or out, by the width of its elements. */
+template <io_width Width>
 struct io_scalar {
-  using word = std::conditional_t<Wide, std::uint32_t, std::uint16_t>;
+  using word = std::conditional_t<Width == io_width::narrow, std::uint16_t, std::uint32_t>;
   word bits;
 
   __device__ float value(dtype type) const {
-    return Wide ? __uint_as_float(bits) : narrow_value(bits, type);
+    if constexpr (Width == io_width::narrow) return narrow_value(bits, type);
+    if constexpr (Width == io_width::wide) return __uint_as_float(bits);
+    return raw_scalar{bits}.value(type);
   }
 
-  __device__ static io_scalar load(const std::byte* at) {
+  __device__ static io_scalar load(const std::byte* at, dtype type) {
+    if constexpr (Width == io_width::any) return {load_scalar(at, type).bits};
     return {*reinterpret_cast<const word*>(at)};
   }
 
   __device__ static void store(std::byte* at, dtype type, float value) {
-    if constexpr (Wide) {
+    if (Width == io_width::wide || (Width == io_width::any && type == dtype::float32)) {
       *reinterpret_cast<float*>(at) = value;
     } else {
-      const std::uint16_t half = __half_as_ushort(__float2half_rn(value));
-      const std::uint16_t brain = __bfloat16_as_ushort(__float2bfloat16_rn(value));
-      *reinterpret_cast<std::uint16_t*>(at) = type == dtype::float16 ? half : brain;
+      store_narrow(at, type, value);
     }
   }
 };

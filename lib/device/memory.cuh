@@ -99,6 +99,17 @@ __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint3
   }
 }
 
+/** The same of elements whose dtype is known at run time, but for what their width says. */
+template <class Layout, io_width Width>
+__device__ void load_io_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
+                              std::uint32_t dstate, dtype type, io_words<Width>& word) {
+  if (Width == io_width::wide || (Width == io_width::any && type == dtype::float32)) {
+    load_octet<Layout, float>(row, stride, lane, dstate, word);
+  } else {
+    load_octet<Layout, std::uint16_t>(row, stride, lane, dstate, word);
+  }
+}
+
 inline constexpr int cache_line = 128;
 
 /** Brings the cache line of `at` into the L2 cache. */

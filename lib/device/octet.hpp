@@ -1,5 +1,7 @@
 #pragma once
 
+#include "lib/device/io_width.hpp"
+
 #include <cstdint>
 
 namespace ssugraph::detail {
@@ -10,5 +12,9 @@ inline constexpr int octet_size = 8;
 /** Words that eight elements take, as they lie in memory. */
 template <class T>
 inline constexpr int words_of_octet = octet_size * sizeof(T) / sizeof(std::uint32_t);
+
+/** Those of eight elements whose width is one of these. */
+template <io_width Width>
+using io_words = std::uint32_t[Width == io_width::narrow ? octet_size / 2 : octet_size];
 
 }  // namespace ssugraph::detail

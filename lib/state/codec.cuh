@@ -48,10 +48,10 @@ __device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
   }
 }
 
-/** Of a dtype known at run time; `Wide`: of fp32. */
-template <bool Wide>
+/** Of a dtype known at run time, but for what its width says. */
+template <io_width Width>
 __device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_size]) {
-  if constexpr (Wide) {
+  if (Width == io_width::wide || (Width == io_width::any && type == dtype::float32)) {
     widen<float>(word, to);
   } else if (type == dtype::float16) {
     widen<__half>(word, to);

@@ -29,7 +29,8 @@ struct sequence_rule {
   index_tensor dst_indices;
   index_tensor accepted;    ///< present: the state is stored behind every token
   index_tensor cu_seqlens;  ///< absent: sequence i has row i
-  std::int64_t slots;       ///< of the state
+  std::int64_t slots;       ///< of the state that is read
+  std::int64_t dst_slots;   ///< of that which is written; without dst_indices, no fewer
   std::int64_t rows;        ///< of the tensors that have any
   std::int64_t max_seqlen;  ///< T
   std::int64_t null_block_id;
@@ -87,9 +88,10 @@ SSUGRAPH_HOST_DEVICE row_range rows_of(const Rule& rule, std::int64_t sequence) 
 /** A slot in [0, slots), or no_slot: the null block, or a slot that does not exist. */
 template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t live_slot(const Rule& rule, const index_tensor& indices,
-                                            std::int64_t sequence, std::int64_t column) {
+                                            std::int64_t slots, std::int64_t sequence,
+                                            std::int64_t column) {
   const std::int64_t slot = load_index(indices, sequence, column);
-  return slot != rule.null_block_id && slot >= 0 && slot < rule.slots ? slot : no_slot;
+  return slot != rule.null_block_id && slot >= 0 && slot < slots ? slot : no_slot;
 }
 
 /** Which of its indices says what a sequence reads. */
@@ -104,7 +106,7 @@ SSUGRAPH_HOST_DEVICE std::int64_t source_column(const Rule& rule, std::int64_t s
 template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t source_slot(const Rule& rule, std::int64_t sequence) {
   if (rule.indices.data == nullptr) return sequence;
-  return live_slot(rule, rule.indices, sequence, source_column(rule, sequence));
+  return live_slot(rule, rule.indices, rule.slots, sequence, source_column(rule, sequence));
 }
 
 /** The slot that takes the state after token `t` of `length`, where `source` was read; no_slot: it
@@ -115,8 +117,10 @@ SSUGRAPH_HOST_DEVICE std::int64_t destination_slot(const Rule& rule, std::int64_
   const bool every_token = stores_every_token(rule);
   if (!every_token && t + 1 < length) return no_slot;
   const int column = every_token ? t : 0;
-  if (rule.dst_indices.data != nullptr) return live_slot(rule, rule.dst_indices, sequence, column);
-  return every_token ? live_slot(rule, rule.indices, sequence, column) : source;
+  if (rule.dst_indices.data != nullptr)
+    return live_slot(rule, rule.dst_indices, rule.dst_slots, sequence, column);
+  if (every_token) return live_slot(rule, rule.indices, rule.dst_slots, sequence, column);
+  return source;
 }
 
 // --- For checks: the same as the caller gave it, where indices are bound

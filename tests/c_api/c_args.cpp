@@ -4,6 +4,7 @@
 #include "tests/support/arena.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace ssugraph::test {
@@ -58,6 +59,9 @@ c_args::c_args(const ssu_args& from, bool on_gpu) {
   args.null_block_id = from.null_block_id;
   args.max_seqlen = from.max_seqlen;
   args.dt_softplus = from.dt_softplus ? 1 : 0;
+  args.dt_limited = std::isinf(from.dt_min) && std::isinf(from.dt_max) ? 0 : 1;
+  args.dt_min = from.dt_min;
+  args.dt_max = from.dt_max;
 }
 
 c_tensor& c_args::of(const std::string& name) {

@@ -23,6 +23,7 @@ inline constexpr std::array c_fields{
     &ssugraph_ssu_args::num_accepted_tokens,
     &ssugraph_ssu_args::cu_seqlens,
     &ssugraph_ssu_args::rand_seed,
+    &ssugraph_ssu_args::dst_state,
 };
 
 }  // namespace ssugraph::test

@@ -1,6 +1,7 @@
 #include "tests/support/ssu_case.hpp"
 
 #include "lib/core/alignment.hpp"
+#include "lib/core/overlap.hpp"
 #include "tests/support/float_format.hpp"
 #include "tests/support/ssu_oracle.hpp"
 
@@ -111,6 +112,23 @@ class case_maker {
     return place(type, extents, strides);
   }
 
+  dtype own_or_io(const std::optional<dtype>& own) const { return own.value_or(spec_.io_dtype); }
+
+  tensor_view place_state() {
+    const sizes extents{slots_, spec_.nheads, spec_.dim, spec_.dstate};
+    if (!spec_.dim_innermost) return place_written(spec_.state_dtype, extents);
+    const std::int64_t column = detail::aligned(spec_.dim, 8);
+    const std::int64_t head = column * spec_.dstate + (chance(engine_, 0.3) ? 8 : 0);
+    return place(spec_.state_dtype, extents, {head * spec_.nheads, head, 1, column});
+  }
+
+  /** Moves `out` onto an input that can be written. */
+  void put_out_on_input() {
+    ssu_args& args = case_.layout;
+    const tensor_view& input = spec_.out == out_place::on_z ? args.z : args.x;
+    if (spec_.out != out_place::apart && input && !detail::overlaps_itself(input)) args.out = input;
+  }
+
   /** x, B and C as slices of one row, the way a causal convolution leaves them. */
   void place_conv_row() {
     const std::int64_t x_width = spec_.nheads * spec_.dim;
@@ -137,23 +155,27 @@ class case_maker {
     const sizes head{spec_.nheads, spec_.dim};
     constexpr std::size_t untied = 9;
     args.dt_softplus = spec_.dt_softplus;
-    args.state = place_written(spec_.state_dtype, {slots_, spec_.nheads, spec_.dim, spec_.dstate});
-    args.out = place_written(spec_.io_dtype, row);
-    if (spec_.aligned || chance(engine_, 0.4)) {
+    args.dt_min = spec_.dt_min;
+    args.dt_max = spec_.dt_max;
+    args.state = place_state();
+    if (spec_.has_dst_state) args.dst_state = place_state();
+    args.out = place_written(own_or_io(spec_.out_dtype), row);
+    if (!spec_.B_dtype && !spec_.C_dtype && (spec_.aligned || chance(engine_, 0.4))) {
       place_conv_row();
     } else {
       args.x = place_input(spec_.io_dtype, row, untied);
-      args.B = place_input(spec_.io_dtype, group_row, untied);
-      args.C = place_input(spec_.io_dtype, group_row, untied);
+      args.B = place_input(own_or_io(spec_.B_dtype), group_row, untied);
+      args.C = place_input(own_or_io(spec_.C_dtype), group_row, untied);
     }
     args.dt = place_input(spec_.dt_dtype, row, spec_.tied ? 2 : untied, spec_.tied);
     args.A = place_input(spec_.A_dtype, {spec_.nheads, spec_.dim, spec_.dstate},
                          spec_.tied ? 1 : untied, spec_.tied);
     if (spec_.has_D) args.D = place_input(spec_.D_dtype, head, chance(engine_, 0.5) ? 1 : untied);
-    if (spec_.has_z) args.z = place_input(spec_.io_dtype, row, untied);
+    if (spec_.has_z) args.z = place_input(own_or_io(spec_.z_dtype), row, untied);
     if (spec_.has_dt_bias) {
       args.dt_bias = place_input(spec_.dt_bias_dtype, head, spec_.tied ? 1 : untied);
     }
+    put_out_on_input();
   }
 
   void place_indices() {
@@ -211,11 +233,16 @@ class case_maker {
         const bool counts = live && column < used;
         const bool null_column =
             null_source || (columns() > 1 && spec_.null_sequences && chance(engine_, 0.1));
-        const std::int64_t source = counts ? (null_column ? null : take()) : trap;
+        const auto live_source = [&] {
+          const bool shared = spec_.has_dst && spec_.has_dst_state;
+          return shared ? one_of(engine_, {pool.front(), pool.back()}) : take();
+        };
+        const std::int64_t source = !counts ? trap : null_column ? null : live_source();
         set_index(args_.state_batch_indices, i, column, source);
         if (!spec_.has_dst) continue;
         std::int64_t destination = counts ? take() : trap - 1;
-        if (counts && !null_source && chance(engine_, 0.3)) destination = source;
+        if (counts && !null_source && !spec_.has_dst_state && chance(engine_, 0.3))
+          destination = source;
         if (counts && spec_.null_sequences && chance(engine_, 0.2)) destination = null;
         set_index(args_.dst_state_batch_indices, i, column, destination);
       }
@@ -253,6 +280,7 @@ class case_maker {
 
   void fill_floats() {
     fill(args_.state, -2, 2);
+    if (args_.dst_state) fill(args_.dst_state, -2, 2);
     fill_live_rows(args_.x, -2, 2);
     fill_live_rows(args_.B, -1, 1);
     fill_live_rows(args_.C, -1, 1);
@@ -275,6 +303,7 @@ class case_maker {
     }
     if (spec_.nheads > 1) return;
     if (chance(engine_, 0.7)) args.state = without_axis(args.state, 1);
+    if (args.dst_state && chance(engine_, 0.7)) args.dst_state = without_axis(args.dst_state, 1);
     if (chance(engine_, 0.7)) args.A = without_axis(args.A, 0);
     if (args.D && chance(engine_, 0.7)) args.D = without_axis(args.D, 0);
     if (args.dt_bias && chance(engine_, 0.7)) args.dt_bias = without_axis(args.dt_bias, 0);
@@ -353,6 +382,10 @@ std::string to_string(const case_spec& spec) {
                                   {spec.dt_softplus, "softplus"},
                                   {spec.has_indices, "indices"},
                                   {spec.has_dst, "dst"},
+                                  {spec.has_dst_state, "dst_state"},
+                                  {spec.dim_innermost, "dim-innermost"},
+                                  {spec.out == out_place::on_x, "out-on-x"},
+                                  {spec.out == out_place::on_z, "out-on-z"},
                                   {spec.has_cu_seqlens, "cu_seqlens"},
                                   {spec.null_sequences, "nulls"},
                                   {spec.aligned, "aligned"},
@@ -360,7 +393,34 @@ std::string to_string(const case_spec& spec) {
                                   {spec.stochastic_rounding, "stochastic"}}) {
     if (set) text << ' ' << name;
   }
+  for (const auto& [own, name] : {std::pair{spec.B_dtype, "B"},
+                                  {spec.C_dtype, "C"},
+                                  {spec.z_dtype, "z"},
+                                  {spec.out_dtype, "out"}}) {
+    if (own) text << ' ' << name << ' ' << ssugraph::to_string(*own);
+  }
+  if (spec.dt_min <= spec.dt_max && !(std::isinf(spec.dt_min) && std::isinf(spec.dt_max)))
+    text << " dt in [" << spec.dt_min << ", " << spec.dt_max << ']';
   return text.str();
+}
+
+/** What a call may have beyond what most have. */
+void pick_rarities(case_spec& spec, random_engine& engine) {
+  if (chance(engine, 0.25)) {
+    for (auto* own : {&spec.B_dtype, &spec.C_dtype, &spec.z_dtype, &spec.out_dtype}) {
+      if (chance(engine, 0.7)) *own = random_float(engine);
+    }
+  }
+  if (chance(engine, 0.2)) {
+    spec.dt_min = one_of(engine, {0.0f, 0.05f, spec.dt_min});
+    spec.dt_max = one_of(engine, {0.1f, 0.5f, spec.dt_max});
+  }
+  spec.has_dst_state = chance(engine, 0.15);
+  spec.dim_innermost = spec.aligned && chance(engine, 0.25);
+  if (chance(engine, 0.15)) {
+    spec.out = spec.has_z && chance(engine, 0.5) ? out_place::on_z : out_place::on_x;
+    spec.out_dtype = spec.z_dtype = std::nullopt;
+  }
 }
 
 case_spec random_spec(random_engine& engine) {
@@ -392,7 +452,8 @@ case_spec random_spec(random_engine& engine) {
   spec.null_block_id = one_of<std::int64_t>(engine, {0, 0, -1, 2, 1'000'000});
   spec.omit_axes = chance(engine, 0.4);
   spec.stochastic_rounding = spec.state_dtype != dtype::float32 && chance(engine, 0.5);
-  if (spec.stochastic_rounding) spec.philox_rounds = one_of(engine, {0, 1, 4, 5, 7, 10});
+  if (spec.stochastic_rounding) spec.philox_rounds = one_of(engine, {0, 3, 4, 5, 7, 10});
+  pick_rarities(spec, engine);
   return spec;
 }
 

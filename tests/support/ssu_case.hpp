@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -38,6 +40,9 @@ struct ssu_case {
 /** `args` cut down to their first `sequences` sequences, as an eager call passes them. */
 [[nodiscard]] ssu_args first_sequences(const ssu_args& args, std::int64_t sequences);
 
+/** Which input `out` is, too. */
+enum class out_place : std::uint8_t { apart, on_x, on_z };
+
 /** The shape of a random case. */
 struct case_spec {
   ssu_mode mode = ssu_mode::plain;
@@ -49,7 +54,8 @@ struct case_spec {
   std::int64_t dstate = 16;
   std::int64_t ngroups = 1;
   dtype state_dtype = dtype::float32;
-  dtype io_dtype = dtype::float32;
+  dtype io_dtype = dtype::float32;  ///< of x and, where they have none of their own, of
+  std::optional<dtype> B_dtype = {}, C_dtype = {}, z_dtype = {}, out_dtype = {};
   dtype dt_dtype = dtype::float32;
   dtype A_dtype = dtype::float32;
   dtype D_dtype = dtype::float32;
@@ -61,13 +67,18 @@ struct case_spec {
   bool has_z = false;
   bool has_dt_bias = true;
   bool dt_softplus = true;
+  float dt_min = -std::numeric_limits<float>::infinity();
+  float dt_max = std::numeric_limits<float>::infinity();
   bool has_indices = true;
   bool has_dst = false;
+  bool has_dst_state = false;   ///< with destinations, sources are shared and written by others
   bool has_cu_seqlens = false;  ///< always in varlen mode
   bool null_sequences = false;  ///< some source slots are null, some destinations too
   std::int64_t null_block_id = 0;
   /** Dense, 16-byte aligned, x, B and C slices of one row; else any strides and offsets. */
   bool aligned = true;
+  bool dim_innermost = false;  ///< of aligned states: dim is contiguous, not dstate
+  out_place out = out_place::apart;
   bool omit_axes = false;  ///< drop head and group axes of extent 1
   bool stochastic_rounding = false;
   int philox_rounds = 0;

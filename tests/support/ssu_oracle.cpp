@@ -15,6 +15,7 @@ tensor_view with_heads(const tensor_view& tensor, int rank, int axis) {
 
 ssu_args with_all_axes(ssu_args args) {
   args.state = with_heads(args.state, 4, 1);
+  args.dst_state = with_heads(args.dst_state, 4, 1);
   args.A = with_heads(args.A, 3, 0);
   for (auto member :
        {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
@@ -69,11 +70,12 @@ class evaluation {
     return args_.x.extent(0);
   }
 
-  slot look_up(const tensor_view& table, std::int64_t i, std::int64_t column) const {
+  slot look_up(const tensor_view& table, const tensor_view& state, std::int64_t i,
+               std::int64_t column) const {
     if (!table) return i;
     const auto* address = table.rank() == 1 ? address_of(table, i) : address_of(table, i, column);
     const std::int64_t index = load_index(address, table.dtype());
-    const bool live = index != args_.null_block_id && index >= 0 && index < args_.state.extent(0);
+    const bool live = index != args_.null_block_id && index >= 0 && index < state.extent(0);
     return live ? slot{index} : std::nullopt;
   }
 
@@ -84,15 +86,17 @@ class evaluation {
       const std::int64_t count = load_index(address_of(accepted, i), accepted.dtype());
       column = std::clamp<std::int64_t>(count - 1, 0, most_tokens_ - 1);
     }
-    return look_up(args_.state_batch_indices, i, column);
+    return look_up(args_.state_batch_indices, args_.state, i, column);
   }
+
+  const tensor_view& written() const { return args_.dst_state ? args_.dst_state : args_.state; }
 
   /** Where the state after token t goes, if anywhere. */
   slot destination(std::int64_t i, std::int64_t t, std::int64_t length) const {
     if (!speculative_ && t != length - 1) return std::nullopt;
     const tensor_view& table =
         args_.dst_state_batch_indices ? args_.dst_state_batch_indices : args_.state_batch_indices;
-    return look_up(table, i, speculative_ ? t : 0);
+    return look_up(table, written(), i, speculative_ ? t : 0);
   }
 
   void run_sequence(std::int64_t i) {
@@ -127,6 +131,7 @@ class evaluation {
       double dt = at(args_.dt, row, head, d);
       if (args_.dt_bias) dt += at(args_.dt_bias, head, d);
       if (args_.dt_softplus) dt = softplus(dt);
+      dt = std::min(std::max(dt, double{args_.dt_min}), double{args_.dt_max});
       double sum = 0;
       for (std::int64_t n = 0; n < dstate; ++n) {
         double& element = h[static_cast<std::size_t>(n)];
@@ -152,7 +157,7 @@ class evaluation {
       const std::int64_t e = (head * args_.state.extent(2) + d) * dstate + n;
       const std::uint32_t random = result_.state.stochastic ? random_of(e, token, from) : 0;
       result_.state.elements.push_back(
-          {address_of(args_.state, to, head, d, n), h[static_cast<std::size_t>(n)], random});
+          {address_of(written(), to, head, d, n), h[static_cast<std::size_t>(n)], random});
     }
   }
 

@@ -52,6 +52,8 @@ case_spec model_spec(random_engine& engine) {
                               std::pair{80, 128}, std::pair{64, 64},  std::pair{64, 256},
                               std::pair{128, 256}};
   case_spec spec = random_spec(engine);
+  spec.B_dtype = spec.C_dtype = spec.z_dtype = spec.out_dtype = std::nullopt;
+  spec.has_dst_state = false;
   const auto [dim, dstate] = shapes[static_cast<std::size_t>(pick(engine, 0, shapes.size() - 1))];
   spec.dim = dim;
   spec.dstate = dstate;

@@ -14,9 +14,10 @@
 
 /**
  * The tensors and scalars of one SSU call; C++: ssu_args. `rows` are tokens. Each tensor may omit
- * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed. `state` and
- * `out` are written: no two of their elements may lie in one place, and neither may overlap another
- * tensor.
+ * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed; fp32, fp16 and
+ * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`: no two of
+ * their elements may lie in one place, and none may overlap another tensor, but that `out` may be
+ * `x` or `z` themselves.
  */
 typedef struct ssugraph_ssu_args {
   size_t struct_size; /**< sizeof this struct */
@@ -31,12 +32,12 @@ typedef struct ssugraph_ssu_args {
   const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* A;       /**< (nheads, dim, dstate), fp32, fp16 or bf16 */
-  const DLTensor* B;       /**< (rows, ngroups, dstate), dtype of x */
-  const DLTensor* C;       /**< (rows, ngroups, dstate), dtype of x */
+  const DLTensor* B;       /**< (rows, ngroups, dstate), fp32, fp16 or bf16 */
+  const DLTensor* C;       /**< (rows, ngroups, dstate), fp32, fp16 or bf16 */
   const DLTensor* D;       /**< (nheads, dim), fp32, fp16 or bf16 */
-  const DLTensor* z;       /**< (rows, nheads, dim), dtype of x */
+  const DLTensor* z;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt_bias; /**< (nheads, dim), fp32, fp16 or bf16 */
-  const DLTensor* out;     /**< (rows, nheads, dim), dtype of x */
+  const DLTensor* out;     /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   /** (n) or (n, T), int32 or int64: slots read. Without it, sequence i has slot i. */
   const DLTensor* state_batch_indices;
   /** The same shape, int32 or int64: slots written. Without it, those read. */
@@ -47,6 +48,12 @@ typedef struct ssugraph_ssu_args {
    *  speculative. */
   const DLTensor* cu_seqlens;
   const DLTensor* rand_seed; /**< (1), int64: seed of the stochastic rounding */
+  /** Slots of its own, else as state: written instead of `state`, which is then only read. */
+  const DLTensor* dst_state;
+  float dt_min;       /**< with dt_limited: dt, behind bias and softplus, is at least this */
+  float dt_max;       /**< and at most this */
+  int32_t dt_limited; /**< 0: no limits, whatever dt_min and dt_max are; or 1 */
+  int32_t reserved2;  /**< 0 */
 } ssugraph_ssu_args;
 
 #endif

@@ -34,7 +34,7 @@ void check_seed_and_length(const ssu_args& args) {
 ssu_args cut(const ssu_args& args, std::int64_t sequences) {
   const std::int64_t max_seqlen = max_seqlen_of(args);
   check_max_seqlen(max_seqlen);
-  const auto operands = operands_of_ssu();
+  const auto operands = operands_of_ssu(static_cast<bool>(args.dst_state));
   bound_tensors tensors =
       first_sequences(operands, tensors_of(args), sequences, sequences * max_seqlen);
   if (!args.cu_seqlens)
@@ -44,7 +44,7 @@ ssu_args cut(const ssu_args& args, std::int64_t sequences) {
 
 step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
   step_traits traits{.operation = "ssu",
-                     .operands = operands_of_ssu(),
+                     .operands = operands_of_ssu(call.problem.has_dst_state),
                      .tensors = tensors_of(call.args),
                      .sequences = rule_of(call.problem, call.args),
                      .device = call.problem.device,

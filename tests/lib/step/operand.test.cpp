@@ -44,15 +44,24 @@ TEST(operands, of_a_launch_of_everything_are_told_apart_by_what_it_does) {
 }
 
 TEST(operands, of_the_ssu_are_the_tensors_of_its_arguments) {
-  const auto operands = operands_of_ssu();
+  const auto operands = operands_of_ssu(false);
   const launch_operands all = operands_of_whole(operands);
-  for (const char* written : {"state", "out"})
+  for (const char* written : {"state", "out", "dst_state"})
     EXPECT_TRUE(all.writes[find_operand(operands, written)]) << written;
-  EXPECT_EQ(all.writes.count(), 2u);
+  EXPECT_EQ(all.writes.count(), 3u);
   EXPECT_EQ((all.reads_with_state | all.reads_otherwise | all.writes).count(), operands.size());
   EXPECT_EQ(find_operand(operands, "y"), operands.size());
   EXPECT_EQ(find_operand(operands, operand_role::counts),
             find_operand(operands, "num_accepted_tokens"));
+}
+
+TEST(operands, of_the_ssu_read_the_state_alone_beside_another_that_is_written) {
+  const auto operands = operands_of_ssu(true);
+  const launch_operands all = operands_of_whole(operands);
+  const std::size_t state = find_operand(operands, "state");
+  const std::size_t written = find_operand(operands, "dst_state");
+  EXPECT_TRUE(all.reads_with_state[state] && !all.writes[state]);
+  EXPECT_TRUE(all.writes[written] && !all.reads_with_state[written]);
 }
 
 class cut_operands : public testing::Test {

@@ -64,20 +64,22 @@ struct random_rule {
     const auto slot_table = [&] { return table{engine, sequences, columns, -2, slots + 1}; };
     const bool speculative = chance(engine, 0.4);
     rule.slots = slots;
+    rule.dst_slots = slots + pick(engine, 0, 2);
     rule.rows = pick(engine, 0, 12);
     rule.max_seqlen = columns;
     rule.null_block_id = pick(engine, -1, slots);
     if (speculative || chance(engine, 0.8)) rule.indices = indices.emplace(slot_table()).view();
     if (indices && chance(engine, 0.5))
       rule.dst_indices = destinations.emplace(slot_table()).view();
+    if (destinations && chance(engine, 0.3)) rule.dst_slots = pick(engine, 1, 8);
     if (speculative) rule.accepted = accepted.emplace(engine, sequences, 1, -2, columns + 2).view();
     if (chance(engine, 0.5))
       rule.cu_seqlens = bounds.emplace(engine, sequences + 1, 1, -3, 15).view();
   }
 
   /** The slot if it exists and is somebody's. */
-  [[nodiscard]] std::int64_t somebodys(std::int64_t slot) const {
-    const bool exists = slot >= 0 && slot < rule.slots;
+  [[nodiscard]] std::int64_t somebodys(std::int64_t slot, std::int64_t slots) const {
+    const bool exists = slot >= 0 && slot < slots;
     return exists && slot != rule.null_block_id ? slot : no_slot;
   }
 };
@@ -107,7 +109,7 @@ TEST(sequence_rule, says_which_rows_and_slots_a_sequence_has) {
           column = of.accepted->at(sequence) - 1;
           column = std::min(std::max<std::int64_t>(column, 0), of.columns - 1);
         }
-        source = of.somebodys(of.indices->at(sequence, column));
+        source = of.somebodys(of.indices->at(sequence, column), of.rule.slots);
       }
       ASSERT_EQ(detail::source_slot(of.rule, sequence), source);
 
@@ -115,9 +117,11 @@ TEST(sequence_rule, says_which_rows_and_slots_a_sequence_has) {
         std::int64_t destination = no_slot;
         if (of.accepted) {
           const table& written = of.destinations ? *of.destinations : *of.indices;
-          destination = of.somebodys(written.at(sequence, t));
+          destination = of.somebodys(written.at(sequence, t), of.rule.dst_slots);
         } else if (t == rows.length - 1) {
-          destination = of.destinations ? of.somebodys(of.destinations->at(sequence)) : source;
+          destination = of.destinations
+                            ? of.somebodys(of.destinations->at(sequence), of.rule.dst_slots)
+                            : source;
         }
         ASSERT_EQ(detail::destination_slot(of.rule, sequence, source, t, rows.length), destination)
             << t;

@@ -40,6 +40,8 @@ void planned_ssu::enqueue(std::span<const tensor_view> tensors, stream_handle st
 
 planned_ssu::planned_ssu(ssu_plan plan, const ssu_problem& problem) : plan_{std::move(plan)} {
   scalars_.dt_softplus = problem.dt_softplus;
+  scalars_.dt_min = problem.dt_min;
+  scalars_.dt_max = problem.dt_max;
   scalars_.null_block_id = problem.null_block_id;
   scalars_.max_seqlen = problem.max_seqlen;
 }

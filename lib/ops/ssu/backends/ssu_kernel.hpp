@@ -36,8 +36,8 @@ class ssu_kernel : public planned_ssu, public kernel_launches {
 
  protected:
   ssu_kernel(const ssu_plan& plan, bool can_trigger_ahead) : planned_ssu{plan, plan.problem} {
-    launches_.push_back(
-        {.operands = operands_of_whole(operands_of_ssu()), .can_trigger_ahead = can_trigger_ahead});
+    launches_.push_back({.operands = operands_of_whole(operands_of_ssu(plan.problem.has_dst_state)),
+                         .can_trigger_ahead = can_trigger_ahead});
   }
 
  private:

@@ -23,7 +23,7 @@ enum class ssu_axis : std::uint8_t { slots, rows, nheads, ngroups, dim, dstate }
 enum class ssu_elements : std::uint8_t {
   state,     ///< a format that states are stored in
   floating,  ///< fp32, fp16 or bf16
-  as_x,      ///< the dtype of x
+  as_state,  ///< the dtype of the state
   index,     ///< int32 or int64
   seed,      ///< int64
 };
@@ -53,6 +53,7 @@ struct ssu_operand {
   ssu_shape shape;
 };
 
+/** That of dst_state, too, which has slots of its own. */
 inline constexpr ssu_shape state_shape{
     4, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
 inline constexpr ssu_shape x_shape{3, {ssu_axis::rows, ssu_axis::nheads, ssu_axis::dim}};
@@ -68,8 +69,8 @@ constexpr ssu_operand beside(std::string_view name, first_axis leading, operand_
   return {{name, leading, role}, member, elements, !required, {}};
 }
 
-/** In the order of `ssu_tensor`, then rand_seed. */
-inline constexpr std::array<ssu_operand, 15> ssu_operands{{
+/** In the order of `ssu_tensor`. */
+inline constexpr std::array<ssu_operand, 16> ssu_operands{{
     {{"state", first_axis::slots, operand_role::state, operand_access::both},
      &ssu_args::state,
      ssu_elements::state,
@@ -83,14 +84,14 @@ inline constexpr std::array<ssu_operand, 15> ssu_operands{{
      ssu_elements::floating,
      required,
      A_shape},
-    {{"B", first_axis::rows}, &ssu_args::B, ssu_elements::as_x, required, B_shape},
-    {{"C", first_axis::rows}, &ssu_args::C, ssu_elements::as_x, required, B_shape},
+    {{"B", first_axis::rows}, &ssu_args::B, ssu_elements::floating, required, B_shape},
+    {{"C", first_axis::rows}, &ssu_args::C, ssu_elements::floating, required, B_shape},
     {{"D", first_axis::none}, &ssu_args::D, ssu_elements::floating, !required, D_shape},
-    {{"z", first_axis::rows}, &ssu_args::z, ssu_elements::as_x, !required, x_shape},
+    {{"z", first_axis::rows}, &ssu_args::z, ssu_elements::floating, !required, x_shape},
     {{"dt_bias", first_axis::none}, &ssu_args::dt_bias, ssu_elements::floating, !required, D_shape},
     {{"out", first_axis::rows, operand_role::data, operand_access::write},
      &ssu_args::out,
-     ssu_elements::as_x,
+     ssu_elements::floating,
      required,
      x_shape},
     beside("state_batch_indices", first_axis::sequences, operand_role::source_slots,
@@ -102,10 +103,15 @@ inline constexpr std::array<ssu_operand, 15> ssu_operands{{
     beside("cu_seqlens", first_axis::boundaries, operand_role::bounds, &ssu_args::cu_seqlens),
     beside("rand_seed", first_axis::none, operand_role::seed, &ssu_args::rand_seed,
            ssu_elements::seed),
+    {{"dst_state", first_axis::slots, operand_role::state, operand_access::write},
+     &ssu_args::dst_state,
+     ssu_elements::as_state,
+     !required,
+     state_shape},
 }};
 
-inline constexpr std::size_t ssu_tensor_count = ssu_operands.size() - 1;
-static_assert(static_cast<std::size_t>(ssu_tensor::cu_seqlens) + 1 == ssu_tensor_count &&
+inline constexpr std::size_t ssu_tensor_count = ssu_operands.size();
+static_assert(static_cast<std::size_t>(ssu_tensor::dst_state) + 1 == ssu_tensor_count &&
                   ssu_tensor_count == std::tuple_size_v<decltype(ssu_problem::layouts)>,
               "ssu_tensor, the layouts of a problem and the operands name the same tensors");
 
@@ -113,14 +119,19 @@ static_assert(static_cast<std::size_t>(ssu_tensor::cu_seqlens) + 1 == ssu_tensor
   return ssu_operands[static_cast<std::size_t>(tensor)].what.name;
 }
 
-/** The same, as every step has it. */
-[[nodiscard]] inline std::span<const operand> operands_of_ssu() {
-  static constexpr auto table = [] {
+/** The same, as every step has it. Beside dst_state, the state is only read. */
+[[nodiscard]] inline std::span<const operand> operands_of_ssu(bool has_dst_state) {
+  static constexpr auto in_place = [] {
     std::array<operand, ssu_operands.size()> generic{};
     std::ranges::transform(ssu_operands, generic.begin(), &ssu_operand::what);
     return generic;
   }();
-  return table;
+  static constexpr auto apart = [] {
+    auto generic = in_place;
+    generic[static_cast<std::size_t>(ssu_tensor::state)].access = operand_access::read;
+    return generic;
+  }();
+  return has_dst_state ? apart : in_place;
 }
 
 [[nodiscard]] inline bound_tensors tensors_of(const ssu_args& args) {

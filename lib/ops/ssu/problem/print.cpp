@@ -6,6 +6,7 @@
 #include <ssugraph/ssu_plan.hpp>
 #include <ssugraph/ssu_problem.hpp>
 
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -14,6 +15,18 @@ namespace {
 
 std::string by(std::int64_t a, std::int64_t b) {
   return std::to_string(a) + 'x' + std::to_string(b);
+}
+
+/** That of x, or of each that has another: `bfloat16, B float32`. */
+std::string io_dtypes(const ssu_problem& problem) {
+  std::string text{to_string(problem.x_dtype)};
+  for (const auto& [name, type] :
+       {std::pair{", B ", problem.B_dtype}, std::pair{", C ", problem.C_dtype},
+        std::pair{", z ", problem.z_dtype.value_or(problem.x_dtype)},
+        std::pair{", out ", problem.out_dtype}}) {
+    if (type != problem.x_dtype) text += name + std::string{to_string(type)};
+  }
+  return text;
 }
 
 }  // namespace
@@ -35,15 +48,21 @@ std::string to_string(const ssu_problem& problem) {
   if (problem.max_seqlen > 1) text += " T=" + std::to_string(problem.max_seqlen);
   text += " " + std::to_string(problem.nheads) + "x" + by(problem.dim, problem.dstate) + " g" +
           std::to_string(problem.ngroups) + (problem.tied ? " tied" : " untied") + " state " +
-          std::string{to_string(problem.state_dtype)} + " io " +
-          std::string{to_string(problem.io_dtype)};
+          std::string{to_string(problem.state_dtype)} + " io " + io_dtypes(problem);
   for (const auto& [present, word] :
-       {std::pair{problem.D_dtype.has_value(), " D"}, std::pair{problem.has_z, " z"},
+       {std::pair{problem.D_dtype.has_value(), " D"}, std::pair{problem.z_dtype.has_value(), " z"},
         std::pair{problem.dt_bias_dtype.has_value(), " dt_bias"},
         std::pair{problem.dt_softplus, " softplus"}, std::pair{problem.has_indices, " indices"},
         std::pair{problem.has_dst_indices, " dst"},
-        std::pair{problem.has_cu_seqlens, " cu_seqlens"}}) {
+        std::pair{problem.has_cu_seqlens, " cu_seqlens"},
+        std::pair{problem.has_dst_state, " dst_state"},
+        std::pair{problem.out_in_place, " out in place"}}) {
     if (present) text += word;
+  }
+  if (!std::isinf(problem.dt_min) || !std::isinf(problem.dt_max)) {
+    char limits[64];
+    std::snprintf(limits, sizeof limits, " dt in [%g, %g]", problem.dt_min, problem.dt_max);
+    text += limits;
   }
   if (problem.stochastic_rounding) text += " philox-" + std::to_string(problem.philox_rounds);
   return text;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -48,9 +49,10 @@ std::string misalignment_of(const std::string& name, const tensor_view& tensor) 
 
 std::string find_misalignment(const ssu_args& args, bool tied) {
   for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
     // Tied, A is a scalar a head.
-    if (!each.shape.ends_in_dstate() || (tied && each.member == &ssu_args::A)) continue;
-    std::string reason = misalignment_of(std::string{each.what.name}, args.*each.member);
+    if (!tensor || !each.shape.ends_in_dstate() || (tied && each.member == &ssu_args::A)) continue;
+    std::string reason = misalignment_of(std::string{each.what.name}, tensor);
     if (!reason.empty()) return reason;
   }
   return {};
@@ -70,6 +72,16 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
   return layout;
 }
 
+bool has_dt_limits(const ssu_problem& problem) {
+  return !std::isinf(problem.dt_min) || !std::isinf(problem.dt_max);
+}
+
+bool has_mixed_dtypes(const ssu_problem& problem) {
+  const dtype x = problem.x_dtype;
+  return problem.B_dtype != x || problem.C_dtype != x || problem.out_dtype != x ||
+         problem.z_dtype.value_or(x) != x;
+}
+
 /** Each feature, and whether `problem` needs it. */
 auto needs_of(const ssu_problem& problem) {
   return std::array{std::pair{ssu_feature::untied, !problem.tied},
@@ -77,19 +89,23 @@ auto needs_of(const ssu_problem& problem) {
                     std::pair{ssu_feature::speculative, problem.mode == ssu_mode::speculative},
                     std::pair{ssu_feature::dst_indices, problem.has_dst_indices},
                     std::pair{ssu_feature::D, problem.D_dtype.has_value()},
-                    std::pair{ssu_feature::z, problem.has_z},
+                    std::pair{ssu_feature::z, problem.z_dtype.has_value()},
                     std::pair{ssu_feature::dt_bias, problem.dt_bias_dtype.has_value()},
                     std::pair{ssu_feature::dt_softplus, problem.dt_softplus},
-                    std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding}};
+                    std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding},
+                    std::pair{ssu_feature::mixed_dtypes, has_mixed_dtypes(problem)},
+                    std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
+                    std::pair{ssu_feature::dst_state, problem.has_dst_state},
+                    std::pair{ssu_feature::out_in_place, problem.out_in_place}};
 }
 
 /** The dtypes that a backend has of such elements. */
 enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
   switch (elements) {
     case ssu_elements::state:
+    case ssu_elements::as_state:
       return has.state;
     case ssu_elements::floating:
-    case ssu_elements::as_x:
       return has.floats;
     case ssu_elements::index:
       return has.indices;
@@ -127,12 +143,16 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
   problem.ngroups = args.B.extent(1);
   problem.max_seqlen = max_seqlen_of(args);
   problem.state_dtype = args.state.dtype();
-  problem.io_dtype = args.x.dtype();
+  problem.x_dtype = args.x.dtype();
   problem.dt_dtype = args.dt.dtype();
   problem.A_dtype = args.A.dtype();
+  problem.B_dtype = args.B.dtype();
+  problem.C_dtype = args.C.dtype();
   problem.D_dtype = dtype_of(args.D);
+  problem.z_dtype = dtype_of(args.z);
   problem.dt_bias_dtype = dtype_of(args.dt_bias);
-  problem.has_z = static_cast<bool>(args.z);
+  problem.out_dtype = args.out.dtype();
+  problem.has_dst_state = static_cast<bool>(args.dst_state);
   problem.has_indices = static_cast<bool>(args.state_batch_indices);
   problem.has_dst_indices = static_cast<bool>(args.dst_state_batch_indices);
   problem.has_cu_seqlens = static_cast<bool>(args.cu_seqlens);
@@ -144,6 +164,8 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
   problem.slots = args.state.extent(0);
   problem.null_block_id = args.null_block_id;
   problem.dt_softplus = args.dt_softplus;
+  problem.dt_min = args.dt_min;
+  problem.dt_max = args.dt_max;
   problem.tied = is_tied(args);
   problem.stochastic_rounding = config.stochastic_rounding;
   if (config.stochastic_rounding)
@@ -156,6 +178,7 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
 
 ssu_problem relocated(ssu_problem problem, const ssu_args& args) {
   problem.misalignment = find_misalignment(args, problem.tied);
+  problem.out_in_place = args.out == args.x || args.out == args.z;
   for (std::size_t i = 0; i < ssu_tensor_count; ++i)
     problem.layouts[i] = layout_of(ssu_operands[i].what, args.*ssu_operands[i].member);
   return problem;
@@ -163,6 +186,7 @@ ssu_problem relocated(ssu_problem problem, const ssu_args& args) {
 
 ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other) {
   if (problem.misalignment.empty()) problem.misalignment = other.misalignment;
+  problem.out_in_place |= other.out_in_place;
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
     problem.layouts[i].alignment =
         std::min(problem.layouts[i].alignment, other.layouts[i].alignment);
@@ -175,10 +199,13 @@ std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
     case ssu_tensor::state:
       return problem.state_dtype;
     case ssu_tensor::x:
+      return problem.x_dtype;
     case ssu_tensor::B:
+      return problem.B_dtype;
     case ssu_tensor::C:
+      return problem.C_dtype;
     case ssu_tensor::out:
-      return problem.io_dtype;
+      return problem.out_dtype;
     case ssu_tensor::dt:
       return problem.dt_dtype;
     case ssu_tensor::A:
@@ -186,7 +213,7 @@ std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
     case ssu_tensor::D:
       return problem.D_dtype;
     case ssu_tensor::z:
-      return problem.has_z ? std::optional{problem.io_dtype} : std::nullopt;
+      return problem.z_dtype;
     case ssu_tensor::dt_bias:
       return problem.dt_bias_dtype;
     case ssu_tensor::state_batch_indices:
@@ -197,6 +224,10 @@ std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
       return problem.accepted_dtype;
     case ssu_tensor::cu_seqlens:
       return problem.cu_seqlens_dtype;
+    case ssu_tensor::rand_seed:
+      return problem.has_rand_seed ? std::optional{dtype::int64} : std::nullopt;
+    case ssu_tensor::dst_state:
+      return problem.has_dst_state ? std::optional{problem.state_dtype} : std::nullopt;
   }
   return std::nullopt;
 }
@@ -224,9 +255,17 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
           .accepted = index_of(args.num_accepted_tokens),
           .cu_seqlens = index_of(args.cu_seqlens),
           .slots = args.state.extent(0),
+          .dst_slots = (args.dst_state ? args.dst_state : args.state).extent(0),
           .rows = args.x.extent(0),
           .max_seqlen = problem.max_seqlen,
           .null_block_id = problem.null_block_id};
+}
+
+backend_features all_features() {
+  backend_features has = features_of_0_1();
+  has.features = has.features | enum_set{ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
+                                         ssu_feature::dst_state, ssu_feature::out_in_place};
+  return has;
 }
 
 std::string why_lacks(const backend_features& has, const ssu_problem& problem) {
@@ -276,6 +315,14 @@ std::string to_string(ssu_feature feature) {
       return "dt_softplus";
     case ssu_feature::stochastic_rounding:
       return "stochastic_rounding";
+    case ssu_feature::mixed_dtypes:
+      return "mixed_dtypes";
+    case ssu_feature::dt_limits:
+      return "dt_limits";
+    case ssu_feature::dst_state:
+      return "dst_state";
+    case ssu_feature::out_in_place:
+      return "out_in_place";
   }
   return "unknown";
 }

@@ -53,6 +53,9 @@ inline constexpr int measured_multiprocessors = 132;
 /** Where the sequences of a launch are; of the scalars, the problem's count. */
 [[nodiscard]] sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args);
 
+/** All that there is, of the dtypes that floating and index tensors have. */
+[[nodiscard]] backend_features all_features();
+
 /** Why `has` is not enough for `problem`; empty if it is. */
 [[nodiscard]] std::string why_lacks(const backend_features& has, const ssu_problem& problem);
 

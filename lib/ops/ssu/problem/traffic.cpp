@@ -31,12 +31,14 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
   const std::int64_t rows = sequences * (problem.has_cu_seqlens ? problem.max_seqlen : 1);
   const std::int64_t stored = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
   std::int64_t bytes = 0;
+  const auto operands = operands_of_ssu(problem.has_dst_state);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
     if (ssu_operands[i].shape.rank == 0) continue;
     const std::int64_t entry = bytes_of_entry(problem, i);
-    switch (ssu_operands[i].what.leading) {
+    switch (operands[i].leading) {
       case first_axis::slots:
-        bytes += sequences * entry * (1 + stored);
+        bytes += sequences * entry *
+                 ((operands[i].is_read() ? 1 : 0) + (operands[i].is_written() ? stored : 0));
         break;
       case first_axis::rows:
         bytes += rows * entry;

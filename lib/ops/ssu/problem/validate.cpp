@@ -44,8 +44,9 @@ std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const
       return is_state_format(type) ? "" : "a dtype that states are stored in";
     case ssu_elements::floating:
       return is_floating(type) ? "" : "float32, float16 or bfloat16";
-    case ssu_elements::as_x:
-      return type == args.x.dtype() ? "" : std::string{to_string(args.x.dtype())} + " as x";
+    case ssu_elements::as_state:
+      return type == args.state.dtype() ? ""
+                                        : std::string{to_string(args.state.dtype())} + " as state";
     case ssu_elements::index:
       return type == dtype::int32 || type == dtype::int64 ? "" : "int32 or int64";
     case ssu_elements::seed:
@@ -133,8 +134,12 @@ void check_shapes(const ssu_args& args) {
     if (!tensor || each.shape.rank == 0) continue;
     std::vector<std::int64_t> extents;
     extents.reserve(static_cast<std::size_t>(each.shape.rank));
-    for (int axis = 0; axis < each.shape.rank; ++axis)
-      extents.push_back(extent_of(args, each.shape.axes[static_cast<std::size_t>(axis)]));
+    for (int axis = 0; axis < each.shape.rank; ++axis) {
+      const ssu_axis counted = each.shape.axes[static_cast<std::size_t>(axis)];
+      // Each state has any number of slots.
+      extents.push_back(counted == ssu_axis::slots ? tensor.extent(axis)
+                                                   : extent_of(args, counted));
+    }
     check_shape(each.what.name, tensor, extents);
   }
 }
@@ -173,6 +178,12 @@ void check_sequences(const ssu_args& args, std::int64_t sequences) {
                                " sequences, there being no state_batch_indices",
                            to_string(args.state)};
   }
+  if (args.dst_state && !args.dst_state_batch_indices &&
+      args.dst_state.extent(0) < args.state.extent(0)) {
+    throw invalid_argument{"dst_state",
+                           "the slots of state or more, there being no dst_state_batch_indices",
+                           to_string(args.dst_state) + " beside " + to_string(args.state)};
+  }
   if (args.cu_seqlens) {
     check_shape("cu_seqlens", args.cu_seqlens, {sequences + 1});
   } else if (rows != sequences) {
@@ -187,6 +198,12 @@ void check_sequences(const ssu_args& args, std::int64_t sequences) {
                            to_string(args.state_batch_indices)};
   }
   check_shape("num_accepted_tokens", args.num_accepted_tokens, {sequences});
+}
+
+void check_dt_limits(const ssu_args& args) {
+  if (args.dt_min <= args.dt_max) return;
+  throw invalid_argument{"dt_min", "at most dt_max, and neither NaN",
+                         std::to_string(args.dt_min) + " and " + std::to_string(args.dt_max)};
 }
 
 void check_rounding(const ssu_args& args, const mamba_config& config) {
@@ -211,21 +228,32 @@ device check_memory(const ssu_args& args) {
   return home;
 }
 
+/** Whether `written` may lie on what is read: every thread reads an element of x and z before it
+ *  writes that of out. */
+bool is_in_place(const ssu_operand& written, const ssu_operand& read, const ssu_args& args) {
+  const bool by_element = read.member == &ssu_args::x || read.member == &ssu_args::z;
+  return written.member == &ssu_args::out && by_element && args.out == args.*read.member;
+}
+
 /** What is written: no two elements in one place, no byte shared. */
 void check_written(const ssu_args& args) {
-  for (const ssu_operand& each : ssu_operands) {
+  const auto operands = operands_of_ssu(static_cast<bool>(args.dst_state));
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const ssu_operand& each = ssu_operands[i];
     const tensor_view& written = args.*each.member;
-    if (!each.what.is_written() || !written) continue;
+    if (!operands[i].is_written() || !written) continue;
     const std::string name{each.what.name};
     if (overlaps_itself(written)) {
       throw invalid_argument{name, "no element on top of another, for it is written",
                              to_string(written)};
     }
-    for (const ssu_operand& other : ssu_operands) {
+    for (std::size_t j = 0; j < operands.size(); ++j) {
+      const ssu_operand& other = ssu_operands[j];
       const tensor_view& tensor = args.*other.member;
       // Of two that are written, the later one is named.
-      const bool named_later = other.what.is_written() && &other >= &each;
-      if (!tensor || named_later || !may_overlap(written, tensor)) continue;
+      const bool named_later = operands[j].is_written() && j >= i;
+      if (!tensor || named_later || is_in_place(each, other, args)) continue;
+      if (!may_overlap(written, tensor)) continue;
       throw invalid_argument{name, "no byte shared with " + std::string{other.what.name},
                              "overlapping tensors"};
     }
@@ -262,6 +290,7 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
   check_indices(call.args);
   call.sequences = count_sequences(call.args);
   check_sequences(call.args, call.sequences);
+  check_dt_limits(call.args);
   check_rounding(call.args, config);
   const device home = check_memory(call.args);
   check_written(call.args);

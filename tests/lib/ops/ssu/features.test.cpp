@@ -97,10 +97,15 @@ TEST_F(declared_features, are_what_a_problem_needs_or_it_is_refused_by_name) {
       {ssu_feature::z, [](case_spec& spec) { spec.has_z = true; }},
       {ssu_feature::dt_bias, [](case_spec& spec) { spec.has_dt_bias = true; }},
       {ssu_feature::dt_softplus, [](case_spec& spec) { spec.dt_softplus = true; }},
-      {ssu_feature::stochastic_rounding, [](case_spec& spec) {
+      {ssu_feature::stochastic_rounding,
+       [](case_spec& spec) {
          spec.state_dtype = dtype::bfloat16;
          spec.stochastic_rounding = true;
-       }}};
+       }},
+      {ssu_feature::mixed_dtypes, [](case_spec& spec) { spec.C_dtype = dtype::bfloat16; }},
+      {ssu_feature::dt_limits, [](case_spec& spec) { spec.dt_max = 0.5f; }},
+      {ssu_feature::dst_state, [](case_spec& spec) { spec.has_dst_state = true; }},
+      {ssu_feature::out_in_place, [](case_spec& spec) { spec.out = out_place::on_x; }}};
   for (const auto& [feature, need] : needing) {
     case_spec spec;
     spec.has_D = spec.has_dt_bias = spec.dt_softplus = false;
@@ -109,8 +114,10 @@ TEST_F(declared_features, are_what_a_problem_needs_or_it_is_refused_by_name) {
     ssu_case test = make_case(spec, engine);
     const ssu_args args = args_of(test);
     SCOPED_TRACE(to_string(feature));
-    EXPECT_EQ(refusal_of(backend()->name(), args, test.config), "");
-    backend()->has.features.erase(feature);
+    const auto asked = backend();
+    asked->has.features.insert(feature);
+    EXPECT_EQ(refusal_of(asked->name(), args, test.config), "");
+    asked->has.features.erase(feature);
     EXPECT_EQ(refusal_of("declaring", args, test.config),
               "it lacks the feature " + to_string(feature));
   }
@@ -143,6 +150,9 @@ TEST_F(declared_features, of_0_1_are_the_default_and_hold_nothing_new) {
   };
   const backend_features has = silent{}.features();
   EXPECT_EQ(has, features_of_0_1());
+  for (const ssu_feature feature : {ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
+                                    ssu_feature::dst_state, ssu_feature::out_in_place})
+    EXPECT_FALSE(has.features.contains(feature)) << to_string(feature);
   for (const dtype type : new_dtypes) {
     EXPECT_FALSE(has.state.contains(type));
     EXPECT_FALSE(has.floats.contains(type));
@@ -265,7 +275,6 @@ TEST(new_dtypes_of_other_tensors, are_no_valid_arguments) {
         ssu_dispatch({.backend = "reference"}).selective_state_update(args, nullptr);
         FAIL() << "no error for " << name;
       } catch (const invalid_argument& error) {
-        // x says what B, C, z and out have to be.
         EXPECT_EQ(error.argument(), name) << error.what();
       }
     }

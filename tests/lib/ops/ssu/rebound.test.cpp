@@ -105,7 +105,7 @@ class rebound_plan : public testing::Test {
   /** The tensors of `aligned_`, but `name` as in `shifted_`. */
   detail::bound_tensors with_shifted(std::string_view name) {
     detail::bound_tensors tensors = tensors_of(aligned_);
-    const std::size_t place = detail::find_operand(detail::operands_of_ssu(), name);
+    const std::size_t place = detail::find_operand(detail::operands_of_ssu(false), name);
     tensors[place] = tensors_of(shifted_)[place];
     return tensors;
   }

@@ -23,7 +23,7 @@ class filling_backend : public mamba_ssu_backend {
 
   std::string name() const override { return name_; }
   support supports(const ssu_problem& problem) const override {
-    if (problem.io_dtype == dtype::float32 && problem.device.is_host()) return {};
+    if (problem.x_dtype == dtype::float32 && problem.device.is_host()) return {};
     return {"it fills fp32 on the host"};
   }
   ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,

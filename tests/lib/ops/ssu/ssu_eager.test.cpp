@@ -39,7 +39,9 @@ INSTANTIATE_TEST_SUITE_P(eager, exact_rounding,
                          testing::Values(reference_eager(), native_eager(), native_scalar_eager(),
                                          backend_eager("triton")),
                          execution_name);
-INSTANTIATE_TEST_SUITE_P(eager, infinity, testing::Values(reference_eager(), native_eager()),
+INSTANTIATE_TEST_SUITE_P(eager, infinity,
+                         testing::Values(reference_eager(), native_eager(),
+                                         backend_eager("triton")),
                          execution_name);
 
 }  // namespace ssugraph::test

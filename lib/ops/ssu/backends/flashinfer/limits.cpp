@@ -64,7 +64,7 @@ std::vector<wanted_stride> wanted_strides(const ssu_problem& problem) {
       {ssu_tensor::dt, 1, nheads, 1},
       {ssu_tensor::A, 0, nheads, 1},
   };
-  if (problem.has_z) {
+  if (problem.z_dtype) {
     wanted.push_back({ssu_tensor::z, 2, dim, 1});
     wanted.push_back({ssu_tensor::z, 1, nheads, dim});
   }
@@ -96,7 +96,7 @@ std::string why_not_strides(const ssu_problem& problem) {
 std::vector<ssu_tensor> vector_tensors(const ssu_problem& problem) {
   std::vector<ssu_tensor> tensors{ssu_tensor::state, ssu_tensor::x, ssu_tensor::B, ssu_tensor::C,
                                   ssu_tensor::out};
-  if (problem.has_z) tensors.push_back(ssu_tensor::z);
+  if (problem.z_dtype) tensors.push_back(ssu_tensor::z);
   return tensors;
 }
 
@@ -105,7 +105,7 @@ std::string why_not_alignment(const ssu_problem& problem) {
     const std::string name{name_of(tensor)};
     const tensor_layout& layout = problem.layout(tensor);
     const std::int64_t size =
-        size_of(tensor == ssu_tensor::state ? problem.state_dtype : problem.io_dtype);
+        size_of(tensor == ssu_tensor::state ? problem.state_dtype : problem.x_dtype);
     if (layout.alignment % vector_bytes != 0) {
       return name + " is not aligned to " + in_bytes(vector_bytes);
     }
@@ -120,7 +120,7 @@ std::string why_not_alignment(const ssu_problem& problem) {
 std::int64_t shared_bytes(const ssu_problem& problem, std::int64_t tokens) {
   constexpr std::int64_t bank_bytes = 128;
   constexpr std::int64_t staged_rows = 32;
-  const std::int64_t io = size_of(problem.io_dtype);
+  const std::int64_t io = size_of(problem.x_dtype);
   const std::int64_t row_bytes = aligned(problem.dstate * io, bank_bytes);
   const std::int64_t token_bytes = 2 * row_bytes + problem.dim * (io + 4) + 4 + 8;
   return tokens * token_bytes + staged_rows * row_bytes / io * size_of(problem.state_dtype);
@@ -202,7 +202,7 @@ std::string why_not_vertical(const ssu_problem& problem) {
   if (problem.dim > max_vertical_dim) return "it leaves rows of out beyond dim 128 unwritten";
   if (problem.dim < min_tma_dim) return "its pipeline wants a dim of 64 or more";
   std::vector<ssu_tensor> copied{ssu_tensor::x, ssu_tensor::B, ssu_tensor::C};
-  if (problem.has_z) copied.push_back(ssu_tensor::z);
+  if (problem.z_dtype) copied.push_back(ssu_tensor::z);
   for (const ssu_tensor tensor : copied) {
     if (problem.layout(tensor).alignment % bulk_alignment == 0) continue;
     return std::string{name_of(tensor)} + " is not aligned to " + in_bytes(bulk_alignment);
@@ -228,7 +228,7 @@ flashinfer_shape shape_of(const ssu_problem& problem) noexcept {
       .dim = problem.dim,
       .dstate = problem.dstate,
       .state = problem.state_dtype,
-      .io = problem.io_dtype,
+      .io = problem.x_dtype,
       .weights = problem.dt_dtype,
       .A = problem.A_dtype,
       .index = problem.index_dtype.value_or(dtype::int32),
@@ -248,6 +248,7 @@ std::string to_string(const flashinfer_shape& shape) {
 
 std::string why_not(const ssu_problem& problem) {
   if (problem.device.is_host()) return "it runs on CUDA and the tensors live in host memory";
+  if (problem.out_in_place) return "out lies on x or z";
   for (const auto rule : {why_not_dtypes, why_not_sizes, why_not_strides, why_not_alignment}) {
     if (std::string reason = rule(problem); !reason.empty()) return reason;
   }

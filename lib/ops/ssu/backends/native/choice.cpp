@@ -24,11 +24,20 @@ int lanes_for(std::int64_t dstate) {
   return std::max(min_lanes, static_cast<int>(std::bit_ceil(octets)));
 }
 
-kernel_key key_of(const ssu_problem& problem, int lanes, int rows, bool vector) {
+io_width width_of(const ssu_problem& problem) {
+  bool is_wide = false;
+  bool is_narrow = false;
+  for (const dtype type : {problem.x_dtype, problem.B_dtype, problem.C_dtype, problem.out_dtype,
+                           problem.z_dtype.value_or(problem.x_dtype)})
+    (type == dtype::float32 ? is_wide : is_narrow) = true;
+  return !is_wide ? io_width::narrow : is_narrow ? io_width::any : io_width::wide;
+}
+
+kernel_key key_of(const ssu_problem& problem, int lanes, int rows, state_access access) {
   return {.lanes = lanes,
           .rows = rows,
-          .vector = vector,
-          .wide_io = problem.io_dtype == dtype::float32,
+          .access = access,
+          .io = access == state_access::along_dim ? io_width::any : width_of(problem),
           .tied = problem.tied,
           .one_token = !problem.has_cu_seqlens};
 }
@@ -49,20 +58,19 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
 }
 
 /** The tile that the policy takes. */
-tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences) {
+tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences,
+                       const std::vector<tile_choice>& tiles) {
   const int lanes = lanes_for(problem.dstate);
   const int enough = enough_blocks(!problem.has_cu_seqlens, multiprocessors_of(problem));
-  const std::vector<tile_choice> tiles = vector_tiles(problem);
-  return *std::ranges::find_if(tiles, [&](const tile_choice& tile) {
+  const auto usual = std::ranges::find_if(tiles, [&](const tile_choice& tile) {
     const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
     return tile.rows < max_rows || sequences * problem.nheads * tiles_of_head >= enough;
   });
+  return usual == tiles.end() ? tiles.back() : *usual;
 }
 
-}  // namespace
-
-std::string why_no_vectors(const ssu_problem& problem) {
-  if (!problem.misalignment.empty()) return problem.misalignment;
+/** Why what steps by 32-bit strides cannot serve. */
+std::string why_no_short_strides(const ssu_problem& problem) {
   constexpr std::int64_t max_stride = std::numeric_limits<std::int32_t>::max();
   constexpr std::int64_t most = max_stride / size_of(dtype::float32);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
@@ -80,15 +88,58 @@ std::string why_no_vectors(const ssu_problem& problem) {
   return {};
 }
 
+/** Whether `tensor` can be read in 16-byte words along `axis`. */
+bool is_vector_along(const ssu_problem& problem, ssu_tensor tensor, std::size_t axis) {
+  constexpr std::int64_t vector_bytes = 16;
+  const tensor_layout& layout = problem.layout(tensor);
+  const std::int64_t size = size_of(dtype_of(problem, tensor).value());
+  for (std::size_t other = 0; other < layout.strides.size(); ++other) {
+    if (other != axis && layout.strides[other] * size % vector_bytes != 0) return false;
+  }
+  return layout.strides[axis] == 1 && layout.alignment % vector_bytes == 0;
+}
+
+/** Why dim is nothing that states are read along. */
+std::string why_no_columns(const ssu_problem& problem) {
+  constexpr state_access access = state_access::along_dim;
+  if (problem.dstate % octet_size != 0) return "dstate is no multiple of 8";
+  for (const auto& [tensor, axis] :
+       {std::pair{ssu_tensor::state, 2}, std::pair{ssu_tensor::dst_state, 2},
+        std::pair{ssu_tensor::B, 2}, std::pair{ssu_tensor::C, 2}, std::pair{ssu_tensor::A, 2}}) {
+    const bool plays_a_part =
+        dtype_of(problem, tensor) && !(problem.tied && tensor == ssu_tensor::A);
+    if (plays_a_part && !is_vector_along(problem, tensor, axis))
+      return std::string{name_of(tensor)} + " allows no 16-byte accesses";
+  }
+  if (vector_tiles(problem, access).empty()) return "no tile divides dim";
+  return {};
+}
+
+state_access access_of(const ssu_problem& problem) {
+  for (const state_access access : {state_access::along_dstate, state_access::along_dim}) {
+    if (why_not(problem, access).empty()) return access;
+  }
+  return state_access::by_element;
+}
+
+}  // namespace
+
+std::string why_not(const ssu_problem& problem, state_access access) {
+  if (access == state_access::by_element) return {};
+  std::string reason =
+      access == state_access::along_dim ? why_no_columns(problem) : problem.misalignment;
+  return reason.empty() ? why_no_short_strides(problem) : reason;
+}
+
 std::int64_t tiles_of(std::int64_t dim, int rows) {
   return (dim + rows - 1) / rows;
 }
 
-std::vector<tile_choice> vector_tiles(const ssu_problem& problem) {
+std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access access) {
   const int lanes = lanes_for(problem.dstate);
   std::vector<tile_choice> tiles;
   for (int rows = max_rows; rows > 1; rows /= 2) {
-    const kernel_key key = key_of(problem, lanes, rows, true);
+    const kernel_key key = key_of(problem, lanes, rows, access);
     const tile_choice tile = best_workers(problem.dim, lanes, rows);
     const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
     if (is_compiled(key) && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
@@ -102,14 +153,20 @@ unsupported refusal(std::string reason) {
 
 algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
                         const std::string& algorithm) {
-  const std::string why_not = why_no_vectors(problem);
-  if (algorithm == "scalar") return {false, max_lanes, {scalar_rows, usual_workers}, "as asked"};
-  if (algorithm == "auto" && !why_not.empty())
-    return {false, max_lanes, {scalar_rows, usual_workers}, why_not};
+  const state_access access = access_of(problem);
+  const bool in_vectors = access != state_access::by_element;
+  const std::string why_no_vectors = why_not(problem, state_access::along_dstate);
+  const auto by_element = [](const std::string& reason) {
+    return algorithm_choice{
+        state_access::by_element, max_lanes, {scalar_rows, usual_workers}, reason};
+  };
+  if (algorithm == "scalar") return by_element("as asked");
+  if (algorithm == "auto" && !in_vectors) return by_element(why_no_vectors);
 
   const int lanes = lanes_for(problem.dstate);
   const bool any_tile = algorithm == "auto" || algorithm == "vector";
-  const std::vector<tile_choice> tiles = vector_tiles(problem);
+  const std::vector<tile_choice> tiles =
+      vector_tiles(problem, in_vectors ? access : state_access::along_dstate);
   const auto named = std::ranges::find(tiles, algorithm, &tile_choice::name);
   if (!any_tile && named == tiles.end()) {
     std::string names = "auto, vector, scalar";
@@ -117,13 +174,14 @@ algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
       names += ", " + each.name();
     throw refusal("algorithm '" + algorithm + "' is none of " + names);
   }
-  if (!why_not.empty()) throw refusal("algorithm " + algorithm + ": " + why_not);
-  if (any_tile) return {true, lanes, usual_tile(problem, sequences), "16-byte accesses"};
-  return {true, lanes, *named, "as asked"};
+  if (!in_vectors) throw refusal("algorithm " + algorithm + ": " + why_no_vectors);
+  if (!any_tile) return {access, lanes, *named, "as asked"};
+  return {access, lanes, usual_tile(problem, sequences, tiles),
+          access == state_access::along_dim ? "16-byte accesses along dim" : "16-byte accesses"};
 }
 
 kernel_key key_of(const ssu_problem& problem, const algorithm_choice& choice) {
-  return key_of(problem, choice.lanes, choice.tile.rows, choice.vector);
+  return key_of(problem, choice.lanes, choice.tile.rows, choice.access);
 }
 
 }  // namespace ssugraph::detail::native

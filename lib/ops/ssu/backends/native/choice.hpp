@@ -27,8 +27,8 @@ struct tile_choice {
 
 /** How a problem is done, and why so. */
 struct algorithm_choice {
-  bool vector;  ///< 16-byte accesses
-  int lanes;    ///< threads a row
+  state_access access;
+  int lanes;  ///< threads a row
   tile_choice tile;
   std::string reason;
 
@@ -42,12 +42,12 @@ algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
 /** What is compiled for it. */
 kernel_key key_of(const ssu_problem& problem, const algorithm_choice& choice);
 
-/** The tiles for vector access, by descending rows. */
-std::vector<tile_choice> vector_tiles(const ssu_problem& problem);
+/** The tiles for an access in vectors, by descending rows. */
+std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access access);
 
-/** Why a kernel that steps by 32-bit strides cannot serve; empty if it can. The stride over slots
- * is wide in every kernel. */
-std::string why_no_vectors(const ssu_problem& problem);
+/** Why a kernel of that access cannot serve; empty if it can. The stride over slots is wide in
+ * every kernel. */
+std::string why_not(const ssu_problem& problem, state_access access);
 
 /** How many tiles of `rows` hold dim. */
 std::int64_t tiles_of(std::int64_t dim, int rows);

@@ -12,16 +12,15 @@
 /** From run time to compile time. */
 namespace ssugraph::detail::native {
 
-/** All keys there might be, by number: five widths and scalar access, three numbers of rows, and
- * the three conditions. */
-inline constexpr std::size_t key_count = 6 * 3 * 8;
+/** All keys there might be, by number: five widths, three numbers of rows, three ways of access,
+ * three widths of inputs, and the two conditions. */
+inline constexpr std::size_t key_count = 5 * 3 * 3 * 3 * 4;
 
 constexpr kernel_key numbered_key(std::size_t i) {
-  const std::size_t width = i / 24;
-  return {.lanes = width == 5 ? 32 : 2 << width,
-          .rows = 2 << i / 8 % 3,
-          .vector = width != 5,
-          .wide_io = i / 4 % 2 == 1,
+  return {.lanes = 2 << i / 108,
+          .rows = 2 << i / 36 % 3,
+          .access = static_cast<state_access>(i / 12 % 3),
+          .io = static_cast<io_width>(i / 4 % 3),
           .tied = i / 2 % 2 == 1,
           .one_token = i % 2 == 1};
 }

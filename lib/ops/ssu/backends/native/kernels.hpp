@@ -1,17 +1,24 @@
 #pragma once
 
+#include "lib/device/io_width.hpp"
+
 #include <ssugraph/tensor_view.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace ssugraph::detail::native {
 
+/** How a thread reads and writes its part of a state: eight neighbours of dstate in each of its
+ *  rows; as many neighbours of dim as it has rows, in each of eight columns; or one by one. */
+enum class state_access : std::uint8_t { along_dstate, along_dim, by_element };
+
 /** What a kernel is compiled for, beside the dtype of the state and whether it rounds. */
 struct kernel_key {
-  int lanes;     ///< threads a row: 2, 4, 8, 16 or 32; scalar access: 32
-  int rows;      ///< rows a thread
-  bool vector;   ///< 16-byte accesses
-  bool wide_io;  ///< x, B, C, z and out are fp32, else of 16 bits
+  int lanes;  ///< threads a row: 2, 4, 8, 16 or 32; access by element: 32
+  int rows;   ///< rows a thread
+  state_access access;
+  io_width io;  ///< of x, B, C, z and out
   bool tied;
   bool one_token;  ///< a sequence, always
 
@@ -19,20 +26,24 @@ struct kernel_key {
 };
 
 /**
- * Which kernels there are: 2, 4 and 8 rows where that decides speed, else fewer. A row's sum ends
- * in one of at most eight of its threads, and a thread has no more rows than that; but for rows of
- * two threads, which would be too short to keep many loads in flight.
+ * Which kernels there are: 2, 4 and 8 rows where that decides speed, else as many as there can be.
+ * A row's sum ends in one of at most eight of its threads, and a thread has no more rows than that;
+ * but for rows of two threads, which would be too short to keep many loads in flight.
  */
 constexpr bool is_compiled(const kernel_key& key) {
-  if (!key.vector) return key.lanes == 32 && key.rows == 2;
-  const int threads = key.lanes == 2 && key.one_token && !key.wide_io ? 4 : key.lanes;
-  const int most = std::min(threads, key.tied && !key.wide_io ? 8 : 4);
-  return key.rows >= (key.wide_io ? most : 2) && key.rows <= most;
+  if (key.access == state_access::by_element) return key.lanes == 32 && key.rows == 2;
+  const bool along_dim = key.access == state_access::along_dim;
+  if (along_dim && key.io != io_width::any) return false;
+  const bool narrow = key.io == io_width::narrow;
+  const int threads = key.lanes == 2 && key.one_token && (narrow || along_dim) ? 4 : key.lanes;
+  const int most = std::min(threads, key.tied && (narrow || along_dim) ? 8 : 4);
+  return key.rows >= (narrow ? 2 : most) && key.rows <= most;
 }
 
 /** Whether a kernel serves only where its tiles leave no rest of dim, and asks for none. */
 constexpr bool takes_whole_tiles(const kernel_key& key) {
-  return key.vector && key.rows > 2 && !key.wide_io;
+  return key.access == state_access::along_dim ||
+         (key.access == state_access::along_dstate && key.rows > 2 && key.io == io_width::narrow);
 }
 
 /**

@@ -72,7 +72,7 @@ ssu_plan describe(const ssu_problem& problem, std::int64_t sequences,
                   const algorithm_choice& choice) {
   ssu_plan plan;
   plan.backend = "native";
-  plan.algorithm = choice.vector ? choice.tile.name() : "scalar";
+  plan.algorithm = choice.access == state_access::by_element ? "scalar" : choice.tile.name();
   plan.reason = choice.reason;
   plan.sequences = sequences;
   plan.tile = {
@@ -91,11 +91,11 @@ class native_ssu final : public ssu_kernel {
   native_ssu(const ssu_problem& problem, std::int64_t sequences, const algorithm_choice& choice)
       : ssu_kernel{describe(problem, sequences, choice),
                    !problem.has_cu_seqlens || problem.max_seqlen <= max_tokens_ahead},
-        vector_{choice.vector},
+        access_{choice.access},
         kernel_{kernel_for(problem, key_of(problem, choice))} {}
 
   [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
-    return vector_ ? why_no_vectors(problem) : std::string{};
+    return native::why_not(problem, access_);
   }
 
  private:
@@ -103,7 +103,7 @@ class native_ssu final : public ssu_kernel {
   [[nodiscard]] kernel_launch lower(const ssu_args& args,
                                     const launch_context& context) const override;
 
-  bool vector_;
+  state_access access_;
   const void* kernel_;
 };
 
@@ -112,6 +112,7 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
   const sequence_rule rule = rule_of(problem, args);
   const ssu_params params{
       .state = lowered<4>(args.state),
+      .dst_state = lowered<4>(args.dst_state ? args.dst_state : args.state),
       .x = lowered<3>(args.x),
       .dt = lowered<3>(args.dt),
       .z = lowered_or<3>(args.z, args.x),
@@ -128,6 +129,7 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
       .drawn_seed = context.drawn_seed,
       .slots = rule.slots,
+      .dst_slots = rule.dst_slots,
       .rows = rule.rows,
       .max_seqlen = rule.max_seqlen,
       .null_block_id = rule.null_block_id,
@@ -139,9 +141,11 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .sequences = static_cast<std::uint32_t>(plan().sequences),
       .workers = static_cast<std::uint32_t>(plan().tile.threads),
       .philox_rounds = problem.philox_rounds,
+      .dt_min = problem.dt_min,
+      .dt_max = problem.dt_max,
       .has_D = problem.D_dtype.has_value(),
       .has_dt_bias = problem.dt_bias_dtype.has_value(),
-      .has_z = problem.has_z,
+      .has_z = problem.z_dtype.has_value(),
       .dt_softplus = problem.dt_softplus,
       .state_ahead = context.state_ahead,
       .inputs_ahead = context.inputs_ahead,
@@ -161,7 +165,7 @@ std::string native_backend::name() const {
 }
 
 backend_features native_backend::features() const {
-  return features_of_0_1();
+  return all_features();
 }
 
 support native_backend::serves(const ssu_problem& problem) const {
@@ -182,8 +186,8 @@ std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
                                                  std::int64_t sequences) const {
   const algorithm_choice usual = choose(problem, sequences, "auto");
   std::vector<ssu_plan> all{describe(problem, sequences, usual)};
-  if (!usual.vector) return all;
-  for (const tile_choice& tile : vector_tiles(problem)) {
+  if (usual.access == state_access::by_element) return all;
+  for (const tile_choice& tile : vector_tiles(problem, usual.access)) {
     if (tile != usual.tile) all.push_back(plan(problem, sequences, tile.name()));
   }
   return all;

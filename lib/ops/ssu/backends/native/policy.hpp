@@ -81,13 +81,14 @@ inline constexpr int max_rows_drawn = 2;
  * take 95 us for 64 sequences of two tokens, with a fifth warp, and so three blocks, 102.
  */
 constexpr int max_registers(const kernel_key& key) {
-  const bool light = key.vector && key.tied;
+  const bool vector = key.access != state_access::by_element;
+  const bool light = vector && key.tied;
   if (key.one_token) {
-    if (!key.vector || key.rows == 8) return 96;
+    if (!vector || key.rows == 8) return 96;
     return key.rows == 2 ? 64 : light ? 80 : 128;
   }
-  if (!key.vector) return 255;
-  if (!light || key.wide_io) return 168;
+  if (!vector) return 255;
+  if (!light || key.io != io_width::narrow) return 168;
   return key.rows == 8 ? 128 : key.rows == 4 ? 96 : 80;
 }
 

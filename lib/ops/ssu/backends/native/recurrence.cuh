@@ -43,6 +43,8 @@ struct recurrence {
     time_step step{dt.value(p.dt.type), 0.0f};
     if (p.has_dt_bias) step.dt += layer.dt_bias[k].value(p.dt_bias.type);
     if (p.dt_softplus && step.dt <= 20.0f) step.dt = log1pf(expf(step.dt));
+    step.dt = step.dt < p.dt_min ? p.dt_min : step.dt;  // a NaN stays one
+    step.dt = step.dt > p.dt_max ? p.dt_max : step.dt;
     if constexpr (V::tied) step.decay = expf(layer.A.value(p.A.type) * step.dt);
     return step;
   }
@@ -77,11 +79,7 @@ struct recurrence {
   /** exp(A dt') of row `r`, untied. */
   template <class Scalars>
   __device__ void decay_of_row(int r, Scalars token, float (&decay)[octet_size]) const {
-    if (mine.p.A.type == dtype::float32) {
-      widen<true>(layer.A_rows[r], mine.p.A.type, decay);
-    } else {
-      widen<false>(layer.A_rows[r], mine.p.A.type, decay);
-    }
+    widen<io_width::any>(layer.A_rows[r], mine.p.A.type, decay);
     const float scaled = token.dt(r) * log2_e;
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)

@@ -21,7 +21,7 @@ struct rounder {
     if constexpr (!V::rounding || !V::vector) return;
     const std::uint32_t octets = mine.p.dstate / octet_size;
     draw_octets(from, (mine.head * mine.p.dim + mine.row(first)) * octets + mine.lane,
-                mine.rows_apart * octets, random);
+                mine.rows_apart() * octets, random);
   }
 
   /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */

@@ -2,6 +2,7 @@
 
 #include "lib/device/programmatic.cuh"
 #include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/held_state.cuh"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
 
   // --- All loads, before the first is used
   if (!p.inputs_ahead) {
-    if (p.state_ahead) mine.prefetch_state(source);
+    if (p.state_ahead) held_state<V>::prefetch(mine, source);
     wait_for_predecessor();
   }
   const token_pointers at = mine.pointers_to(place.sequence);
@@ -69,8 +70,8 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
     dt[k] = mine.read_dt(at, k);
   const octet_inputs<V> of_group = mine.read_octets(at);
   const head_parameters<V> layer = mine.read_parameters();
-  typename V::octet raw[V::rows];
-  mine.read_state(source, raw);
+  held_state<V> held;
+  held.read(mine, source);
   const std::int64_t slot = destination_slot(p, place.sequence, source, 0, 1);
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
   rounded.draw(0);
@@ -90,13 +91,18 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
   }
   const own_scalars<V> token{step, dt_x};
   float B[octet_size], C[octet_size];
-  widen<V::wide_io>(of_group.B, p.B.type, B);
-  widen<V::wide_io>(of_group.C, p.C.type, C);
+  widen<V::io_kind>(of_group.B, p.B.type, B);
+  widen<V::io_kind>(of_group.C, p.C.type, C);
   float sum[V::rows];
   float h[1][octet_size];
   of_layer.update(
-      step[0].decay, token, B, C, h, [&](int r) { widen<typename V::state>(raw[r], h[0]); },
-      [&](int r, float part) { rounded.narrow(r, h[0], isnan(part), raw[r]); }, sum);
+      step[0].decay, token, B, C, h, [&](int r) { held.widen(r, h[0]); },
+      [&](int r, float part) {
+        typename V::octet word;
+        rounded.narrow(r, h[0], isnan(part), word);
+        held.put(r, word);
+      },
+      sum);
   float out[V::owned];
 #pragma unroll
   for (int k = 0; k < V::owned; ++k) {
@@ -106,14 +112,7 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
 
   // --- The stores
   wait_for_predecessor();
-  if (slot >= 0) {
-    std::byte* to = mine.first_row_of(slot);
-#pragma unroll
-    for (int r = 0; r < V::rows; ++r) {
-      mine.write_row(r, to, raw[r]);
-      to += mine.to_next_row(r);
-    }
-  }
+  if (slot >= 0) held.write(mine, slot);
   std::byte* to = mine.pointers_to(place.sequence).out;
 #pragma unroll
   for (int k = 0; k < V::owned; ++k)

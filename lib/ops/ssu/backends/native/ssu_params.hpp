@@ -11,13 +11,14 @@ namespace ssugraph::detail::native {
 /** The one argument of every native SSU kernel. */
 struct ssu_params {
   strided<4> state;
+  strided<4> dst_state;  ///< unbound: the state
   strided<3> x, dt, z, out;
   strided<3> A, B, C;
   strided<2> D, dt_bias;  ///< D, dt_bias and z, unbound: anything that can be read
   index_tensor indices, dst_indices, accepted, cu_seqlens;  ///< as in sequence_rule
   const std::int64_t* rand_seed;                            ///< null: drawn_seed
   std::int64_t drawn_seed;
-  std::int64_t slots, rows, max_seqlen, null_block_id;  ///< as in sequence_rule
+  std::int64_t slots, dst_slots, rows, max_seqlen, null_block_id;  ///< as in sequence_rule
   std::uint32_t dim;
   std::uint32_t dstate;
   fast_divisor heads_per_group;
@@ -27,6 +28,7 @@ struct ssu_params {
   std::uint32_t sequences;
   std::uint32_t workers;  ///< threads of a block that hold rows; the others only wait
   std::int32_t philox_rounds;
+  float dt_min, dt_max;
   bool has_D;
   bool has_dt_bias;
   bool has_z;

@@ -3,6 +3,7 @@
 #include "lib/core/launch_limits.hpp"
 #include "lib/device/programmatic.cuh"
 #include "lib/ops/ssu/backends/native/block_place.cuh"
+#include "lib/ops/ssu/backends/native/held_state.cuh"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
@@ -50,18 +51,18 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
 
   // --- The state and the first tokens, all loads before the first is used
   if (!p.inputs_ahead) {
-    if (p.state_ahead) mine.prefetch_state(source);
+    if (p.state_ahead) held_state<V>::prefetch(mine, source);
     wait_and_trigger();
   }
   const head_parameters<V> layer = mine.read_parameters();
   const recurrence<V> of_layer{mine, layer};
   token_stager<V> stager{mine, stage, place.sequence, source, tokens, first};
-  typename V::octet raw[V::rows];
-  stager.fill_first(of_layer, [&] { mine.read_state(source, raw); });
+  held_state<V> held;
+  stager.fill_first(of_layer, [&] { held.read(mine, source); });
   float h[V::rows][octet_size];
 #pragma unroll
   for (int r = 0; r < V::rows; ++r)
-    widen<typename V::state>(raw[r], h[r]);
+    held.widen(r, h[r]);
   __syncthreads();
   wait_and_trigger();
 
@@ -86,16 +87,11 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
         [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; }, sum);
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {
-      std::byte* to = mine.first_row_of(slot);
       rounded.from.t = static_cast<std::uint32_t>(t);
-      rounded.draw(0);
-#pragma unroll
-      for (int r = 0; r < V::rows; ++r) {
-        typename V::octet word;
+      held.write(mine, slot, [&](int r, typename V::octet& word) {
+        if (r == 0) rounded.draw(0);  // behind the address: its words would wait for that, spilled
         rounded.narrow(r, h[r], (nans >> r & 1u) != 0, word);
-        mine.write_row(r, to, word);
-        to += mine.to_next_row(r);
-      }
+      });
     }
     const float x = stage.x[at][stager.own];
     float out = p.has_D ? __fmaf_rn(D, x, sum[0]) : sum[0];

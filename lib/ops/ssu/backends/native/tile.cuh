@@ -43,21 +43,23 @@ struct head_parameters {
 /** One thread's share of a block's tile. */
 template <class V>
 struct tile {
-  using state = typename V::state;
-  using octet = typename V::octet;
   using layout = typename V::layout;
 
   const ssu_params& p;
   std::uint32_t head;
   std::uint32_t number;  ///< of the tile in its head
   std::uint32_t lane = threadIdx.x % V::lanes;
-  std::uint32_t rows_apart = p.workers / V::lanes;
-  std::uint32_t first_row = number * rows_apart * V::rows + threadIdx.x / V::lanes;
+  /** Threads that share a row are a group. Its rows are apart by the number of groups, or are
+   *  neighbours. */
+  std::uint32_t groups = p.workers / V::lanes;
+  std::uint32_t first_row = number * groups * V::rows + group() * (V::along_dim ? V::rows : 1);
   bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row(0));
   static_assert(V::owned == 1 || V::whole_tiles,
                 "own rows behind the first are not asked whether they exist");
 
-  __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart; }
+  __device__ std::uint32_t group() const { return threadIdx.x / V::lanes; }
+  __device__ std::uint32_t rows_apart() const { return V::along_dim ? 1 : groups; }
+  __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart(); }
   __device__ std::uint32_t own_row(int k) const { return row(V::sum::own_row(lane) + k); }
   __device__ bool exists(std::uint32_t row) const { return V::whole_tiles || row < p.dim; }
   /** A row that can be read: beyond the last one, the last one. */
@@ -65,40 +67,17 @@ struct tile {
     return V::whole_tiles ? row : min(row, p.dim - 1);
   }
 
-  /** Where this thread's first row is, of those that can be read. */
-  __device__ std::byte* first_row_of(std::int64_t slot) const {
-    return address<V::vector>(p.state, slot, head, readable(first_row));
+  /** Where this thread's first row is, of those that can be read; `states`: the state, or what is
+   *  written in its place. */
+  __device__ std::byte* first_row_of(const strided<4>& states, std::int64_t slot) const {
+    return address<V::vector>(states, slot, head, readable(first_row));
   }
   /** From row `r` to the next that can be read. */
-  __device__ std::int64_t to_next_row(int r) const {
-    return exists(row(r + 1)) ? std::int64_t{rows_apart} * p.state.stride[2] : 0;
+  __device__ std::int64_t to_next_row(const strided<4>& states, int r) const {
+    return exists(row(r + 1)) ? std::int64_t{rows_apart()} * states.stride[2] : 0;
   }
 
   // --- Loads, without conversions
-
-  __device__ void read_state(std::int64_t slot, octet (&raw)[V::rows]) const {
-    const std::byte* at = first_row_of(slot);
-#pragma unroll
-    for (int r = 0; r < V::rows; ++r) {
-      load_octet<layout, state>(at, p.state.stride[3], lane, p.dstate, raw[r]);
-      at += to_next_row(r);
-    }
-  }
-
-  /** Brings what `read_state` reads into the L2 cache. */
-  __device__ void prefetch_state(std::int64_t slot) const {
-    static_assert(cache_line % vector_bytes == 0, "a line has one thread that fetches it");
-    if (!V::vector || lane % (cache_line / vector_bytes) != 0) return;
-    const std::byte* at = first_row_of(slot) + lane * vector_bytes;
-#pragma unroll
-    for (int r = 0; r < V::rows; ++r) {
-#pragma unroll
-      for (int chunk = 0; chunk < layout::chunks; ++chunk) {
-        if (layout::first(lane, chunk) < p.dstate) prefetch(at + chunk * V::lanes * vector_bytes);
-      }
-      at += to_next_row(r);
-    }
-  }
 
   __device__ token_pointers pointers_to(typename V::token token) const {
     const std::uint32_t group = p.heads_per_group.quotient(head);
@@ -124,11 +103,12 @@ struct tile {
   /** From what a tensor has of the first own row to what it has of the `k`th. */
   template <int Rank>
   __device__ std::int64_t to_own(int k, const strided<Rank>& tensor) const {
-    return std::int64_t{k * rows_apart} * tensor.stride[Rank - 1];
+    return std::int64_t{k * rows_apart()} * tensor.stride[Rank - 1];
   }
 
   __device__ row_inputs<V> read_row_inputs(const token_pointers& at, int k = 0) const {
-    return {V::io::load(at.x + to_own(k, p.x)), V::io::load(at.z + to_own(k, p.z))};
+    return {V::io::load(at.x + to_own(k, p.x), p.x.type),
+            V::io::load(at.z + to_own(k, p.z), p.z.type)};
   }
 
   __device__ raw_scalar read_dt(const token_pointers& at, int k = 0) const {
@@ -137,8 +117,8 @@ struct tile {
 
   __device__ octet_inputs<V> read_octets(const token_pointers& at) const {
     octet_inputs<V> in;
-    load_octet<layout, typename V::io::word>(at.B, p.B.stride[2], lane, p.dstate, in.B);
-    load_octet<layout, typename V::io::word>(at.C, p.C.stride[2], lane, p.dstate, in.C);
+    load_io_octet<layout, V::io_kind>(at.B, p.B.stride[2], lane, p.dstate, p.B.type, in.B);
+    load_io_octet<layout, V::io_kind>(at.C, p.C.stride[2], lane, p.dstate, p.C.type, in.C);
     return in;
   }
 
@@ -159,22 +139,14 @@ struct tile {
 #pragma unroll
       for (int r = 0; r < V::rows; ++r) {
         const std::byte* at = address<V::vector>(p.A, head, readable(row(r)));
-        if (p.A.type == dtype::float32) {
-          load_octet<layout, float>(at, p.A.stride[2], lane, p.dstate, layer.A_rows[r]);
-        } else {
-          load_octet<layout, std::uint16_t>(at, p.A.stride[2], lane, p.dstate, layer.A_rows[r]);
-        }
+        load_io_octet<layout, io_width::any>(at, p.A.stride[2], lane, p.dstate, p.A.type,
+                                             layer.A_rows[r]);
       }
     }
     return layer;
   }
 
   // --- Stores
-
-  /** Row `r`, if there is one, to `at`. */
-  __device__ void write_row(int r, std::byte* at, const octet& word) const {
-    store_octet<layout, state>(exists(row(r)), at, p.state.stride[3], lane, p.dstate, word);
-  }
 
   __device__ void write_out(std::byte* at, float value) const {
     if (writes_own) V::io::store(at, p.out.type, value);

@@ -36,8 +36,8 @@ struct token_stager {
   row_range tokens;
   token_pointers first;
 
-  int groups = static_cast<int>(mine.rows_apart);
-  int group = static_cast<int>(threadIdx.x / V::lanes);
+  int groups = static_cast<int>(mine.groups);
+  int group = static_cast<int>(mine.group());
   int first_row = group * V::rows;
   int own = first_row + static_cast<int>(V::sum::own_row(mine.lane));
   int owner = static_cast<int>(V::sum::rank(mine.lane));
@@ -154,9 +154,9 @@ struct token_stager {
     const int t = group + round * groups;
     if (t >= staged) return;
     float wide[octet_size];
-    widen<V::wide_io>(in.B, mine.p.B.type, wide);
+    widen<V::io_kind>(in.B, mine.p.B.type, wide);
     stage.B.write(t, mine.lane, wide);
-    widen<V::wide_io>(in.C, mine.p.C.type, wide);
+    widen<V::io_kind>(in.C, mine.p.C.type, wide);
     stage.C.write(t, mine.lane, wide);
   }
 

@@ -17,11 +17,13 @@ namespace ssugraph::detail::native {
 template <class State, bool Rounding, kernel_key Key>
 struct variant {
   using state = State;
-  using layout = octet_layout<State, Key.lanes, Key.vector>;
+  static constexpr bool vector = Key.access != state_access::by_element;
+  static constexpr bool along_dim = Key.access == state_access::along_dim;
+  using layout = octet_layout<State, Key.lanes, vector>;
   using sum = row_sum<Key.lanes, Key.rows>;
   using octet = std::uint32_t[words_of_octet<State>];
-  using io = io_scalar<Key.wide_io>;
-  using io_octet = std::uint32_t[Key.wide_io ? 8 : 4];
+  using io = io_scalar<Key.io>;
+  using io_octet = io_words<Key.io>;
   using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
   static constexpr int lanes = Key.lanes;
   static constexpr int rows = Key.rows;
@@ -30,8 +32,7 @@ struct variant {
   static constexpr int steps = Key.tied ? 1 : owned;
   /** Rows whose random bits are drawn at a time. */
   static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
-  static constexpr bool vector = Key.vector;
-  static constexpr bool wide_io = Key.wide_io;
+  static constexpr io_width io_kind = Key.io;
   static constexpr bool tied = Key.tied;
   static constexpr bool rounding = Rounding;
   static constexpr bool one_token = Key.one_token;

@@ -174,15 +174,18 @@ class head_update {
   [[nodiscard]] float time_step(std::int64_t row, std::int64_t d) const {
     float dt = load(args_.dt, row, head_, d);
     if (args_.dt_bias) dt += load(args_.dt_bias, head_, d);
-    return problem_.dt_softplus && dt <= 20.0f ? std::log1p(std::exp(dt)) : dt;
+    if (problem_.dt_softplus && dt <= 20.0f) dt = std::log1p(std::exp(dt));
+    if (dt < problem_.dt_min) return problem_.dt_min;
+    return dt > problem_.dt_max ? problem_.dt_max : dt;
   }
 
   void write(std::int64_t slot, int t, std::int64_t d, const float* h) const {
+    const tensor_view& state = args_.dst_state ? args_.dst_state : args_.state;
     const std::int64_t first = (head_ * problem_.dim + d) * problem_.dstate;
     philox_words words{};
     for (std::int64_t n = 0; n < problem_.dstate; ++n) {
       if (!problem_.stochastic_rounding) {
-        store(args_.state, h[n], slot, head_, d, n);
+        store(state, h[n], slot, head_, d, n);
         continue;
       }
       const std::int64_t e = first + n;
@@ -192,7 +195,7 @@ class head_update {
                            sequence_.source(), problem_.philox_rounds);
       }
       const std::uint32_t bits = rounding_bits(words, static_cast<std::uint32_t>(e));
-      store_rounded(args_.state, h[n], bits, slot, head_, d, n);
+      store_rounded(state, h[n], bits, slot, head_, d, n);
     }
   }
 
@@ -250,7 +253,7 @@ std::string reference_backend::name() const {
 }
 
 backend_features reference_backend::features() const {
-  return features_of_0_1();
+  return all_features();
 }
 
 support reference_backend::serves(const ssu_problem& problem) const {

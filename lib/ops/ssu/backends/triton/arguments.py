@@ -14,6 +14,7 @@ untyped_pointers = [
     "dt", "A", "D", "dt_bias", "state_batch_indices", "dst_state_batch_indices",
     "num_accepted_tokens", "cu_seqlens"
 ]
+float_scalars = ["dt_min", "dt_max"]
 wide_scalars = ["drawn_seed", "slots", "rows", "max_seqlen", "null_block_id"]
 
 
@@ -34,6 +35,8 @@ def argument_type(name, of):
         return "*i16"
     if name == "rand_seed":
         return "*i64"
+    if name in float_scalars:
+        return "fp32"
     return "i64" if "_stride_" in name or name in wide_scalars else "i32"
 
 
@@ -42,6 +45,7 @@ def write_arguments(names, output):
     wide = [name for name in names if "_stride_" in name or name in wide_scalars]
     pointers = ["state", "rand_seed", *io_pointers, *untyped_pointers]
     of = lambda name: ("const void*" if name in pointers else
+                       "float" if name in float_scalars else
                        "std::int64_t" if name in wide else "std::int32_t")
     members = "".join(f"  {of(name)} {name};\n" for name in names)
     values = "".join(f",\n          of.{name}" for name in names)

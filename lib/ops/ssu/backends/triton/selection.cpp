@@ -27,7 +27,7 @@ static_assert(std::ranges::is_sorted(dstate_blocks) && dstate_blocks.back() == m
 bool serves(const triton_image& image, const ssu_problem& problem) {
   return image.state == problem.state_dtype && image.rounding == problem.stochastic_rounding &&
          image.tied == problem.tied && image.dstate >= problem.dstate &&
-         (!image.io || image.io == problem.io_dtype) && (image.many || !problem.has_cu_seqlens) &&
+         (!image.io || image.io == problem.x_dtype) && (image.many || !problem.has_cu_seqlens) &&
          why_no_access(image, problem).empty();
 }
 
@@ -139,7 +139,7 @@ std::string manifest_line(const ssu_problem& problem) {
   const std::int64_t rows = warps * warp_threads / (block / octet_size);
   return std::string{"state="} + (problem.stochastic_rounding ? "rounded_" : "") +
          std::string{to_string(problem.state_dtype)} +
-         " io=" + std::string{to_string(problem.io_dtype)} + " dstate=" + std::to_string(block) +
+         " io=" + std::string{to_string(problem.x_dtype)} + " dstate=" + std::to_string(block) +
          " step=" + (problem.tied ? "tied" : "untied") +
          " tokens=" + (problem.has_cu_seqlens ? "many" : "one") +
          " access=" + (why_no_vectors(problem).empty() ? "vector" : "any") +

@@ -8,6 +8,7 @@
 #include "lib/ops/ssu/backends/triton/image.hpp"
 #include "lib/ops/ssu/backends/triton/lowering.hpp"
 #include "lib/ops/ssu/backends/triton/selection.hpp"
+#include "lib/ops/ssu/problem/problem.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -144,7 +145,10 @@ std::string triton_backend::name() const {
 }
 
 backend_features triton_backend::features() const {
-  return features_of_0_1();
+  backend_features has = all_features();
+  has.features.erase(ssu_feature::mixed_dtypes);
+  has.features.erase(ssu_feature::dst_state);
+  return has;
 }
 
 support triton_backend::serves(const ssu_problem& problem) const {

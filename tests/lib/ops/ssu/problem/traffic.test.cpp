@@ -27,7 +27,8 @@ ssu_problem model_problem() {
   problem.dim = 64;
   problem.dstate = 128;
   problem.ngroups = 8;
-  problem.state_dtype = problem.io_dtype = problem.dt_dtype = dtype::bfloat16;
+  problem.state_dtype = problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype =
+      problem.dt_dtype = dtype::bfloat16;
   problem.tied = true;
   return problem;
 }
@@ -45,7 +46,7 @@ TEST(ssu_traffic, is_every_byte_once) {
 
 TEST(ssu_traffic, counts_what_is_bound) {
   ssu_problem problem = model_problem();
-  problem.has_z = true;
+  problem.z_dtype = dtype::bfloat16;
   problem.D_dtype = dtype::float32;
   problem.dt_bias_dtype = dtype::bfloat16;
   const std::int64_t without_D = 2 * slot + row + 128 * 64 * 2 + layer + 128 * 2;

@@ -64,7 +64,8 @@ std::vector<bad_input> bad_tensors() {
     const bool required = field == "state" || field == "x" || field == "dt" || field == "A" ||
                           field == "B" || field == "C" || field == "out";
     if (required) cases.push_back({"missing", name, drop(member)});
-    const bool counts = field.find('_') != std::string::npos && field != "dt_bias";
+    const bool counts =
+        field.find('_') != std::string::npos && field != "dt_bias" && field != "dst_state";
     cases.push_back(
         {"dtype of the wrong kind", name, retype(member, counts ? dtype::float32 : dtype::int32)});
     if (field != "rand_seed" && field != "D") {
@@ -113,10 +114,9 @@ std::vector<bad_input> bad_shapes() {
          resize(&ssu_args::B, 1, 3)(args);
          resize(&ssu_args::C, 1, 3)(args);
        }},
-      {"dtype unlike x", "B", retype(&ssu_args::B, dtype::float16)},
-      {"dtype unlike x", "C", retype(&ssu_args::C, dtype::bfloat16)},
-      {"dtype unlike x", "z", retype(&ssu_args::z, dtype::float16)},
-      {"dtype unlike x", "out", retype(&ssu_args::out, dtype::bfloat16)},
+      {"dtype unlike state", "dst_state", retype(&ssu_args::dst_state, dtype::float16)},
+      {"dim unlike state", "dst_state", resize(&ssu_args::dst_state, 2, 7)},
+      {"dstate unlike state", "dst_state", resize(&ssu_args::dst_state, 3, 15)},
       {"int32", "rand_seed", retype(&ssu_args::rand_seed, dtype::int32)},
       {"two seeds", "rand_seed", resize(&ssu_args::rand_seed, 0, 2)},
   };
@@ -173,14 +173,43 @@ std::vector<bad_input> bad_sequences() {
          }
          args.state = args.state.with_extent(0, args.x.extent(0) - 1);
        }},
+      {"fewer slots than sequences", "dst_state",
+       [](ssu_args& args) {
+         for (auto member : {&ssu_args::state_batch_indices, &ssu_args::dst_state_batch_indices,
+                             &ssu_args::num_accepted_tokens, &ssu_args::cu_seqlens}) {
+           args.*member = {};
+         }
+         args.dst_state = args.dst_state.with_extent(0, args.x.extent(0) - 1);
+       }},
+      {"limits that cross", "dt_min",
+       [](ssu_args& args) {
+         args.dt_min = 0.5f;
+         args.dt_max = 0.25f;
+       }},
+      {"limit that is no number", "dt_min",
+       [](ssu_args& args) { args.dt_max = std::numeric_limits<float>::quiet_NaN(); }},
       {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},
   };
 }
 
 std::vector<bad_input> bad_memory() {
   return {
-      {"overlaps x", "out", put_on(&ssu_args::out, &ssu_args::x)},
-      {"overlaps z", "out", put_on(&ssu_args::out, &ssu_args::z)},
+      {"a row behind x", "out",
+       [](ssu_args& args) {
+         args.out = args.out.at(static_cast<std::byte*>(args.x.data()) + args.x.stride(0) * 4);
+       }},
+      {"an element in front of z", "out",
+       [](ssu_args& args) { args.out = args.out.at(static_cast<std::byte*>(args.z.data()) - 4); }},
+      {"on x, in other strides", "out",
+       [](ssu_args& args) {
+         args.out = tensor_view{args.x.data(), dtype::float32, args.x.extents(),
+                                std::vector<std::int64_t>{64, 1, 4}};
+       }},
+      {"on x, of another dtype", "out",
+       [](ssu_args& args) {
+         args.out = args.out.at(args.x.data());
+         retype(&ssu_args::out, dtype::float16)(args);
+       }},
       {"overlaps dt", "out", put_on(&ssu_args::out, &ssu_args::dt)},
       {"overlaps the last byte of B", "out",
        [](ssu_args& args) {
@@ -204,6 +233,20 @@ std::vector<bad_input> bad_memory() {
        [](ssu_args& args) {
          args.state = tensor_view{args.state.data(), dtype::float32, args.state.extents(),
                                   std::vector<std::int64_t>{1024, 256, 16, 0}};
+       }},
+  };
+}
+
+std::vector<bad_input> bad_memory_beside_a_state_that_is_read() {
+  return {
+      {"overlaps state", "dst_state", put_on(&ssu_args::dst_state, &ssu_args::state)},
+      {"overlaps x", "dst_state", put_on(&ssu_args::x, &ssu_args::dst_state)},
+      {"overlaps out", "dst_state", put_on(&ssu_args::dst_state, &ssu_args::out)},
+      {"broadcast", "dst_state",
+       [](ssu_args& args) {
+         args.dst_state =
+             tensor_view{args.dst_state.data(), dtype::float32, args.dst_state.extents(),
+                         std::vector<std::int64_t>{1024, 256, 16, 0}};
        }},
   };
 }
@@ -251,12 +294,14 @@ std::vector<bad_input> out_of_reach() {
   return cases;
 }
 
-/** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads. */
-ssu_case valid_case() {
+/** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads; the
+ *  last one if asked to. */
+ssu_case valid_case(bool has_dst_state = true) {
   case_spec spec;
   spec.mode = ssu_mode::speculative;
   spec.has_cu_seqlens = true;
   spec.has_dst = true;
+  spec.has_dst_state = has_dst_state;
   spec.has_z = true;
   spec.ngroups = 2;
   spec.max_seqlen = 3;
@@ -265,7 +310,8 @@ ssu_case valid_case() {
   arena_layout dense;
   for (const auto& [name, member] : ssu_tensors) {
     tensor_view& tensor = test.layout.*member;
-    tensor = dense.add(tensor.dtype(), {tensor.extents().begin(), tensor.extents().end()});
+    if (tensor)
+      tensor = dense.add(tensor.dtype(), {tensor.extents().begin(), tensor.extents().end()});
   }
   test.memory = arena{dense.bytes()};
   return test;
@@ -284,8 +330,8 @@ std::string refused_argument(const std::function<void()>& call) {
   return "no error";
 }
 
-void expect_refused(const std::vector<bad_input>& cases) {
-  ssu_case test = valid_case();
+void expect_refused(const std::vector<bad_input>& cases, bool has_dst_state = true) {
+  ssu_case test = valid_case(has_dst_state);
   const arena before = test.memory;
   ssu_dispatch dispatch{{.backend = "reference"}};
   for (const auto& [name, argument, spoil] : cases) {
@@ -320,7 +366,18 @@ TEST(validate, refuses_bad_sequences) {
 }
 
 TEST(validate, refuses_overlap_and_broadcast_of_what_is_written) {
-  expect_refused(bad_memory());
+  expect_refused(bad_memory(), false);
+  expect_refused(bad_memory_beside_a_state_that_is_read());
+}
+
+/** A state that is only read may lie on itself and on what is read. */
+TEST(validate, takes_a_state_that_is_only_read_as_an_input) {
+  ssu_case test = valid_case();
+  ssu_args args = test.args_at(test.memory.data());
+  args.state = tensor_view{args.state.data(), dtype::float32, args.state.extents(),
+                           std::vector<std::int64_t>{0, 256, 16, 1}};
+  put_on(&ssu_args::x, &ssu_args::state)(args);
+  EXPECT_NO_THROW((void)ssu_dispatch{{.backend = "reference"}}.plan(args));
 }
 
 TEST(validate, refuses_tensors_that_leave_the_address_space) {

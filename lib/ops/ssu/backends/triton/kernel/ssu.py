@@ -13,7 +13,7 @@ from triton.experimental import gluon
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.extra import libdevice
 
-from .memory import (ANY, NO_HINT, OCTET, along_dim, along_dstate, load_bits, load_few, scaled,
+from .memory import (ABSENT, ANY, NO_HINT, OCTET, along_dim, along_dstate, load_bits, load_few, scaled,
                      store_float, to_float)
 from .programmatic import trigger_successor, wait_for_predecessor
 from .rounding import round_stochastically
@@ -21,10 +21,12 @@ from .sequence import destination_slot, is_bound, rows_of, source_slot
 
 
 @gluon.jit
-def time_step(dt, dt_bias, dt_softplus):
+def time_step(dt, dt_bias, dt_softplus, dt_min, dt_max):
     dt += dt_bias
     soft = libdevice.log1p(libdevice.exp(dt))
-    return gl.where((dt_softplus != 0) & (dt <= 20.0), soft, dt)
+    dt = gl.where((dt_softplus != 0) & (dt <= 20.0), soft, dt)
+    dt = gl.where(dt < dt_min, dt_min, dt)  # a NaN stays one
+    return gl.where(dt > dt_max, dt_max, dt)
 
 
 @gluon.jit
@@ -69,7 +71,7 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
         index_stride_0, index_stride_1, dst_stride_0, dst_stride_1,
         accepted_stride_0, cu_seqlens_stride_0,
         drawn_seed, slots, rows, max_seqlen, null_block_id,
-        dim, dstate, heads_per_group, philox_rounds,
+        dim, dstate, heads_per_group, philox_rounds, dt_min, dt_max,
         io_type, dt_type, A_type, D_type, dt_bias_type,
         index_kind, dst_kind, accepted_kind, cu_seqlens_kind,
         has_rand_seed, has_z, dt_softplus, reads_ahead,
@@ -178,7 +180,8 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
                                      C_offsets, token + t + 1, row_mask & more, dt_mask & more,
                                      n_mask & more, io_type, dt_type, has_z, IO, VECTOR)
             x_ = to_float(x_bits, IO, io_type)
-            step = time_step(to_float(dt_bits, ANY, dt_type), dt_bias_, dt_softplus)
+            step = time_step(to_float(dt_bits, ANY, dt_type), dt_bias_, dt_softplus, dt_min,
+                             dt_max)
             if TIED:
                 decay = libdevice.exp(A_ * step)
             else:
@@ -192,7 +195,8 @@ def ssu(state, x, dt, z, out, A, B, C, D, dt_bias,
             if VECTOR:
                 of_octet = gl.where(octet * OCTET < dstate, of_octet, 0.0)
             result = gl.sum(of_octet, 1)
-            result += D_ * x_
+            # Absent, D is zero, and zero times infinity is not.
+            result = gl.where(D_type != ABSENT, result + D_ * x_, result)
             if has_z != 0:
                 z_ = to_float(z_bits, IO, io_type)
                 result *= z_ / (1.0 + libdevice.exp(-z_))

@@ -24,10 +24,10 @@ ssu_problem served_problem() {
   problem.dstate = 128;
   problem.ngroups = 2;
   problem.state_dtype = dtype::bfloat16;
-  problem.io_dtype = dtype::bfloat16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::bfloat16;
   problem.D_dtype = dtype::float32;
   problem.dt_bias_dtype = dtype::float32;
-  problem.has_z = true;
+  problem.z_dtype = dtype::bfloat16;
   problem.has_indices = true;
   problem.index_dtype = dtype::int32;
   problem.slots = 9;
@@ -116,7 +116,7 @@ TEST(flashinfer_limits, are_reasons) {
        [](ssu_problem& p) {
          make_varlen(p, 128);
          p.dstate = 256;
-         p.io_dtype = dtype::float32;
+         p.x_dtype = p.B_dtype = p.C_dtype = p.out_dtype = dtype::float32;
        }},
       {"nheads / ngroups",
        [](ssu_problem& p) {

@@ -21,7 +21,7 @@ ssu_problem problem_of(std::int64_t nheads) {
   problem.dstate = 128;
   problem.ngroups = 8;
   problem.state_dtype = dtype::bfloat16;
-  problem.io_dtype = dtype::bfloat16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::bfloat16;
   problem.tied = true;
   problem.device = {0};
   for (tensor_layout& layout : problem.layouts)

@@ -20,7 +20,7 @@ ssu_problem model_problem() {
   problem.dstate = 128;
   problem.ngroups = 8;
   problem.state_dtype = dtype::bfloat16;
-  problem.io_dtype = dtype::bfloat16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::bfloat16;
   problem.tied = true;
   problem.device = {0};
   return problem;
@@ -92,7 +92,7 @@ TEST_F(native_plan, finds_a_tile_for_every_problem) {
         for (std::int64_t dim = 1; dim <= 130; ++dim) {
           ssu_problem problem = model_problem();
           problem.tied = tied;
-          problem.io_dtype = io;
+          problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = io;
           problem.dstate = dstate;
           problem.dim = dim;
           const ssu_plan chosen = plan(problem, "auto");

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <set>
@@ -19,7 +20,9 @@ namespace ssugraph::test {
 namespace {
 
 namespace native = ssugraph::detail::native;
+using detail::io_width;
 using native::kernel_key;
+using native::state_access;
 
 /** What a kernel is compiled for. */
 struct kernel_name {
@@ -36,10 +39,12 @@ struct native_kernel {
 };
 
 std::string text_of(const kernel_name& name) {
-  const auto& [lanes, rows, vector, wide_io, tied, one_token] = name.key;
+  constexpr std::array accesses{", along dstate", ", along dim", ", by element"};
+  constexpr std::array widths{", narrow inputs", ", wide inputs", ", any inputs"};
+  const auto& [lanes, rows, access, io, tied, one_token] = name.key;
   return (name.rounding ? "rounded " : "") + std::string{to_string(name.state)} + ", " +
          std::to_string(lanes) + " lanes, " + std::to_string(rows) + " rows" +
-         (vector ? "" : ", scalar") + (wide_io ? ", wide inputs" : "") +
+         accesses[static_cast<std::size_t>(access)] + widths[static_cast<std::size_t>(io)] +
          (tied ? ", tied" : ", untied") + (one_token ? ", one token" : ", many tokens");
 }
 
@@ -47,14 +52,19 @@ std::vector<kernel_key> compiled_keys() {
   std::vector<kernel_key> keys;
   for (const int lanes : {2, 4, 8, 16, 32}) {
     for (const int rows : {2, 4, 8}) {
-      for (unsigned flags = 0; flags < 16; ++flags) {
-        const kernel_key key{.lanes = lanes,
-                             .rows = rows,
-                             .vector = (flags & 1) != 0,
-                             .wide_io = (flags & 2) != 0,
-                             .tied = (flags & 4) != 0,
-                             .one_token = (flags & 8) != 0};
-        if (native::is_compiled(key)) keys.push_back(key);
+      for (const state_access access :
+           {state_access::along_dstate, state_access::along_dim, state_access::by_element}) {
+        for (const io_width io : {io_width::narrow, io_width::wide, io_width::any}) {
+          for (unsigned flags = 0; flags < 4; ++flags) {
+            const kernel_key key{.lanes = lanes,
+                                 .rows = rows,
+                                 .access = access,
+                                 .io = io,
+                                 .tied = (flags & 1) != 0,
+                                 .one_token = (flags & 2) != 0};
+            if (native::is_compiled(key)) keys.push_back(key);
+          }
+        }
       }
     }
   }
@@ -91,15 +101,19 @@ struct spill {
 };
 
 constexpr kernel_key scalar_tokens(bool tied) {
-  return {
-      .lanes = 32, .rows = 2, .vector = false, .wide_io = false, .tied = tied, .one_token = false};
+  return {.lanes = 32,
+          .rows = 2,
+          .access = state_access::by_element,
+          .io = io_width::any,
+          .tied = tied,
+          .one_token = false};
 }
 
 constexpr kernel_key tied_tokens(int lanes, int rows) {
   return {.lanes = lanes,
           .rows = rows,
-          .vector = true,
-          .wide_io = false,
+          .access = state_access::along_dstate,
+          .io = io_width::narrow,
           .tied = true,
           .one_token = false};
 }
@@ -128,7 +142,7 @@ TEST(native_kernels, are_all_there) {
     EXPECT_NE(each.function, nullptr) << text_of(each.name);
     functions.insert(each.function);
   }
-  EXPECT_EQ(kernels.size(), 360u) << "72 for each of five formats";
+  EXPECT_EQ(kernels.size(), 540u) << "108 for each of five formats";
   EXPECT_EQ(functions.size(), kernels.size());
 }
 

@@ -26,7 +26,7 @@ ssu_problem model_problem() {
   problem.dstate = 128;
   problem.ngroups = 8;
   problem.state_dtype = dtype::bfloat16;
-  problem.io_dtype = dtype::bfloat16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::bfloat16;
   problem.tied = true;
   problem.device = {0};
   return problem;
@@ -114,7 +114,7 @@ TEST(triton_selection, passes_over_what_the_problem_rules_out) {
   problem.layouts[static_cast<std::size_t>(ssu_tensor::x)].strides[2] = std::int64_t{1} << 23;
   EXPECT_EQ(selected(images, problem), names{"1:16x4"});
   problem = model_problem();
-  problem.io_dtype = dtype::float32;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::float32;
   EXPECT_EQ(selected(images, problem), names{"1:16x4"});
   problem = model_problem();
   problem.has_cu_seqlens = true;
@@ -194,7 +194,7 @@ std::vector<ssu_problem> problems_of_default_manifest() {
             ssu_problem problem = model_problem();
             problem.state_dtype = *dtype_called(unrounded(state));
             problem.stochastic_rounding = unrounded(state) != state;
-            problem.io_dtype = io;
+            problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = io;
             problem.dstate = dstate;
             problem.tied = tied;
             problem.has_cu_seqlens = many;
@@ -300,7 +300,7 @@ TEST(triton_selection, says_what_would_serve) {
             "state=bfloat16 io=bfloat16 dstate=128 step=tied tokens=one access=vector tile=8x4");
   problem.stochastic_rounding = true;
   problem.state_dtype = dtype::float16;
-  problem.io_dtype = dtype::float32;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::float32;
   problem.dstate = 9;
   problem.tied = false;
   problem.has_cu_seqlens = true;

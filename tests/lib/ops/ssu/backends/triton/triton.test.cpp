@@ -25,7 +25,7 @@ ssu_problem model_problem() {
   problem.dstate = 128;
   problem.ngroups = 8;
   problem.state_dtype = dtype::bfloat16;
-  problem.io_dtype = dtype::bfloat16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::bfloat16;
   problem.tied = true;
   problem.device = {0};
   return problem;
@@ -89,7 +89,7 @@ TEST_F(triton_plan, refuses_a_tile_that_was_not_compiled) {
 TEST_F(triton_plan, names_the_line_that_would_serve) {
   ssu_problem problem = model_problem();
   problem.dstate = 255;
-  problem.io_dtype = dtype::float16;
+  problem.x_dtype = problem.B_dtype = problem.C_dtype = problem.out_dtype = dtype::float16;
   problem.misalignment = "dstate is no multiple of 8";
   const support answer = backend_.supports(problem);
   if (answer) GTEST_SKIP() << "the manifest serves everything";
