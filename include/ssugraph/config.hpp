@@ -16,7 +16,8 @@ struct mamba_config {
   std::string backend = "native";
   /** Store fp16 and bf16 state with stochastic rounding; an error for fp32 state. */
   bool stochastic_rounding = false;
-  /** Rounds of Philox-4x32 behind the rounding bits, 1..10; 0 means 10. */
+  /** Rounds of Philox-4x32 behind the rounding bits, 3..10; 0 means 10. With 1 or 2 the 32 bits of
+   *  a seed do not reach every word of the draw, and most elements round one way for ever. */
   int philox_rounds = 0;
   /** `auto`, or an algorithm that the backend names; native: `vector`, `scalar` or a tile, rows a
    *  thread x threads, as `8x128`; triton: a tile, rows x warps, as `16x4`; flashinfer: `simple`,

@@ -68,7 +68,7 @@ struct ssu_problem {
   /** A, dt and dt_bias are one scalar a head (Mamba-2). */
   bool tied = false;
   bool stochastic_rounding = false;  ///< of the stored state
-  int philox_rounds = 0;             ///< 1..10 with stochastic rounding, else 0
+  int philox_rounds = 0;             ///< 3..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
   /** Empty if state, dst_state, (untied) A, B and C allow 16-byte accesses of 8 elements along
    *  dstate; else the first tensor that does not, with the reason. */

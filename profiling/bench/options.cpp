@@ -72,7 +72,8 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--io", args.io, "Of x, z and out: fp32, fp16 or bf16");
   app.add_option("--BC", args.BC, "Of B and C (default: that of --io)");
   app.add_option("--innermost", args.innermost, "What is contiguous in a state: dstate or dim");
-  app.add_option("--philox-rounds", args.philox_rounds, "Stochastic rounding by so many; 0: none");
+  app.add_option("--philox-rounds", args.philox_rounds,
+                 "Stochastic rounding by so many, 3 .. 10; 0: none");
   app.add_option("--batch", args.batches, "Batches, each a bucket");
   app.add_option("--live", args.live, "Live sequences in each bucket (default: all)");
   app.add_option("--mode", args.mode, "plain, varlen or speculative");
@@ -207,7 +208,7 @@ void check_numbers(const options& opts) {
   for (const std::int32_t batch : opts.batches)
     require_range("--batch", batch, 1, max_batch);
   if (opts.live) require_range("--live", *opts.live, 1, *std::ranges::min_element(opts.batches));
-  require_range("--philox-rounds", opts.philox_rounds, 0, 10);
+  if (opts.philox_rounds != 0) require_range("--philox-rounds", opts.philox_rounds, 3, 10);
   require_range("--tokens", opts.tokens, 1, 64);
   require_range("--layers", opts.layers, 1, 512);
   require_range("--rounds", opts.rounds, 1, 10'000);

@@ -50,6 +50,16 @@ TEST(c_structs, of_a_size_that_none_has_are_refused) {
   }
 }
 
+TEST(c_structs, whose_rounds_are_too_few_are_refused) {
+  ssugraph_config config = c_config("reference");
+  for (const int rounds : {1, 2, 11, -1}) {
+    config.philox_rounds = rounds;
+    EXPECT_EQ(created_with(config), "philox_rounds") << rounds;
+  }
+  config.philox_rounds = 3;
+  EXPECT_EQ(created_with(config), "success");
+}
+
 TEST(c_structs, that_are_smaller_have_defaults_for_the_rest) {
   ssugraph_config config = c_config("reference");
   config.philox_rounds = 99;

@@ -255,7 +255,7 @@ class call {
         config_.stochastic_rounding = value % 2 == 1;
         break;
       case 4:
-        config_.philox_rounds = static_cast<int>(value % 11);
+        config_.philox_rounds = static_cast<int>(value % 13);
         break;
       default:
         place(&ssu_args::rand_seed, dtype::int64, {1});

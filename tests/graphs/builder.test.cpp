@@ -195,8 +195,8 @@ TEST_P(building, refuses_to_build_without_a_step) {
 }
 
 TEST_P(building, refuses_bad_configs) {
-  EXPECT_EQ(refused_argument([] { empty_builder({.philox_rounds = 11}); }), "philox_rounds");
-  EXPECT_EQ(refused_argument([] { empty_builder({.philox_rounds = -1}); }), "philox_rounds");
+  for (const int rounds : {-1, 1, 2, 11})
+    EXPECT_EQ(refused_argument([&] { empty_builder({.philox_rounds = rounds}); }), "philox_rounds");
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   pipeline_builder rounding = empty_builder({.stochastic_rounding = true});
   EXPECT_EQ(refused_argument([&] { rounding.ssu("mine", layers.args(0)); }), "mine.state");

@@ -13,7 +13,7 @@ typedef struct ssugraph_config {
   const char* backend;         /**< a backend's name; NULL: `native` */
   const char* algorithm;       /**< one of that backend's; NULL: `auto` */
   int32_t stochastic_rounding; /**< 0 or 1; an error for fp32 state */
-  int32_t philox_rounds;       /**< 1..10; 0 means 10 */
+  int32_t philox_rounds;       /**< 3..10; 0 means 10. Of 1 or 2 most elements round one way */
 } ssugraph_config;
 
 #endif

@@ -71,5 +71,32 @@ TEST(rounding_words, count_by_octet_token_and_64_bit_slot) {
   EXPECT_EQ(words(got.w, got.w + 4), words(expected.begin(), expected.end()));
 }
 
+/** Of 8192 elements half a unit up, those that went the same way with every one of 64 seeds. */
+int count_one_way(int rounds) {
+  constexpr std::uint32_t elements = 8192;
+  constexpr std::uint64_t seeds = 64;
+  constexpr std::int64_t slot = 1;
+  constexpr std::uint32_t half = 0x8000;
+  int one_way = 0;
+  for (std::uint32_t element = 0; element < elements; ++element) {
+    std::uint64_t went_up = 0;
+    for (std::uint64_t draw = 0; draw < seeds; ++draw) {
+      const std::int64_t seed = seed_draw(base_seed(), draw);
+      const auto drawn = detail::rounding_words(seed, element / 8, 0, slot, rounds);
+      if (detail::rounding_bits(drawn, element) >= half) ++went_up;
+    }
+    if (went_up == 0 || went_up == seeds) ++one_way;
+  }
+  return one_way;
+}
+
+/** Why fewer rounds are refused. */
+TEST(rounding_bits, go_both_ways_from_three_rounds_on) {
+  EXPECT_GE(count_one_way(1), 6144);
+  EXPECT_GE(count_one_way(2), 2048);
+  for (int rounds = 3; rounds <= 10; ++rounds)
+    EXPECT_EQ(count_one_way(rounds), 0) << rounds;
+}
+
 }  // namespace
 }  // namespace ssugraph::test

@@ -275,9 +275,12 @@ void check_reach(const ssu_args& args) {
 }
 
 void validate(const mamba_config& config) {
-  if (config.philox_rounds < 0 || config.philox_rounds > 10) {
-    throw invalid_argument{"philox_rounds", "0 to 10", std::to_string(config.philox_rounds)};
-  }
+  const int rounds = config.philox_rounds;
+  if (rounds == 0 || (rounds >= 3 && rounds <= 10)) return;
+  throw invalid_argument{"philox_rounds",
+                         "0 (10), or 3 to 10: fewer do not bring the 32 bits of a seed into every "
+                         "word of a draw, and most elements would round one way for ever",
+                         std::to_string(rounds)};
 }
 
 ssu_call validate(const ssu_args& given, const mamba_config& config) {

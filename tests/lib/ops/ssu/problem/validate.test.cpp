@@ -419,15 +419,32 @@ TEST(validate, refuses_rounding_of_a_float32_state) {
   EXPECT_EQ(dispatch.random_state(), random_state{});
 }
 
-TEST(validate, refuses_rounds_outside_0_to_10) {
-  for (const int rounds : {-1, 11, std::numeric_limits<int>::max()}) {
-    const mamba_config config{.backend = "reference", .philox_rounds = rounds};
-    EXPECT_EQ(refused_argument([&] { ssu_dispatch{config}; }), "philox_rounds") << rounds;
+TEST(validate, refuses_rounds_other_than_0_and_3_to_10) {
+  for (const int rounds : {-1, 1, 2, 11, std::numeric_limits<int>::max()}) {
+    for (const bool rounding : {false, true}) {
+      const mamba_config config{
+          .backend = "reference", .stochastic_rounding = rounding, .philox_rounds = rounds};
+      EXPECT_EQ(refused_argument([&] { ssu_dispatch{config}; }), "philox_rounds") << rounds;
+    }
   }
-  for (int rounds = 0; rounds <= 10; ++rounds) {
+  for (const int rounds : {0, 3, 4, 5, 6, 7, 8, 9, 10}) {
     const mamba_config config{.backend = "reference", .philox_rounds = rounds};
     EXPECT_EQ(ssu_dispatch{config}.config().philox_rounds, rounds);
   }
+}
+
+TEST(validate, says_why_one_or_two_rounds_will_not_do) {
+  const auto expected_of = [](int rounds) -> std::string {
+    try {
+      ssu_dispatch{{.backend = "reference", .philox_rounds = rounds}};
+    } catch (const invalid_argument& error) {
+      return error.expected();
+    }
+    return "no error";
+  };
+  EXPECT_NE(expected_of(1).find("one way"), std::string::npos) << expected_of(1);
+  EXPECT_EQ(expected_of(2), expected_of(1));
+  EXPECT_NE(expected_of(1).find("0 (10), or 3 to 10"), std::string::npos) << expected_of(1);
 }
 
 TEST(validate, refuses_an_unknown_backend_with_the_valid_names) {
