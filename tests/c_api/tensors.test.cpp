@@ -185,6 +185,74 @@ TEST_F(c_tensors, without_strides_are_dense) {
   EXPECT_EQ(plan(args), to_string(ssu_dispatch{{.backend = "reference"}}.plan(dense)));
 }
 
+/** What NumPy and DLPack leave undefined along an axis of one entry. */
+constexpr std::int64_t wild_strides[] = {std::int64_t{1} << 61, -(std::int64_t{1} << 61), largest,
+                                         -largest - 1, 0};
+
+void set_strides_of_one_entry(c_tensor& tensor, std::int64_t stride) {
+  for (std::size_t axis = 0; axis < static_cast<std::size_t>(tensor.tensor.ndim); ++axis) {
+    if (tensor.shape[axis] == 1) tensor.strides[axis] = stride;
+  }
+}
+
+TEST_F(c_tensors, may_have_any_stride_along_an_axis_of_one_entry) {
+  case_spec spec;
+  spec.batch = spec.capacity = spec.nheads = 1;
+  spec.has_z = spec.has_dst = true;
+  random_engine engine{base_seed()};
+  ssu_case one = make_case(spec, engine);
+  one.layout.rand_seed = {};
+  const ssugraph_config config = c_config("reference");
+  /** Memory after an eager call, and after a replay. */
+  const auto run = [&](const std::function<void(c_tensor&)>& change) {
+    std::pair memories{one.memory, one.memory};
+    const auto changed = [&](arena& memory, const auto& call) {
+      c_args args{first_sequences(one.args_at(memory.data()), 1)};
+      for (c_tensor& tensor : args.tensors)
+        change(tensor);
+      call(args);
+    };
+    changed(memories.first, [&](const c_args& args) {
+      c_dispatch dispatch;
+      ASSERT_STATUS(ssugraph_dispatch_create(&config, 0, &dispatch), SUCCESS);
+      EXPECT_STATUS(ssugraph_dispatch_selective_state_update(dispatch, args.get(), nullptr),
+                    SUCCESS);
+    });
+    changed(memories.second, [&](const c_args& args) {
+      const std::int32_t bucket = 1;
+      c_builder builder;
+      c_pipeline pipeline;
+      c_lane lane;
+      ASSERT_STATUS(ssugraph_builder_create(&config, &bucket, 1, SSUGRAPH_TARGET_HOST, &builder),
+                    SUCCESS);
+      ASSERT_STATUS(ssugraph_builder_ssu(builder, "layer", args.get(), nullptr), SUCCESS);
+      ASSERT_STATUS(ssugraph_builder_build(builder, &pipeline), SUCCESS);
+      ASSERT_STATUS(ssugraph_pipeline_make_lane(pipeline, nullptr, 0, nullptr, &lane), SUCCESS);
+      EXPECT_STATUS(ssugraph_lane_replay(lane, 1, nullptr), SUCCESS);
+    });
+    return memories;
+  };
+  const auto expected = run([](c_tensor&) {});
+  EXPECT_NE(expected.first, one.memory);
+  EXPECT_EQ(expected.second, expected.first);
+  for (const std::int64_t any : wild_strides)
+    EXPECT_EQ(run([&](c_tensor& t) { set_strides_of_one_entry(t, any); }), expected) << any;
+}
+
+TEST_F(c_tensors, of_one_slot_or_entry_may_have_any_stride_there) {
+  for (const std::int64_t any : wild_strides) {
+    std::vector<float> block(8, 1.0f);
+    const std::int32_t slot = 0;
+    c_tensor state{tensor_view{block.data(), dtype::float32, {1, 1, 2, 4}}, false};
+    c_tensor slots{tensor_view{&slot, dtype::int32, {1}}, false};
+    set_strides_of_one_entry(state, any);
+    set_strides_of_one_entry(slots, any);
+    const DLTensor* states[] = {&state.tensor};
+    EXPECT_STATUS(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr), SUCCESS) << any;
+    EXPECT_EQ(block, std::vector(8, 0.0f)) << any;
+  }
+}
+
 TEST_F(c_tensors, offsets_move_the_first_element) {
   std::vector<std::byte> block(1024);
   std::int64_t extents[] = {2, 2, 2, 2};
