@@ -7,6 +7,7 @@
 namespace {
 
 thread_local long allocations_left = -1;  // negative: any number
+thread_local std::size_t bytes_so_far = 0;
 
 void* allocate(std::size_t bytes, std::size_t alignment) {
   if (allocations_left == 0) throw std::bad_alloc{};
@@ -14,6 +15,7 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
   const std::size_t rounded = (bytes + alignment) / alignment * alignment;
   void* const memory = std::aligned_alloc(alignment, rounded);
   if (memory == nullptr) throw std::bad_alloc{};
+  bytes_so_far += bytes;
   return memory;
 }
 
@@ -46,6 +48,10 @@ few_allocations::few_allocations(long count) {
 
 few_allocations::~few_allocations() {
   allocations_left = -1;
+}
+
+std::size_t allocated_bytes() noexcept {
+  return bytes_so_far;
 }
 
 }  // namespace ssugraph::test

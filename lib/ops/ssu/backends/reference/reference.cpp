@@ -9,6 +9,8 @@
 #include <ssugraph/error.hpp>
 
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -145,14 +147,6 @@ class head_update {
     }
   }
 
-  void zero_out() const {
-    for (int t = 0; t < sequence_.length(); ++t) {
-      for (std::int64_t d = 0; d < problem_.dim; ++d) {
-        store(args_.out, 0.0f, sequence_.row(t), head_, d);
-      }
-    }
-  }
-
  private:
   void update(std::int64_t row, std::int64_t d, float* h) const {
     const float x = load(args_.x, row, head_, d);
@@ -207,6 +201,24 @@ class head_update {
   std::int64_t seed_ = 0;
 };
 
+/** Of a sequence without a state. Zero is zero bytes in every dtype. */
+void zero_out(const tensor_view& out, const sequence& rows) {
+  const std::int64_t size = size_of(out.dtype());
+  const bool is_dense = out.stride(2) == 1;
+  const std::int64_t pieces = is_dense ? 1 : out.extent(2);
+  const auto bytes = static_cast<std::size_t>((is_dense ? out.extent(2) : 1) * size);
+  auto* const first = static_cast<std::byte*>(out.data());
+  for (int t = 0; t < rows.length(); ++t) {
+    for (std::int64_t head = 0; head < out.extent(1); ++head) {
+      for (std::int64_t d = 0; d < pieces; ++d) {
+        const std::int64_t at =
+            rows.row(t) * out.stride(0) + head * out.stride(1) + d * out.stride(2);
+        std::memset(first + at * size, 0, bytes);
+      }
+    }
+  }
+}
+
 /** Runs before it returns. */
 class reference_ssu final : public planned_ssu {
  public:
@@ -221,28 +233,28 @@ class reference_ssu final : public planned_ssu {
 void reference_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle) const {
   const ssu_problem& problem = plan().problem;
   const sequence_rule rule = rule_of(problem, args);
-  std::vector<sequence> sequences;
-  sequences.reserve(static_cast<std::size_t>(plan().sequences));
-  for (std::int64_t i = 0; i < plan().sequences; ++i)
-    sequences.emplace_back(rule, i);
+  std::vector<sequence> live;  // a bucket may be far larger
+  for (std::int64_t i = 0; i < plan().sequences; ++i) {
+    const sequence each{rule, i};
+    if (each.is_null()) {
+      zero_out(args.out, each);
+    } else if (each.length() > 0) {
+      live.push_back(each);
+    }
+  }
 
   // A head at a time, every source is read before any destination is written, as on a GPU.
   const auto elements = static_cast<std::size_t>(problem.dim * problem.dstate);
-  std::vector<float> states(sequences.size() * elements);
+  std::vector<float> states(live.size() * elements);
   for (std::int64_t head = 0; head < problem.nheads; ++head) {
     const auto each = [&](auto&& apply) {
-      for (std::size_t i = 0; i < sequences.size(); ++i) {
-        if (sequences[i].length() == 0) continue;
-        const head_update update{problem, args, drawn_seed, sequences[i], head};
-        apply(update, sequences[i], states.data() + i * elements);
+      for (std::size_t i = 0; i < live.size(); ++i) {
+        const head_update update{problem, args, drawn_seed, live[i], head};
+        apply(update, states.data() + i * elements);
       }
     };
-    each([](const head_update& update, const sequence& rows, float* h) {
-      if (!rows.is_null()) update.read(h);
-    });
-    each([](const head_update& update, const sequence& rows, float* h) {
-      rows.is_null() ? update.zero_out() : update.run(h);
-    });
+    each([](const head_update& update, float* h) { update.read(h); });
+    each([](const head_update& update, float* h) { update.run(h); });
   }
 }
 
