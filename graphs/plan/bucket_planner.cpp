@@ -15,11 +15,22 @@
 
 namespace ssugraph::detail {
 
-bucket_planner::bucket_planner(const pipeline_core& core, bool back_to_back)
-    : buckets_{core.buckets},
-      place_{core.place},
-      back_to_back_{back_to_back},
-      options_{core.tuning} {}
+namespace {
+
+launch_manner manner_of(const pipeline_core& core) {
+  if (!core.programmatic_dependent_launch) return launch_manner::in_turn;
+  const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
+    return a.library() != nullptr && b.library() != nullptr;
+  };
+  return std::ranges::adjacent_find(core.steps, both_ours) != core.steps.end()
+             ? launch_manner::back_to_back
+             : launch_manner::overlapping;
+}
+
+}  // namespace
+
+bucket_planner::bucket_planner(const pipeline_core& core)
+    : buckets_{core.buckets}, place_{core.place}, manner_{manner_of(core)}, options_{core.tuning} {}
 
 bucket_plans bucket_planner::plans(const checked_step& step) {
   bucket_plans plans = options_.measure && step.is_measured() ? measured(step) : fixed(step);
@@ -43,11 +54,7 @@ std::string plan_steps(pipeline_core& core) {
   // Users' backends are measured, too. On the host nothing may begin the use of CUDA.
   const kept_last_error kept{core.where == target::cuda ? core.last_error : callers_last_error{}};
 #endif
-  const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
-    return a.library() != nullptr && b.library() != nullptr;
-  };
-  const bool back_to_back = std::ranges::adjacent_find(core.steps, both_ours) != core.steps.end();
-  bucket_planner planner{core, back_to_back};
+  bucket_planner planner{core};
   for (pipeline_step& step : core.steps) {
     auto* const ours = std::get_if<library_step>(&step.what);
     if (ours == nullptr) continue;
@@ -68,17 +75,6 @@ std::string bucket_planner::summary() const {
 #if SSUGRAPH_CUDA
 
 namespace {
-
-/** What sets apart problems whose measurements may differ: all but alignment and strides beyond
- *  what the candidates tell. */
-std::string tuning_key(const checked_step& step, bool back_to_back,
-                       const std::vector<plan_choice>& candidates) {
-  std::string key = step.problem() + " on " + std::to_string(step.traits().multiprocessors) +
-                    " multiprocessors" + (back_to_back ? " back to back |" : " |");
-  for (const plan_choice& candidate : candidates)
-    key += " " + candidate.label();
-  return key;
-}
 
 /** Whether `table` times `candidates`; one edited by hand may not. */
 bool times(const timing_table& table, const std::vector<plan_choice>& candidates) {
@@ -101,7 +97,7 @@ bucket_plans same_choices(const checked_step& step, const bucket_plans& known) {
 
 bucket_plans bucket_planner::measured(const checked_step& step) {
   const std::vector<plan_choice> candidates = step.candidates(buckets_.max_batch());
-  const std::string key = tuning_key(step, back_to_back_, candidates);
+  const std::string key = tuning_key(step, manner_, candidates);
   if (const auto found = known_.find(key); found != known_.end())
     return same_choices(step, found->second);
 
@@ -113,7 +109,7 @@ bucket_plans bucket_planner::measured(const checked_step& step) {
   for (const std::int32_t bucket : buckets_.buckets()) {
     timing_table table = cache_->find(key, bucket);
     if (!times(table, candidates)) {
-      if (!bench) bench.emplace(step, place_, back_to_back_, options_.scratch_fraction);
+      if (!bench) bench.emplace(step, place_, manner_, options_.scratch_fraction);
       if (!bench->fits(bucket)) break;
       const nvtx_range range{nvtx_category::tune, nvtx_name{"tune " + std::to_string(bucket)},
                              bucket};

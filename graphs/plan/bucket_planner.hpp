@@ -3,6 +3,7 @@
 #include "graphs/core/pipeline_core.hpp"
 #include "graphs/plan/choice.hpp"
 #include "graphs/plan/tuning_cache.hpp"
+#include "graphs/plan/tuning_key.hpp"
 #include "lib/step/planned_step.hpp"
 
 #include <ssugraph/bucket_policy.hpp>
@@ -18,8 +19,8 @@ namespace ssugraph::detail {
 /** Plans steps for every bucket. Those that share a problem share the choice. */
 class bucket_planner {
  public:
-  /** `back_to_back`: library steps follow one another in the pipeline, without others between. */
-  bucket_planner(const pipeline_core& core, bool back_to_back);
+  /** Measures as the pipeline launches. */
+  explicit bucket_planner(const pipeline_core& core);
 
   /** One plan a bucket, loaded. Measures if the step asks for it and the options allow it. Throws
    *  unsupported and cuda_error. */
@@ -34,7 +35,7 @@ class bucket_planner {
 
   const bucket_policy& buckets_;
   const stream_place& place_;
-  bool back_to_back_;
+  launch_manner manner_;
   const tuning_options& options_;
   /** By problem and candidates: the plans of a step measured earlier. */
   std::map<std::string, bucket_plans> known_;

@@ -33,10 +33,10 @@ void report(cudaGraph_t graph, const planned_step& planned) {
 }  // namespace
 
 measuring_bench::measuring_bench(const checked_step& step, const stream_place& place,
-                                 bool back_to_back, double fraction)
+                                 launch_manner manner, double fraction)
     : step_{step},
       place_{place},
-      back_to_back_{back_to_back},
+      manner_{manner},
       guard_{place_.context},
       stream_{make_stream(place_)},
       stopwatch_{stream_.get()},
@@ -64,10 +64,10 @@ std::int64_t measuring_bench::launches_of(std::int64_t sequences) const noexcept
 }
 
 cuda_graph measuring_bench::record(const planned_pointer& planned, std::int64_t sequences) const {
-  const planned_step* const next = back_to_back_ ? planned.get() : nullptr;
+  const bool programmatic = manner_ != launch_manner::in_turn;
+  const planned_step* const next = manner_ == launch_manner::back_to_back ? planned.get() : nullptr;
   const std::int64_t launches = launches_of(sequences);
   for (int retry = 0;; ++retry) {
-    constexpr bool programmatic = true;
     launch_path path{stream_.get(), place_.part_context, programmatic};
     try {
       for (std::int64_t launch = 0; launch < launches; ++launch)

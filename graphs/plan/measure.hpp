@@ -4,6 +4,7 @@
 #include "graphs/core/stopwatch.hpp"
 #include "graphs/plan/scratch.hpp"
 #include "graphs/plan/tuning_cache.hpp"
+#include "graphs/plan/tuning_key.hpp"
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
 #include "lib/step/planned_step.hpp"
@@ -19,11 +20,10 @@ class measuring_bench {
  public:
   /**
    * Measures on `place`, and takes at most `fraction` of the free memory of the step's device. Only
-   * the layout of its tensors is used. `back_to_back`: each launch may let the next start early, as
-   * where steps of the library follow one another; else it is as if a step of another kind
-   * followed. Throws cuda_error.
+   * the layout of its tensors is used. Launches follow one another in the `manner` of the pipeline.
+   * Throws cuda_error.
    */
-  measuring_bench(const checked_step& step, const stream_place& place, bool back_to_back,
+  measuring_bench(const checked_step& step, const stream_place& place, launch_manner manner,
                   double fraction);
 
   [[nodiscard]] bool fits(std::int64_t sequences) const noexcept {
@@ -44,7 +44,7 @@ class measuring_bench {
 
   const checked_step& step_;
   stream_place place_;
-  bool back_to_back_;
+  launch_manner manner_;
   context_guard guard_;
   relaxed_capture relaxed_;
   cuda_stream stream_;

@@ -92,6 +92,8 @@ class checked_step {
   [[nodiscard]] const step_traits& traits() const noexcept { return traits_; }
   /** What its plans are of, in words. */
   [[nodiscard]] virtual std::string problem() const = 0;
+  /** The same, with all that sets its measurements apart from another step's. */
+  [[nodiscard]] virtual std::string tuning_key() const { return problem(); }
 
   /** The same step on other tensors. Throws invalid_argument, which names one. */
   [[nodiscard]] virtual std::shared_ptr<const checked_step> on(bound_tensors tensors) const = 0;

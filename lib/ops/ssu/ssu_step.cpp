@@ -89,6 +89,7 @@ class checked_ssu final : public checked_step {
   }
 
   [[nodiscard]] std::string problem() const override { return to_string(problem_); }
+  [[nodiscard]] std::string tuning_key() const override { return detail::tuning_key(problem_); }
 
   [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
     const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config);

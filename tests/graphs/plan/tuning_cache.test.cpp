@@ -88,6 +88,21 @@ TEST_F(tuning_file, gives_back_what_was_kept) {
   EXPECT_TRUE(log_.empty());
 }
 
+/** As of a library that told problems apart by less. */
+TEST_F(tuning_file, passes_over_entries_of_other_keys_without_a_word) {
+  const std::string earlier =
+      "plain 4x16x16 g1 tied state float32 io float32 on 132 "
+      "multiprocessors | native:8x128";
+  tuning_cache first{file_, here_};
+  first.keep(earlier, 8, {{"native", "8x128", 1.0, 0.5, {}}});
+  first.save();
+  keep_one(here_, 2.0);
+  const tuning_cache both{file_, here_};
+  EXPECT_EQ(both.find("problem", 8).at(0).median_us, 2.0);
+  EXPECT_EQ(both.find(earlier, 8).at(0).median_us, 1.0);
+  EXPECT_TRUE(log_.empty());
+}
+
 TEST_F(tuning_file, keeps_the_times_of_other_gpus) {
   const tuning_machine other{"GPU B", "580.1", "0.1.0"};
   keep_one(here_, 1.0);

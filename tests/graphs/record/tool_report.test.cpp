@@ -26,6 +26,7 @@ struct told_node {
 struct told_graph {
   std::vector<told_node> nodes;
   bool are_all_of_the_graph;
+  std::size_t programmatic_edges;
 };
 
 std::vector<told_graph>* listener = nullptr;
@@ -36,6 +37,17 @@ std::set<graph_node_handle> nodes_of(graph_handle graph) {
   std::vector<cudaGraphNode_t> nodes(count);
   EXPECT_EQ(cudaGraphGetNodes(graph, nodes.data(), &count), cudaSuccess);
   return {nodes.begin(), nodes.end()};
+}
+
+std::size_t count_programmatic_edges(graph_handle graph) {
+  std::size_t count = 0;
+  EXPECT_EQ(cudaGraphGetEdges(graph, nullptr, nullptr, nullptr, &count), cudaSuccess);
+  std::vector<cudaGraphNode_t> from(count);
+  std::vector<cudaGraphNode_t> to(count);
+  std::vector<cudaGraphEdgeData> edges(count);
+  EXPECT_EQ(cudaGraphGetEdges(graph, from.data(), to.data(), edges.data(), &count), cudaSuccess);
+  return static_cast<std::size_t>(std::ranges::count(edges, cudaGraphDependencyTypeProgrammatic,
+                                                     [](const auto& edge) { return edge.type; }));
 }
 
 void listen(const tool_graph& graph) {
@@ -51,6 +63,7 @@ void listen(const tool_graph& graph) {
                           node.bytes, node.bytes_a_sequence});
   }
   told.are_all_of_the_graph = handles == nodes_of(graph.graph);
+  told.programmatic_edges = count_programmatic_edges(graph.graph);
   listener->push_back(std::move(told));
 }
 
@@ -151,6 +164,26 @@ TEST_F(told_to_tools, is_every_node_of_a_callers_capture) {
     handles.insert(node.node);
   EXPECT_EQ(handles, nodes_of(captured));
   EXPECT_EQ(cudaGraphDestroy(captured), cudaSuccess);
+}
+
+/** What `automatic` measures is launched as the pipeline will launch it. */
+TEST_F(told_to_tools, has_programmatic_edges_in_measurements_of_pipelines_that_have_them) {
+  auto layers = make_layers({}, 2);
+  for (ssu_case& layer : layers)
+    layer.config.backend = "automatic";
+  const model of{target::cuda, layers, false};
+  const auto count_edges = [&](bool overlap) {
+    graphs_.clear();
+    pipeline_builder builder = of.builder(bucket_policy{{1, 3}});
+    static_cast<void>(builder.programmatic_dependent_launch(overlap).build());
+    EXPECT_FALSE(graphs_.empty()) << "nothing was measured";
+    std::size_t edges = 0;
+    for (const told_graph& graph : graphs_)
+      edges += graph.programmatic_edges;
+    return edges;
+  };
+  EXPECT_EQ(count_edges(false), 0u);
+  EXPECT_GT(count_edges(true), 0u);
 }
 
 }  // namespace

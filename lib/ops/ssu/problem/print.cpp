@@ -1,3 +1,5 @@
+#include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/validate.hpp"
 
 #include <ssugraph/candidate_timing.hpp>
@@ -7,7 +9,10 @@
 #include <ssugraph/ssu_problem.hpp>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace ssugraph {
@@ -92,6 +97,16 @@ std::string to_table(const ssu_plan& plan) {
     text += line + timing.verdict + '\n';
   }
   return text;
+}
+
+std::string detail::tuning_key(const ssu_problem& problem) {
+  std::string key = to_string(problem) + ":";
+  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
+    const auto tensor = static_cast<ssu_tensor>(i);
+    if (const std::optional<dtype> type = dtype_of(problem, tensor))
+      key += " " + std::string{name_of(tensor)} + " " + std::string{ssugraph::to_string(*type)};
+  }
+  return key;
 }
 
 std::string detail::describe(const mamba_config& config) {

@@ -39,6 +39,9 @@ inline constexpr std::int64_t max_dstate = 256;
 /** Of a tensor; none where it is not bound. */
 [[nodiscard]] std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor);
 
+/** What sets measurements of `problem` apart: its words, and the dtype of every tensor. */
+[[nodiscard]] std::string tuning_key(const ssu_problem& problem);
+
 /** How many there are. Not of slots and rows, which a problem has any number of. */
 [[nodiscard]] std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis);
 
