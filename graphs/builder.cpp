@@ -214,7 +214,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
     }
   }
   link_neighbours(*core);
-  log_line("pipeline of " + std::to_string(steps.size()) + " steps, " +
+  log_info("pipeline of " + std::to_string(steps.size()) + " steps, " +
            std::to_string(buckets.buckets().size()) + " buckets on " + describe(config) + measured);
   return core;
 }

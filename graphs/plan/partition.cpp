@@ -27,7 +27,7 @@ std::shared_ptr<const pipeline_core> planned_for(std::shared_ptr<const pipeline_
     if (auto* const ours = std::get_if<library_step>(&step.what))
       ours->checked = ours->checked->on_multiprocessors(part);
   }
-  log_line("pipeline planned for " + std::to_string(part) + " of " + std::to_string(whole) +
+  log_info("pipeline planned for " + std::to_string(part) + " of " + std::to_string(whole) +
            " multiprocessors" + plan_steps(*planned));
   return planned;
 }

@@ -10,7 +10,7 @@ namespace ssugraph::detail {
 namespace {
 
 void warn(const std::filesystem::path& file, const std::string& what) {
-  log_line("tuning cache " + file.string() + " " + what);
+  log_warning("tuning cache " + file.string() + " " + what);
 }
 
 /** Leaves out what another driver or library measured on the GPU of `here`. Returns whether there

@@ -3,6 +3,7 @@
 #include <ssugraph/log.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,15 @@ void write_to_stderr(std::string_view line) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+/** Whether news are written where no sink takes them. */
+bool wants_news() {
+  static const bool wanted = [] {
+    const char* const level = std::getenv("SSUGRAPH_LOG");
+    return level != nullptr && std::string_view{level} == "info";
+  }();
+  return wanted;
+}
+
 thread_local bool inside_sink = false;
 
 /** Marks this thread as one that a sink runs on. */
@@ -40,6 +50,20 @@ struct sink_visit {
   ~sink_visit() { inside_sink = false; }
 };
 
+/** To the sink; without one to stderr, or nowhere. */
+void send(std::string_view line, bool to_stderr) {
+  const auto send_on = [&] {
+    if (to_stderr) write_to_stderr(line);
+  };
+  if (inside_sink) return send_on();
+  std::shared_ptr<const log_sink> sink;  // outlives the lock, if it sets another one
+  const std::lock_guard lock{the_log().mutex};
+  sink = the_log().sink;
+  if (!sink) return send_on();
+  const sink_visit visit;
+  (*sink)(line);
+}
+
 }  // namespace
 
 void set_log_sink(log_sink sink) {
@@ -49,14 +73,12 @@ void set_log_sink(log_sink sink) {
   the_log().sink.swap(other);  // the one before ends once the lock is open again
 }
 
-void detail::log_line(std::string_view line) {
-  if (inside_sink) return write_to_stderr(line);
-  std::shared_ptr<const log_sink> sink;  // outlives the lock, if it sets another one
-  const std::lock_guard lock{the_log().mutex};
-  sink = the_log().sink;
-  if (!sink) return write_to_stderr(line);
-  const sink_visit visit;
-  (*sink)(line);
+void detail::log_info(std::string_view line) {
+  send(line, wants_news());
+}
+
+void detail::log_warning(std::string_view line) {
+  send(line, true);
 }
 
 }  // namespace ssugraph

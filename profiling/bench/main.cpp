@@ -46,7 +46,6 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -132,8 +131,6 @@ void run(const bench::options& opts) {
   if (!opts.json.empty()) json.emplace(opts.json);
   if (!ssugraph::has_cuda_device())
     throw ssugraph::invalid_argument{"device", "a CUDA device", "none"};
-  // Each batch has pipelines of its own: a line about each would hide the table.
-  ssugraph::set_log_sink([](std::string_view) {});
 
   const bench::stopwatch watch;
   const bench::machine machine = bench::measure_machine(watch);

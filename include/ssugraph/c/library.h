@@ -26,12 +26,13 @@ SSUGRAPH_C_API const char* ssugraph_version_string(void);
 SSUGRAPH_C_API ssugraph_status ssugraph_has_cuda_device(int32_t* found);
 
 /** Takes one line without its end, on any thread, one at a time. It may call the
- *  library: what that logs on this thread goes to stderr. It must not wait for another thread that
- *  may have a line to log. */
+ *  library: what that logs on this thread goes where it goes without a sink. It must not wait for
+ *  another thread that may have a line to log. */
 typedef void (*ssugraph_log_function)(void* user_data, const char* line);
 
-/** Replaces where messages go; NULL: stderr. When it returns, the one before runs no more, unless
- *  it made this call. */
+/** Replaces where messages go; NULL, the default: warnings to stderr, and news (which backend runs,
+ *  what was built) there, too, if the environment has `SSUGRAPH_LOG=info` when the first line
+ *  comes. When it returns, the one before runs no more, unless it made this call. */
 SSUGRAPH_C_API ssugraph_status ssugraph_set_log_sink(ssugraph_log_function sink, void* user_data);
 
 #ifdef __cplusplus

@@ -97,7 +97,7 @@ void ssu_dispatch::set_random_state(ssugraph::random_state state) noexcept {
 std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
                                                            std::uint64_t seed) {
   auto dispatch = std::make_shared<ssu_dispatch>(std::move(config), seed);
-  detail::log_line("selective_state_update runs on " + detail::describe(dispatch->config()));
+  detail::log_info("selective_state_update runs on " + detail::describe(dispatch->config()));
   const std::lock_guard lock{the_default().mutex};
   the_default().dispatch = dispatch;
   return dispatch;

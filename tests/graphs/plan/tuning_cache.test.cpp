@@ -134,6 +134,16 @@ TEST_F(tuning_file, leaves_a_corrupt_file_aside_with_one_warning) {
   }
 }
 
+TEST_F(tuning_file, is_warned_of_on_stderr_where_there_is_no_sink) {
+  set_log_sink({});
+  write("no JSON");
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(found(here_).empty());
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(text.starts_with("ssugraph: tuning cache ")) << text;
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+}
+
 /** A file with this in place of the machines, or of the entries of one, or of a bucket's rows. */
 std::string with_machines(const std::string& machines) {
   return R"({"format": 1, "machines": )" + machines + "}";

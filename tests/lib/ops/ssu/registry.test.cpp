@@ -167,12 +167,10 @@ TEST(log_sink, gets_one_line_that_names_the_backend) {
   EXPECT_EQ(log.lines.size(), 1u);
 }
 
-TEST(log_sink, is_stderr_by_default) {
+TEST(log_sink, gets_nothing_once_it_is_replaced) {
   const captured_log replaced;
   set_log_sink({});
-  testing::internal::CaptureStderr();
   initialize_mamba_ssu_backend({.backend = "reference"});
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("reference"), std::string::npos);
   EXPECT_TRUE(replaced.lines.empty());
 }
 
@@ -182,12 +180,9 @@ TEST(log_sink, may_call_the_library) {
     ++lines;
     initialize_mamba_ssu_backend({.backend = "reference", .philox_rounds = 7});
   });
-  testing::internal::CaptureStderr();
   initialize_mamba_ssu_backend({.backend = "reference"});
-  EXPECT_EQ(lines, 1);
+  EXPECT_EQ(lines, 1) << "what the sink's own calls log does not come back to it";
   EXPECT_EQ(get_mamba_ssu_backend()->config().philox_rounds, 0);
-  const std::string nested = testing::internal::GetCapturedStderr();
-  EXPECT_NE(nested.find("reference"), std::string::npos) << nested;
   initialize_mamba_ssu_backend({.backend = "reference"});
   EXPECT_EQ(lines, 2) << "no line is kept from the sink afterwards";
   set_log_sink({});
