@@ -214,8 +214,11 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
     }
   }
   link_neighbours(*core);
+  mamba_config runs = config;  // on the host by another backend
+  runs.backend = ssu.backend->name();
+  runs.algorithm = ssu.algorithm;
   log_info("pipeline of " + std::to_string(steps.size()) + " steps, " +
-           std::to_string(buckets.buckets().size()) + " buckets on " + describe(config) + measured);
+           std::to_string(buckets.buckets().size()) + " buckets on " + describe(runs) + measured);
   return core;
 }
 

@@ -219,6 +219,17 @@ TEST(host_target, takes_any_backend_that_a_config_names) {
   }
 }
 
+TEST(host_target, is_logged_by_the_backend_that_runs) {
+  const model layers{target::host, make_layers({}, 1), false};
+  std::string line;
+  set_log_sink([&](std::string_view news) { line = news; });
+  pipeline_builder builder{
+      {.backend = "native", .algorithm = "8x128"}, bucket_policy{{3}}, target::host};
+  static_cast<void>(builder.ssu("layer", layers.args(0)).build());
+  set_log_sink({});
+  EXPECT_NE(line.find("on backend reference, algorithm auto"), std::string::npos) << line;
+}
+
 TEST(cuda_target, refuses_the_cpu_backend_and_unknown_ones) {
   for (const char* backend : {"reference", "none"}) {
     try {
