@@ -100,7 +100,8 @@ ssugraph_status ssugraph_reset_slots(const DLTensor* const* states, size_t state
   return guarded([&] {
     std::vector<tensor_view> views;
     for (const DLTensor* state : array("states", states, state_count))
-      views.push_back(view_of("states[" + std::to_string(views.size()) + "]", state));
-    reset_slots(views, view_of("slots", slots), stream);
+      views.push_back(
+          view_of("states[" + std::to_string(views.size()) + "]", state, floating_dtypes));
+    reset_slots(views, view_of("slots", slots, index_dtypes), stream);
   });
 }

@@ -37,7 +37,7 @@ ssugraph_status ssugraph_staging_ring_take(ssugraph_staging_ring* ring, const DL
   return guarded([&] {
     const auto visit = visit_of(ring);
     void*& to = output("memory", memory);
-    const tensor_view view = view_of("destination", destination);
+    const tensor_view view = view_of("destination", destination, index_dtypes);
     const auto hand_over = [&](auto span) {
       to = span.data();
       if (count != nullptr) *count = span.size();

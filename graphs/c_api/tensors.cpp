@@ -34,13 +34,18 @@ constexpr std::array dtypes{dtype_pair{dtype::float32, kDLFloat, 32},
                             dtype_pair{dtype::int16, kDLInt, 16},
                             dtype_pair{dtype::float8_e4m3, float8_e4m3_code, 8}};
 
-dtype dtype_of(const std::string& name, DLDataType given) {
+dtype dtype_of(const std::string& name, DLDataType given, const std::string& dtypes_in_words) {
   for (const auto& [type, code, bits] : dtypes) {
     if (given.code == code && given.bits == bits && given.lanes == 1) return type;
   }
-  throw invalid_argument{name + ".dtype", "a dtype of the library, of one lane",
+  throw invalid_argument{name + ".dtype", dtypes_in_words + ", of one lane",
                          "code " + std::to_string(given.code) + ", " + std::to_string(given.bits) +
                              " bits, " + std::to_string(given.lanes) + " lanes"};
+}
+
+std::string dtypes_of(detail::ssu_elements elements) {
+  if (elements == detail::ssu_elements::seed) return "int64";
+  return elements == detail::ssu_elements::index ? index_dtypes : floating_dtypes;
 }
 
 /** The address of the first element. */
@@ -86,9 +91,9 @@ void check_device(const std::string& name, const DLTensor& tensor, const void* a
 
 }  // namespace
 
-tensor_view view_of(const std::string& name, const DLTensor* tensor) {
+tensor_view view_of(const std::string& name, const DLTensor* tensor, const std::string& dtypes) {
   if (tensor == nullptr) return {};
-  const dtype type = dtype_of(name, tensor->dtype);
+  const dtype type = dtype_of(name, tensor->dtype, dtypes);
   if (tensor->ndim < 1 || tensor->ndim > tensor_view::max_rank) {
     throw invalid_argument{name + ".ndim", "1 to 4", std::to_string(tensor->ndim)};
   }
@@ -128,7 +133,7 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   ssu_args args;
   for (std::size_t i = 0; i < count; ++i) {
     const detail::ssu_operand& each = detail::ssu_operands[i];
-    args.*each.member = view_of(std::string{each.what.name}, tensors[i]);
+    args.*each.member = view_of(std::string{each.what.name}, tensors[i], dtypes_of(each.elements));
   }
   args.null_block_id = known.null_block_id;
   args.max_seqlen = known.max_seqlen;

@@ -12,12 +12,18 @@
 /** DLPack's tensors as the library's views, and back. */
 namespace ssugraph::c_api {
 
+/** What elements there are, in words. */
+inline constexpr const char* floating_dtypes = "float32, float16 or bfloat16";
+inline constexpr const char* index_dtypes = "int32 or int64";
+
 /**
- * The view of a tensor; an empty one for null. Throws invalid_argument, which names the field: a
- * dtype that the library has not, axes other than 1..4, a negative extent, no shape, no address, a
- * byte beyond 62 bits of address, memory that is not where `device` says.
+ * The view of a tensor, which may have these `dtypes`, in words; an empty one for null. Throws
+ * invalid_argument, which names the field: a dtype that the library has not, axes other than 1..4,
+ * a negative extent, no shape, no address, a byte beyond 62 bits of address, memory that is not
+ * where `device` says.
  */
-[[nodiscard]] tensor_view view_of(const std::string& name, const DLTensor* tensor);
+[[nodiscard]] tensor_view view_of(const std::string& name, const DLTensor* tensor,
+                                  const std::string& dtypes);
 
 /** Throws as view_of and for the scalars. */
 [[nodiscard]] ssu_args args_of(const ssugraph_ssu_args* args);

@@ -87,6 +87,22 @@ TEST_F(c_tensors, with_a_dtype_that_the_library_has_not) {
     EXPECT_EQ(refused("x", [&](c_tensor& t) { t.tensor.dtype = type; }), "x");
 }
 
+TEST_F(c_tensors, with_a_dtype_that_is_none_are_told_those_that_they_can_have) {
+  const auto told = [&](const char* name) {
+    EXPECT_EQ(refused(name,
+                      [](c_tensor& t) {
+                        t.tensor.dtype = {kDLFloat, 64, 1};
+                      }),
+              name + std::string{".dtype"});
+    return std::string{ssugraph_last_error()};
+  };
+  EXPECT_NE(told("x").find("float32, float16 or bfloat16, of one lane"), std::string::npos);
+  EXPECT_EQ(told("A").find("int"), std::string::npos) << told("A");
+  EXPECT_NE(told("state_batch_indices").find("int32 or int64, of one lane"), std::string::npos);
+  EXPECT_NE(told("rand_seed").find("expected int64, of one lane"), std::string::npos);
+  EXPECT_EQ(told("state").find("int"), std::string::npos) << told("state");
+}
+
 TEST_F(c_tensors, with_a_state_that_no_backend_has) {
   constexpr std::uint8_t float8_e4m3fn = 10;
   ssugraph_config config{};
@@ -251,6 +267,24 @@ TEST_F(c_tensors, of_one_slot_or_entry_may_have_any_stride_there) {
     EXPECT_STATUS(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr), SUCCESS) << any;
     EXPECT_EQ(block, std::vector(8, 0.0f)) << any;
   }
+}
+
+TEST_F(c_tensors, of_other_calls_are_told_their_dtypes_too) {
+  float value = 0;
+  const std::int32_t slot = 0;
+  c_tensor state{tensor_view{&value, dtype::float32, {1, 1, 1, 1}}, false};
+  c_tensor slots{tensor_view{&slot, dtype::int32, {1}}, false};
+  const DLTensor* states[] = {&state.tensor};
+  state.tensor.dtype = {kDLFloat, 64, 1};
+  EXPECT_EQ(refused_argument(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr)),
+            "states[0].dtype");
+  EXPECT_NE(std::string{ssugraph_last_error()}.find("float32, float16 or bfloat16"),
+            std::string::npos);
+  state.tensor.dtype = {kDLFloat, 32, 1};
+  slots.tensor.dtype = {kDLUInt, 32, 1};
+  EXPECT_EQ(refused_argument(ssugraph_reset_slots(states, 1, &slots.tensor, nullptr)),
+            "slots.dtype");
+  EXPECT_NE(std::string{ssugraph_last_error()}.find("int32 or int64"), std::string::npos);
 }
 
 TEST_F(c_tensors, offsets_move_the_first_element) {
