@@ -200,6 +200,10 @@ TEST_P(building, refuses_bad_configs) {
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   pipeline_builder rounding = empty_builder({.stochastic_rounding = true});
   EXPECT_EQ(refused_argument([&] { rounding.ssu("mine", layers.args(0)); }), "mine.state");
+  ssu_args seeded = layers.args(0);
+  seeded.rand_seed = {layers.args(0).state.data(), dtype::int64, {1}};
+  EXPECT_EQ(refused_argument([&] { rounding.ssu("mine", seeded); }), "mine.state")
+      << "no seed makes up for that";
 }
 
 TEST_P(building, refuses_memory_of_the_other_kind) {

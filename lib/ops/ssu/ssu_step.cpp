@@ -141,6 +141,7 @@ ssu_setup setup_ssu(mamba_config config, bool on_host, std::int64_t max_batch) {
 
 std::shared_ptr<const checked_step> check_ssu(const ssu_args& args, ssu_setup setup) {
   check_reach(args);  // of the whole tensors, before they are cut
+  check_rounding(args.state, setup.config);
   check_seed_and_length(args);
   const ssu_call call = validate(cut(args, setup.max_batch), setup.config);
   return std::make_shared<checked_ssu>(call, std::move(setup));

@@ -6,6 +6,7 @@
 #include "lib/core/reach.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
+#include "lib/ops/ssu/problem/shapes.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -20,15 +21,6 @@
 
 namespace ssugraph::detail {
 namespace {
-
-std::string tuple(std::span<const std::int64_t> extents) {
-  std::string text = "(";
-  for (const std::int64_t extent : extents) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(extent);
-  }
-  return text + ")";
-}
 
 void check_shape(std::string_view name, const tensor_view& tensor,
                  const std::vector<std::int64_t>& extents) {
@@ -84,41 +76,38 @@ ssu_args canonical(const ssu_args& given) {
     const std::string name{each.what.name};
     if (tensor.rank() != rank && tensor.rank() != rank - 1) {
       throw invalid_argument{name,
-                             "rank " + std::to_string(rank - 1) + " or " + std::to_string(rank),
+                             "rank " + std::to_string(rank - 1) + " or " + std::to_string(rank) +
+                                 expand_hint(each, tensor, args),
                              to_string(tensor)};
     }
     // x, dt, z and out leave the axis out together.
     const bool as_x = axes[0] == ssu_axis::rows && axes[1] == ssu_axis::nheads;
     if (as_x && tensor.rank() != given.x.rank()) {
-      throw invalid_argument{name, "the rank of x, " + std::to_string(given.x.rank()),
-                             to_string(tensor)};
+      throw invalid_argument{
+          name,
+          "the rank of x, " + std::to_string(given.x.rank()) + expand_hint(each, tensor, args),
+          to_string(tensor)};
     }
     if (tensor.rank() < rank) tensor = tensor.with_unit_axis(each.shape.optional_axis());
   }
   return args;
 }
 
-/** What an axis counts in this call. */
-std::int64_t extent_of(const ssu_args& args, ssu_axis axis) {
-  switch (axis) {
-    case ssu_axis::slots:
-      return args.state.extent(0);
-    case ssu_axis::rows:
-      return args.x.extent(0);
-    case ssu_axis::nheads:
-      return args.state.extent(1);
-    case ssu_axis::ngroups:
-      return args.B.extent(1);
-    case ssu_axis::dim:
-      return args.state.extent(2);
-    case ssu_axis::dstate:
-      return args.state.extent(3);
-  }
-  return 0;
+/** Sizes are taken of state: of one whose last axes are swapped, x and B would be blamed. */
+void check_state_axes(const ssu_args& args) {
+  const std::int64_t dim = args.x.extent(2);
+  const std::int64_t dstate = args.B.extent(2);
+  if (dim == dstate || args.state.extent(2) != dstate || args.state.extent(3) != dim) return;
+  throw invalid_argument{"state",
+                         "(slots, nheads, dim, dstate), with dim " + std::to_string(dim) +
+                             " as x and dstate " + std::to_string(dstate) +
+                             " as B, in torch state.transpose(-2, -1)",
+                         to_string(args.state)};
 }
 
-/** Sizes, and the shapes of the floating tensors. */
-void check_shapes(const ssu_args& args) {
+/** Sizes, and the shapes of the floating tensors, which were `given` with or without all axes. */
+void check_shapes(const ssu_args& args, const ssu_args& given) {
+  check_state_axes(args);
   const std::int64_t nheads = args.state.extent(1);
   const std::int64_t dstate = args.state.extent(3);
   if (nheads < 1 || args.state.extent(2) < 1 || dstate < 1 || dstate > max_dstate) {
@@ -132,15 +121,12 @@ void check_shapes(const ssu_args& args) {
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
     if (!tensor || each.shape.rank == 0) continue;
-    std::vector<std::int64_t> extents;
-    extents.reserve(static_cast<std::size_t>(each.shape.rank));
-    for (int axis = 0; axis < each.shape.rank; ++axis) {
-      const ssu_axis counted = each.shape.axes[static_cast<std::size_t>(axis)];
-      // Each state has any number of slots.
-      extents.push_back(counted == ssu_axis::slots ? tensor.extent(axis)
-                                                   : extent_of(args, counted));
-    }
-    check_shape(each.what.name, tensor, extents);
+    const std::vector<std::int64_t> extents = extents_of(args, each);
+    if (std::ranges::equal(tensor.extents(), extents)) continue;
+    const tensor_view& came = given.*each.member;
+    throw invalid_argument{std::string{each.what.name},
+                           describe(each.shape, extents) + expand_hint(each, came, args),
+                           to_string(came)};
   }
 }
 
@@ -206,13 +192,6 @@ void check_dt_limits(const ssu_args& args) {
                          std::to_string(args.dt_min) + " and " + std::to_string(args.dt_max)};
 }
 
-void check_rounding(const ssu_args& args, const mamba_config& config) {
-  if (args.rand_seed) check_shape("rand_seed", args.rand_seed, {1});
-  if (!config.stochastic_rounding || args.state.dtype() != dtype::float32) return;
-  throw invalid_argument{"state", "float16 or bfloat16 for stochastic rounding",
-                         to_string(args.state)};
-}
-
 /** Addresses: present, aligned to their dtype and all in one place. */
 device check_memory(const ssu_args& args) {
   const device home = device_of(args.state.data());
@@ -255,7 +234,7 @@ void check_written(const ssu_args& args) {
       if (!tensor || named_later || is_in_place(each, other, args)) continue;
       if (!may_overlap(written, tensor)) continue;
       throw invalid_argument{name, "no byte shared with " + std::string{other.what.name},
-                             "overlapping tensors"};
+                             describe_overlap(written, tensor)};
     }
   }
 }
@@ -274,6 +253,11 @@ void check_reach(const ssu_args& args) {
   }
 }
 
+void check_rounding(const tensor_view& state, const mamba_config& config) {
+  if (!config.stochastic_rounding || state.dtype() != dtype::float32) return;
+  throw invalid_argument{"state", "float16 or bfloat16 for stochastic_rounding", to_string(state)};
+}
+
 void validate(const mamba_config& config) {
   const int rounds = config.philox_rounds;
   if (rounds == 0 || (rounds >= 3 && rounds <= 10)) return;
@@ -288,13 +272,14 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
   check_reach(given);
   ssu_call call;
   call.args = canonical(given);
+  check_rounding(call.args.state, config);
   check_dtypes(call.args);
-  check_shapes(call.args);
+  check_shapes(call.args, given);
   check_indices(call.args);
   call.sequences = count_sequences(call.args);
   check_sequences(call.args, call.sequences);
   check_dt_limits(call.args);
-  check_rounding(call.args, config);
+  if (given.rand_seed) check_shape("rand_seed", given.rand_seed, {1});
   const device home = check_memory(call.args);
   check_written(call.args);
   call.problem = problem_of(call.args, config, home);

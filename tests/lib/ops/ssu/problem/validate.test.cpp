@@ -317,17 +317,36 @@ ssu_case valid_case(bool has_dst_state = true) {
   return test;
 }
 
-/** Runs `call` and returns the argument that its invalid_argument names. */
-std::string refused_argument(const std::function<void()>& call) {
+/** What an invalid_argument says of `call`. */
+invalid_argument refusal(const std::function<void()>& call) {
   try {
     call();
   } catch (const invalid_argument& error) {
     EXPECT_FALSE(error.expected().empty());
     EXPECT_FALSE(error.came().empty());
     EXPECT_NE(std::string{error.what()}.find(error.argument()), std::string::npos);
-    return error.argument();
+    return error;
   }
-  return "no error";
+  return {"no error", "", ""};
+}
+
+/** The argument that it names. */
+std::string refused_argument(const std::function<void()>& call) {
+  return refusal(call).argument();
+}
+
+/** Of a valid call with one thing changed. */
+invalid_argument refusal_of(const std::function<void(ssu_args&)>& spoil, mamba_config config = {}) {
+  const ssu_case test = valid_case();
+  arena memory = test.memory;
+  ssu_args args = test.args_at(memory.data());
+  spoil(args);
+  config.backend = "reference";
+  return refusal([&] { static_cast<void>(ssu_dispatch{config}.plan(args)); });
+}
+
+bool has(const std::string& text, const std::string& words) {
+  return text.find(words) != std::string::npos;
 }
 
 void expect_refused(const std::vector<bad_input>& cases, bool has_dst_state = true) {
@@ -445,6 +464,86 @@ TEST(validate, says_why_one_or_two_rounds_will_not_do) {
   EXPECT_NE(expected_of(1).find("one way"), std::string::npos) << expected_of(1);
   EXPECT_EQ(expected_of(2), expected_of(1));
   EXPECT_NE(expected_of(1).find("0 (10), or 3 to 10"), std::string::npos) << expected_of(1);
+}
+
+/** Its first axes alone, as models keep what has one value a head. */
+std::function<void(ssu_args&)> keep_axes(tensor_view ssu_args::*member, int count) {
+  return [=](ssu_args& args) {
+    const tensor_view& whole = args.*member;
+    args.*member = tensor_view{whole.data(), whole.dtype(),
+                               whole.extents().first(static_cast<std::size_t>(count))};
+  };
+}
+
+TEST(validate, says_how_one_value_a_head_is_passed) {
+  struct lacking_axes {
+    const char* name;
+    tensor_view ssu_args::*member;
+    int axes;
+    const char* hint;
+  };
+  for (const auto& [name, member, axes, hint] :
+       {lacking_axes{"A", &ssu_args::A, 1, "A[:, None, None].expand(4, 16, 16)"},
+        lacking_axes{"A", &ssu_args::A, 2, "A[:, :, None].expand(4, 16, 16)"},
+        lacking_axes{"dt", &ssu_args::dt, 2, "dt[:, :, None].expand(9, 4, 16)"},
+        lacking_axes{"dt_bias", &ssu_args::dt_bias, 1, "dt_bias[:, None].expand(4, 16)"},
+        lacking_axes{"D", &ssu_args::D, 1, "D[:, None].expand(4, 16)"}}) {
+    const invalid_argument error = refusal_of(keep_axes(member, axes));
+    EXPECT_EQ(error.argument(), name);
+    EXPECT_TRUE(has(error.expected(), hint)) << error.what();
+    EXPECT_TRUE(has(error.expected(), "stride 0")) << error.what();
+  }
+  EXPECT_FALSE(has(refusal_of(flatten(&ssu_args::A)).what(), "expand")) << "of another size";
+  EXPECT_FALSE(has(refusal_of(keep_axes(&ssu_args::B, 1)).what(), "expand"));
+}
+
+TEST(validate, blames_a_state_whose_axes_are_swapped) {
+  const auto swap = [](ssu_args& args) {
+    const tensor_view& state = args.state;
+    args.state = tensor_view{
+        state.data(), state.dtype(), {state.extent(0), state.extent(1), 8, state.extent(2)}};
+    args.B = args.B.with_extent(2, 8);
+    args.C = args.C.with_extent(2, 8);
+    args.A = args.A.with_extent(2, 8);
+  };
+  const invalid_argument error = refusal_of(swap);
+  EXPECT_EQ(error.argument(), "state");
+  EXPECT_TRUE(has(error.expected(), "(slots, nheads, dim, dstate)")) << error.what();
+  EXPECT_TRUE(has(error.expected(), "dim 16 as x")) << error.what();
+  EXPECT_TRUE(has(error.expected(), "dstate 8 as B")) << error.what();
+}
+
+TEST(validate, says_which_tensor_a_size_comes_of) {
+  const std::string of_B = refusal_of(resize(&ssu_args::B, 2, 8)).expected();
+  EXPECT_TRUE(has(of_B, "(rows, ngroups, dstate)")) << of_B;
+  EXPECT_TRUE(has(of_B, "(9, 2, 16)")) << of_B;
+  EXPECT_TRUE(has(of_B, "nheads, dim and dstate of state")) << of_B;
+}
+
+TEST(validate, says_why_what_interleaves_may_overlap) {
+  const invalid_argument apart = refusal_of([](ssu_args& args) {
+    // Heads of z and out in turns, in memory of their own.
+    static std::vector<float> both(9 * 4 * 2 * 16);
+    const std::vector<std::int64_t> extents{9, 4, 16};
+    const std::vector<std::int64_t> strides{4 * 2 * 16, 2 * 16, 1};
+    args.z = tensor_view{both.data(), dtype::float32, extents, strides};
+    args.out = tensor_view{both.data() + 16, dtype::float32, extents, strides};
+  });
+  EXPECT_EQ(apart.argument(), "out");
+  EXPECT_TRUE(has(apart.expected(), "no byte shared with z")) << apart.what();
+  EXPECT_TRUE(has(apart.came(), "interleave")) << apart.what();
+  EXPECT_TRUE(has(apart.came(), "equal outer stride")) << apart.what();
+  const invalid_argument equal = refusal_of(put_on(&ssu_args::out, &ssu_args::dt));
+  EXPECT_FALSE(has(equal.came(), "interleave")) << equal.what();
+}
+
+TEST(validate, blames_a_float32_state_for_rounding_whatever_the_seed) {
+  for (const auto& spoil : {retype(&ssu_args::rand_seed, dtype::int32),
+                            resize(&ssu_args::rand_seed, 0, 2), drop(&ssu_args::rand_seed)}) {
+    const invalid_argument error = refusal_of(spoil, {.stochastic_rounding = true});
+    EXPECT_EQ(error.argument(), "state");
+    EXPECT_TRUE(has(error.expected(), "stochastic_rounding")) << error.what();
+  }
 }
 
 TEST(validate, refuses_an_unknown_backend_with_the_valid_names) {

@@ -1,0 +1,108 @@
+#include "lib/ops/ssu/problem/shapes.hpp"
+
+#include "lib/core/overlap.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace ssugraph::detail {
+namespace {
+
+std::string_view name_of(ssu_axis axis) {
+  switch (axis) {
+    case ssu_axis::slots:
+      return "slots";
+    case ssu_axis::rows:
+      return "rows";
+    case ssu_axis::nheads:
+      return "nheads";
+    case ssu_axis::ngroups:
+      return "ngroups";
+    case ssu_axis::dim:
+      return "dim";
+    case ssu_axis::dstate:
+      return "dstate";
+  }
+  return "unknown";
+}
+
+std::int64_t extent_of(const ssu_args& args, const ssu_operand& operand, ssu_axis axis) {
+  switch (axis) {
+    case ssu_axis::slots:
+      return (args.*operand.member).extent(0);  // any number
+    case ssu_axis::rows:
+      return args.x.extent(0);
+    case ssu_axis::nheads:
+      return args.state.extent(1);
+    case ssu_axis::ngroups:
+      return args.B.extent(1);
+    case ssu_axis::dim:
+      return args.state.extent(2);
+    case ssu_axis::dstate:
+      return args.state.extent(3);
+  }
+  return 0;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words)
+    text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/** The tensors that models keep one value a head of. */
+bool may_be_one_a_head(const ssu_operand& operand) {
+  constexpr std::array members{&ssu_args::dt, &ssu_args::A, &ssu_args::D, &ssu_args::dt_bias};
+  return std::ranges::find(members, operand.member) != members.end();
+}
+
+}  // namespace
+
+std::string tuple(std::span<const std::int64_t> extents) {
+  std::vector<std::string> words;
+  for (const std::int64_t extent : extents)
+    words.push_back(std::to_string(extent));
+  return "(" + joined(words) + ")";
+}
+
+std::vector<std::int64_t> extents_of(const ssu_args& args, const ssu_operand& operand) {
+  std::vector<std::int64_t> extents;
+  for (int axis = 0; axis < operand.shape.rank; ++axis)
+    extents.push_back(
+        extent_of(args, operand, operand.shape.axes[static_cast<std::size_t>(axis)]));
+  return extents;
+}
+
+std::string describe(const ssu_shape& shape, std::span<const std::int64_t> extents) {
+  std::vector<std::string> names;
+  for (std::size_t axis = 0; axis < extents.size(); ++axis)
+    names.emplace_back(name_of(shape.axes[axis]));
+  return "shape (" + joined(names) + ") = " + tuple(extents) +
+         ", of nheads, dim and dstate of state, rows of x and ngroups of B";
+}
+
+std::string expand_hint(const ssu_operand& operand, const tensor_view& given,
+                        const ssu_args& args) {
+  if (!may_be_one_a_head(operand)) return {};
+  const std::vector<std::int64_t> extents = extents_of(args, operand);
+  const std::size_t count = given.extents().size();
+  if (count >= extents.size() ||
+      !std::ranges::equal(given.extents(), std::span{extents}.first(count)))
+    return {};
+  std::vector<std::string> index(extents.size(), "None");
+  std::fill_n(index.begin(), count, ":");
+  return "; one value along an axis has stride 0 there, in torch " +
+         std::string{operand.what.name} + "[" + joined(index) + "].expand" + tuple(extents);
+}
+
+std::string describe_overlap(const tensor_view& a, const tensor_view& b) {
+  if (next_byte_of(a, b.data()) == b.data() || next_byte_of(b, a.data()) == a.data())
+    return "overlapping tensors";
+  return "spans that interleave, which are known to be disjoint only as slices of the rows of one "
+         "buffer (equal outer stride, disjoint within the row)";
+}
+
+}  // namespace ssugraph::detail
