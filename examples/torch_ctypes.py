@@ -56,6 +56,7 @@ class Library:
 
 def dl_tensor(tensor, kept):
     """Address of the tensor's DLTensor, the first member of what the capsule in `kept` holds."""
+    tensor = tensor.detach()  # a parameter, too: what requires a gradient is not exported
     # -1: no wait, for the caller's streams are in order.
     capsule = tensor.__dlpack__(stream=-1) if tensor.is_cuda else tensor.__dlpack__()
     kept.append(capsule)
@@ -67,6 +68,7 @@ def dl_tensor(tensor, kept):
 def ssu_args(tensors):
     """The struct of a call; the capsules that it refers to, until the call has returned."""
     kept = []
+    # -1: by default slot 0 is nobody's, and a sequence that has it gets zeros.
     args = SsuArgs(struct_size=c.sizeof(SsuArgs), dt_softplus=1, null_block_id=-1)
     for name, tensor in tensors.items():
         setattr(args, name, dl_tensor(tensor, kept))
@@ -78,10 +80,12 @@ def layer(device, rows, slots=16, nheads=4, dim=64, dstate=128, ngroups=2):
     def random(*shape, dtype=torch.bfloat16):
         return torch.randn(*shape, device=device).to(dtype)
 
-    # Mamba-2: one A, dt and dt_bias a head. x, B and C are slices of one row of a convolution.
+    # Mamba-2: one A, dt and dt_bias a head, which stride 0 expands. x, B and C are slices of one
+    # row of a convolution.
     row = random(rows, nheads * dim + 2 * ngroups * dstate)
     x, B, C = row.split([nheads * dim, ngroups * dstate, ngroups * dstate], dim=1)
-    A = -torch.rand(nheads, device=device)
+    A = torch.nn.Parameter(-torch.rand(nheads, device=device))
+    dt_bias = torch.nn.Parameter(random(nheads, dtype=torch.float32))
     return {
         "state": random(slots, nheads, dim, dstate),
         "x": x.view(rows, nheads, dim),
@@ -89,13 +93,14 @@ def layer(device, rows, slots=16, nheads=4, dim=64, dstate=128, ngroups=2):
         "A": A[:, None, None].expand(nheads, dim, dstate),
         "B": B.view(rows, ngroups, dstate),
         "C": C.view(rows, ngroups, dstate),
-        "D": random(nheads, dim, dtype=torch.float32),
-        "dt_bias": random(nheads, dtype=torch.float32)[:, None].expand(nheads, dim),
+        "D": torch.nn.Parameter(random(nheads, dim, dtype=torch.float32)),
+        "dt_bias": dt_bias[:, None].expand(nheads, dim),
         "out": torch.zeros(rows, nheads, dim, device=device, dtype=torch.bfloat16),
         "state_batch_indices": torch.randperm(slots, device=device)[:rows].to(torch.int32),
     }
 
 
+@torch.no_grad()
 def evaluate(tensors, batch):
     """(slots, state, out) that a step of the first `batch` sequences gives, in float64."""
     t = {name: tensor.double() for name, tensor in tensors.items() if name in ARGS}
