@@ -18,6 +18,11 @@
  * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`: no two of
  * their elements may lie in one place, and none may overlap another tensor, but that `out` may be
  * `x` or `z` themselves.
+ *
+ * An axis whose entries are all the same value has stride 0, and no memory of its own: that is what
+ * torch's `expand` makes. A layer is *tied* (Mamba-2) if A, dt and dt_bias are one value a head
+ * in that way, and faster than with the values written out: `A[:, None, None].expand(nheads, dim,
+ * dstate)`, `dt[:, :, None].expand(rows, nheads, dim)`, `dt_bias[:, None].expand(nheads, dim)`.
  */
 typedef struct ssugraph_ssu_args {
   size_t struct_size; /**< sizeof this struct */
@@ -30,13 +35,13 @@ typedef struct ssugraph_ssu_args {
   int32_t reserved;        /**< 0 */
   const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
   const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
-  const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16 */
-  const DLTensor* A;       /**< (nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16; tied: stride 0 over dim */
+  const DLTensor* A;       /**< (nheads, dim, dstate), fp32, fp16 or bf16; tied: 0 over both */
   const DLTensor* B;       /**< (rows, ngroups, dstate), fp32, fp16 or bf16 */
   const DLTensor* C;       /**< (rows, ngroups, dstate), fp32, fp16 or bf16 */
   const DLTensor* D;       /**< (nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* z;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
-  const DLTensor* dt_bias; /**< (nheads, dim), fp32, fp16 or bf16 */
+  const DLTensor* dt_bias; /**< (nheads, dim), fp32, fp16 or bf16; tied: stride 0 over dim */
   const DLTensor* out;     /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   /** (n) or (n, T), int32 or int64: slots read. Without it, sequence i has slot i. */
   const DLTensor* state_batch_indices;
