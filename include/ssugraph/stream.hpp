@@ -12,9 +12,12 @@ struct CUgraphNode_st;
 namespace ssugraph {
 
 /**
- * A CUDA stream: the same type as `cudaStream_t`, without a CUDA header. The caller owns it. Work
- * on host tensors ignores it; pass nullptr there. Lanes on
- * one handle are taken to run one after another, on the host too.
+ * A CUDA stream: the same type as `cudaStream_t`, without a CUDA header. The caller owns it.
+ * Lanes on one handle are taken to run one after another, on the host too.
+ *
+ * nullptr is what it is for `cudaStream_t`: the legacy default stream of the current context, which
+ * cannot be captured. On host tensors and `target::host` it is the host's own, and the one to pass:
+ * a handle only tells lanes apart there, and work is done when the call returns.
  */
 using stream_handle = CUstream_st*;
 /** The same type as `cudaGraph_t`. */
