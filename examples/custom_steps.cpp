@@ -89,7 +89,7 @@ void run() {
   for (const std::int32_t batch : {3, 8, 1}) {
     x.fill(-1, 1, step + 1);
     for (std::int32_t i = 0; i < batch; ++i)
-      slot_of[i] = i + 1;
+      slot_of[i] = i + 1;  // slot 0 is nobody's
     lane.replay(batch, stream.get());
     stream.wait();
 

@@ -21,7 +21,7 @@ struct model {
   model() {
     x.fill(-1, 1, 1);
     for (std::int32_t i = 0; i < bucket; ++i)
-      slot_of[i] = i + 1;
+      slot_of[i] = i + 1;  // slot 0 is nobody's
   }
 
   toy::array<float> x{toy::rows};

@@ -29,7 +29,7 @@ struct model {
 void next_token(const model& m, std::int32_t batch, std::uint32_t step) {
   m.x.fill(-1, 1, step);
   for (std::int32_t i = 0; i < batch; ++i)
-    m.slot_of[i] = toy::max_batch - i;
+    m.slot_of[i] = toy::max_batch - i;  // down to 1: slot 0 is nobody's
 }
 
 /** Every address in which `other` differs from the model that the pipeline was built of. */

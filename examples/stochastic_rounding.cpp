@@ -20,7 +20,7 @@ class decoder {
  public:
   decoder() {
     for (std::int32_t i = 0; i < batch; ++i)
-      slot_of_[i] = i + 1;
+      slot_of_[i] = i + 1;  // slot 0 is nobody's
   }
 
   /** Decodes a token of each sequence; its inputs are a function of `step` alone. */

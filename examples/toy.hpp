@@ -144,7 +144,7 @@ class stream {
 };
 
 inline constexpr std::int32_t max_batch = 8;
-inline constexpr std::int64_t slots = max_batch + 1;  // slot 0 is the null block
+inline constexpr std::int64_t slots = max_batch + 1;  // slot 0 is the null block, nobody's
 inline constexpr std::int64_t nheads = 4;
 inline constexpr std::int64_t dim = 16;
 inline constexpr std::int64_t dstate = 32;

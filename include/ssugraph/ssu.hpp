@@ -46,7 +46,8 @@ struct ssu_args {
   tensor_view z;                        ///< optional (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view dt_bias;                  ///< optional (nheads, dim), fp32, fp16 or bf16
   tensor_view out;                      ///< (rows, nheads, dim), fp32, fp16 or bf16
-  tensor_view state_batch_indices;      ///< optional (n) or (n, T), int32 or int64: slots read
+  tensor_view state_batch_indices;      ///< optional (n) or (n, T), int32 or int64: slots read,
+                                        ///< from 1 on, unless null_block_id is no longer 0
   tensor_view dst_state_batch_indices;  ///< optional, same shape: slots written (default: those)
   tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
   tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
@@ -62,9 +63,10 @@ struct ssu_args {
   float dt_min = -std::numeric_limits<float>::infinity();
   float dt_max = std::numeric_limits<float>::infinity();
   ///@}
-  /** A sequence whose source slot is this reads and writes no state and gets zero `out` rows. A
-   *  destination that is this is not written. All backends but flashinfer treat a slot outside
-   *  [0, slots) the same way. */
+  /** The slot that is nobody's: a sequence that reads it gets zero `out` rows and no state, and a
+   *  destination that is this is not written. By default 0: number sequences from slot 1 on, or set
+   *  -1, and every slot is somebody's. Plays no part without indices. All backends but flashinfer
+   *  treat a slot outside [0, slots) the same way. */
   std::int64_t null_block_id = 0;
   /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
   std::int64_t max_seqlen = 0;
