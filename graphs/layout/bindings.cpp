@@ -76,9 +76,9 @@ void check_own_state(const checked_step& mine, const checked_step& other,
       if (!my.operands[i].is_written() && !its.operands[j].is_written()) continue;
       if (!my.tensors[i] || !its.tensors[j]) continue;
       if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
-      throw invalid_argument{std::string{my.operands[i].name},
-                             "one of its own (or ssu_options::shares_state)",
-                             "overlap with the state of '" + owner + "'"};
+      throw invalid_argument{
+          std::string{my.operands[i].name}, "one of its own (or ssu_options::shares_state)",
+          describe_overlap(my.tensors[i], its.tensors[j], "the state of '" + owner + "'")};
     }
   }
 }

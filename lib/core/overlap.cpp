@@ -88,6 +88,16 @@ bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
          begin(b) < begin(a) + a.bytes;
 }
 
+std::string describe_overlap(const tensor_view& a, const tensor_view& b,
+                             std::string_view name_of_b) {
+  const std::string name{name_of_b};
+  if (next_byte_of(a, b.data()) == b.data() || next_byte_of(b, a.data()) == a.data())
+    return "overlap with " + name;
+  return "spans that interleave with those of " + name +
+         ": known to be disjoint are only slices of the rows of one buffer (equal outer stride, "
+         "disjoint within the row)";
+}
+
 const std::byte* next_byte_of(const tensor_view& tensor, const void* from) {
   const auto [data, bytes] = reach_of(tensor);
   const auto* const first = static_cast<const std::byte*>(data);

@@ -4,6 +4,8 @@
 #include <ssugraph/tensor_view.hpp>
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace ssugraph::detail {
 
@@ -16,6 +18,11 @@ namespace ssugraph::detail {
 
 /** Whether they share a byte. */
 [[nodiscard]] bool may_overlap(const byte_range& a, const byte_range& b) noexcept;
+
+/** What two tensors that may overlap do, `b` by its name: overlap, or interleave in a way of which
+ *  may_overlap cannot tell. */
+[[nodiscard]] std::string describe_overlap(const tensor_view& a, const tensor_view& b,
+                                           std::string_view name_of_b);
 
 /**
  * The lowest byte that the tensor touches at `from` or above it; null: there is none. Where an axis

@@ -69,6 +69,20 @@ std::set<std::uintptr_t> bytes_of(const tensor_view& tensor) {
   return bytes;
 }
 
+TEST(describe_overlap, tells_what_overlaps_from_what_interleaves) {
+  const auto heads = [](std::ptrdiff_t offset) {
+    return tensor_view{storage + offset, dtype::float32, {2, 4, 16}, {128, 32, 1}};
+  };
+  const auto told = [](const tensor_view& a, const tensor_view& b) {
+    EXPECT_TRUE(detail::may_overlap(a, b));
+    return detail::describe_overlap(a, b, "z");
+  };
+  EXPECT_EQ(told(heads(0), heads(0)), "overlap with z");
+  EXPECT_EQ(told(heads(0), heads(8)), "overlap with z");
+  EXPECT_EQ(told(heads(8), heads(0)), "overlap with z");
+  EXPECT_NE(told(heads(0), heads(16)).find("interleave with those of z"), std::string::npos);
+}
+
 TEST(may_overlap, never_misses_a_shared_byte) {
   random_engine engine{base_seed()};
   int shared = 0;

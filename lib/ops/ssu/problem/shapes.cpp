@@ -1,7 +1,5 @@
 #include "lib/ops/ssu/problem/shapes.hpp"
 
-#include "lib/core/overlap.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -96,13 +94,6 @@ std::string expand_hint(const ssu_operand& operand, const tensor_view& given,
   std::fill_n(index.begin(), count, ":");
   return "; one value along an axis has stride 0 there, in torch " +
          std::string{operand.what.name} + "[" + joined(index) + "].expand" + tuple(extents);
-}
-
-std::string describe_overlap(const tensor_view& a, const tensor_view& b) {
-  if (next_byte_of(a, b.data()) == b.data() || next_byte_of(b, a.data()) == a.data())
-    return "overlapping tensors";
-  return "spans that interleave, which are known to be disjoint only as slices of the rows of one "
-         "buffer (equal outer stride, disjoint within the row)";
 }
 
 }  // namespace ssugraph::detail

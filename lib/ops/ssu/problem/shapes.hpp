@@ -29,7 +29,4 @@ namespace ssugraph::detail {
 [[nodiscard]] std::string expand_hint(const ssu_operand& operand, const tensor_view& given,
                                       const ssu_args& args);
 
-/** What two tensors that may overlap do. */
-[[nodiscard]] std::string describe_overlap(const tensor_view& a, const tensor_view& b);
-
 }  // namespace ssugraph::detail

@@ -234,7 +234,7 @@ void check_written(const ssu_args& args) {
       if (!tensor || named_later || is_in_place(each, other, args)) continue;
       if (!may_overlap(written, tensor)) continue;
       throw invalid_argument{name, "no byte shared with " + std::string{other.what.name},
-                             describe_overlap(written, tensor)};
+                             describe_overlap(written, tensor, other.what.name)};
     }
   }
 }
