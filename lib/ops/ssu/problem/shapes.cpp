@@ -44,10 +44,12 @@ std::int64_t extent_of(const ssu_args& args, const ssu_operand& operand, ssu_axi
   return 0;
 }
 
-std::string joined(const std::vector<std::string>& words) {
+/** What `text_of` says of 0 to `count` - 1. */
+template <class TextOf>
+std::string joined(std::size_t count, TextOf text_of) {
   std::string text;
-  for (const std::string& word : words)
-    text += (text.empty() ? "" : ", ") + word;
+  for (std::size_t i = 0; i < count; ++i)
+    text += std::string{i > 0 ? ", " : ""}.append(text_of(i));
   return text;
 }
 
@@ -60,14 +62,13 @@ bool may_be_one_a_head(const ssu_operand& operand) {
 }  // namespace
 
 std::string tuple(std::span<const std::int64_t> extents) {
-  std::vector<std::string> words;
-  for (const std::int64_t extent : extents)
-    words.push_back(std::to_string(extent));
-  return "(" + joined(words) + ")";
+  return "(" + joined(extents.size(), [&](std::size_t i) { return std::to_string(extents[i]); }) +
+         ")";
 }
 
 std::vector<std::int64_t> extents_of(const ssu_args& args, const ssu_operand& operand) {
   std::vector<std::int64_t> extents;
+  extents.reserve(static_cast<std::size_t>(operand.shape.rank));
   for (int axis = 0; axis < operand.shape.rank; ++axis)
     extents.push_back(
         extent_of(args, operand, operand.shape.axes[static_cast<std::size_t>(axis)]));
@@ -75,10 +76,8 @@ std::vector<std::int64_t> extents_of(const ssu_args& args, const ssu_operand& op
 }
 
 std::string describe(const ssu_shape& shape, std::span<const std::int64_t> extents) {
-  std::vector<std::string> names;
-  for (std::size_t axis = 0; axis < extents.size(); ++axis)
-    names.emplace_back(name_of(shape.axes[axis]));
-  return "shape (" + joined(names) + ") = " + tuple(extents) +
+  const auto name = [&](std::size_t axis) { return name_of(shape.axes[axis]); };
+  return "shape (" + joined(extents.size(), name) + ") = " + tuple(extents) +
          ", of nheads, dim and dstate of state, rows of x and ngroups of B";
 }
 
@@ -90,10 +89,10 @@ std::string expand_hint(const ssu_operand& operand, const tensor_view& given,
   if (count >= extents.size() ||
       !std::ranges::equal(given.extents(), std::span{extents}.first(count)))
     return {};
-  std::vector<std::string> index(extents.size(), "None");
-  std::fill_n(index.begin(), count, ":");
+  const auto index = [&](std::size_t axis) { return axis < count ? ":" : "None"; };
   return "; one value along an axis has stride 0 there, in torch " +
-         std::string{operand.what.name} + "[" + joined(index) + "].expand" + tuple(extents);
+         std::string{operand.what.name} + "[" + joined(extents.size(), index) + "].expand" +
+         tuple(extents);
 }
 
 }  // namespace ssugraph::detail
