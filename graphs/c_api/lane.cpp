@@ -37,6 +37,20 @@ ssugraph_status ssugraph_lane_record(ssugraph_lane* lane, int32_t bucket, const 
   return guarded([&] { object_of(lane)->record(bucket, live, stream); });
 }
 
+ssugraph_status ssugraph_lane_record_step_bound(ssugraph_lane* lane, size_t step,
+                                                const ssugraph_binding* bindings,
+                                                size_t binding_count, ssugraph_stream stream) {
+  return guarded(
+      [&] { object_of(lane)->record_step(step, stream, bindings_of(bindings, binding_count)); });
+}
+
+ssugraph_status ssugraph_lane_record_bound(ssugraph_lane* lane, int32_t bucket, const int32_t* live,
+                                           const ssugraph_binding* bindings, size_t binding_count,
+                                           ssugraph_stream stream) {
+  return guarded(
+      [&] { object_of(lane)->record(bucket, live, stream, bindings_of(bindings, binding_count)); });
+}
+
 ssugraph_status ssugraph_lane_add_child_graph(ssugraph_lane* lane, ssugraph_graph graph,
                                               const ssugraph_graph_node* predecessors,
                                               size_t predecessor_count, int32_t bucket,

@@ -101,9 +101,18 @@ class cuda_lane final : public lane_engine {
     capture_.record_prologue(layout_, bucket_index, live, stream);
   }
 
-  void record_step(std::size_t step, stream_handle stream) override {
+  void record_step(std::size_t step, std::span<const binding> bindings,
+                   stream_handle stream) override {
     const context_guard guard{place_of(stream, core_->device).context};
-    capture_.record_step(layout_, step, stream);
+    capture_.record_step(layout_, step, bindings, stream);
+  }
+
+  void record(std::size_t bucket_index, const std::int32_t* live, std::span<const binding> bindings,
+              stream_handle stream) override {
+    const context_guard guard{place_of(stream, core_->device).context};
+    check_live(live);
+    throw_reported();
+    capture_.record(layout_, bucket_index, live, bindings, stream);
   }
 
   graph_node_handle add_child_graph(graph_handle graph,

@@ -54,7 +54,10 @@ class host_lane final : public lane_engine {
   }
 
   void record_prologue(std::size_t, const std::int32_t*, stream_handle) override { refuse(); }
-  void record_step(std::size_t, stream_handle) override { refuse(); }
+  void record_step(std::size_t, std::span<const binding>, stream_handle) override { refuse(); }
+  void record(std::size_t, const std::int32_t*, std::span<const binding>, stream_handle) override {
+    refuse();
+  }
   graph_node_handle add_child_graph(graph_handle, std::span<const graph_node_handle>, std::size_t,
                                     const std::int32_t*) override {
     refuse();

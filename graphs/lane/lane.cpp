@@ -143,15 +143,15 @@ void lane::record_prologue(std::int32_t bucket, const std::int32_t* live, stream
   visit.engine().record_prologue(exact_bucket(visit.engine().core().buckets, bucket), live, stream);
 }
 
-void lane::record_step(std::size_t step, stream_handle stream) {
-  visit{resident_}.engine().record_step(step, stream);
+void lane::record_step(std::size_t step, stream_handle stream, std::span<const binding> bindings) {
+  visit{resident_}.engine().record_step(step, bindings, stream);
 }
 
-void lane::record(std::int32_t bucket, const std::int32_t* live, stream_handle stream) {
-  record_prologue(bucket, live, stream);
-  const std::size_t steps = resident_->engine->core().steps.size();
-  for (std::size_t step = 0; step < steps; ++step)
-    record_step(step, stream);
+void lane::record(std::int32_t bucket, const std::int32_t* live, stream_handle stream,
+                  std::span<const binding> bindings) {
+  const visit visit{resident_};
+  visit.engine().record(exact_bucket(visit.engine().core().buckets, bucket), live, bindings,
+                        stream);
 }
 
 graph_node_handle lane::add_child_graph(graph_handle graph,

@@ -5,6 +5,7 @@
 #include "graphs/layout/lane_layout.hpp"
 #include "graphs/record/describe.hpp"
 
+#include <ssugraph/binding.hpp>
 #include <ssugraph/lane.hpp>
 #include <ssugraph/lane_stats.hpp>
 #include <ssugraph/random.hpp>
@@ -38,7 +39,11 @@ class lane_engine {
   virtual void run_eager(std::int32_t batch, std::size_t bucket_index) = 0;
   virtual void record_prologue(std::size_t bucket_index, const std::int32_t* live,
                                stream_handle stream) = 0;
-  virtual void record_step(std::size_t step, stream_handle stream) = 0;
+  virtual void record_step(std::size_t step, std::span<const binding> bindings,
+                           stream_handle stream) = 0;
+  /** The prologue and all steps. */
+  virtual void record(std::size_t bucket_index, const std::int32_t* live,
+                      std::span<const binding> bindings, stream_handle stream) = 0;
   [[nodiscard]] virtual graph_node_handle add_child_graph(
       graph_handle graph, std::span<const graph_node_handle> predecessors, std::size_t bucket_index,
       const std::int32_t* live) = 0;

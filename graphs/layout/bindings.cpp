@@ -1,5 +1,6 @@
 #include "graphs/layout/bindings.hpp"
 
+#include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/step/operand.hpp"
 
@@ -12,6 +13,10 @@
 
 namespace ssugraph::detail {
 namespace {
+
+std::string name_of(const binding& bound) {
+  return bound.step + "." + bound.tensor;
+}
 
 std::size_t find_library_step(const pipeline_core& core, const std::string& name) {
   const auto found = std::ranges::find(core.steps, name, &pipeline_step::name);
@@ -33,6 +38,35 @@ std::size_t find_bound_operand(const step_traits& step, const binding& bound) {
   throw invalid_argument{"bindings", "one of " + names, "'" + bound.tensor + "'"};
 }
 
+/** The tensors of the steps that `bindings` name, with what these replace. */
+std::map<std::size_t, bound_tensors> replaced(const pipeline_core& core, const bound_steps& steps,
+                                              std::span<const binding> bindings) {
+  std::map<std::size_t, bound_tensors> changed;
+  std::set<std::pair<std::size_t, std::size_t>> bound_before;
+  for (const binding& bound : bindings) {
+    const std::size_t step = find_library_step(core, bound.step);
+    const std::size_t place = find_bound_operand(steps[step]->traits(), bound);
+    bound_tensors& tensors = changed.try_emplace(step, steps[step]->traits().tensors).first->second;
+    const std::string name = name_of(bound);
+    if (!tensors[place])
+      throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
+    if (!bound_before.insert({step, place}).second) {
+      throw invalid_argument{name, "one address", "two bindings"};
+    }
+    tensors[place] = tensors[place].at(bound.data);
+  }
+  return changed;
+}
+
+/** Throws invalid_argument unless `now` can run by `planned`, a plan of `step`. */
+void check_plan(const pipeline_step& step, const checked_step& now, const planned_step& planned) {
+  const std::string reason = now.why_not(planned);
+  if (reason.empty()) return;
+  const auto [backend, algorithm] = planned.choice();
+  throw invalid_argument{
+      step.name, "tensors that algorithm " + algorithm + " of " + backend + " can take", reason};
+}
+
 /** `step` on other tensors; it must still run by the plans that were resolved for it. */
 checked_pointer rebound(const pipeline_step& step, bound_tensors tensors) {
   const library_step& built = *step.library();
@@ -41,14 +75,24 @@ checked_pointer rebound(const pipeline_step& step, bound_tensors tensors) {
     throw invalid_argument{step.name, "tensors on the device that the pipeline was built for",
                            "tensors elsewhere"};
   }
-  for (const planned_pointer& planned : built.plans) {
-    const std::string reason = now->why_not(*planned);
-    if (reason.empty()) continue;
-    const auto [backend, algorithm] = planned->choice();
-    throw invalid_argument{
-        step.name, "tensors that algorithm " + algorithm + " of " + backend + " can take", reason};
-  }
+  for (const planned_pointer& planned : built.plans)
+    check_plan(step, *now, *planned);
   return now;
+}
+
+/** Throws invalid_argument unless `bound` is of rows, on the pipeline's device. */
+void check_is_row_tensor(const pipeline_core& core, const binding& bound,
+                         const memory_lookup& where_is) {
+  const library_step& step = *core.steps[find_library_step(core, bound.step)].library();
+  const step_traits& traits = step.checked->traits();
+  if (traits.operands[find_bound_operand(traits, bound)].leading != first_axis::rows) {
+    throw invalid_argument{name_of(bound),
+                           "a row tensor, for no other can be bound while recording",
+                           "a tensor that rebind takes"};
+  }
+  const device where = where_is(bound.data);
+  if (where == core.device) return;
+  throw invalid_argument{name_of(bound), describe_memory(core.device), describe_memory(where)};
 }
 
 /** No two steps on one state, but where the later one was built to share. */
@@ -92,24 +136,30 @@ bound_steps built_steps(const pipeline_core& core) {
 }
 
 bound_steps bind(const pipeline_core& core, bound_steps steps, std::span<const binding> bindings) {
-  std::map<std::size_t, bound_tensors> changed;
-  std::set<std::pair<std::size_t, std::size_t>> bound_before;
-  for (const binding& bound : bindings) {
-    const std::size_t step = find_library_step(core, bound.step);
-    const std::size_t place = find_bound_operand(steps[step]->traits(), bound);
-    bound_tensors& tensors = changed.try_emplace(step, steps[step]->traits().tensors).first->second;
-    const std::string name = bound.step + "." + bound.tensor;
-    if (!tensors[place])
-      throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
-    if (!bound_before.insert({step, place}).second) {
-      throw invalid_argument{name, "one address", "two bindings"};
-    }
-    tensors[place] = tensors[place].at(bound.data);
-  }
-  for (auto& [step, tensors] : changed)
-    steps[step] = rebound(core.steps[step], std::move(tensors));
+  for (auto& [step, tensors] : replaced(core, steps, bindings))
+    steps[step] = rebound(core.steps[step], tensors);
   if (!bindings.empty()) check_states(core, steps);
   return steps;
+}
+
+bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps, std::size_t bucket_index,
+                      std::span<const binding> bindings, const memory_lookup& where_is) {
+  const std::map<std::size_t, bound_tensors> changed = replaced(core, steps, bindings);
+  for (const binding& bound : bindings)
+    check_is_row_tensor(core, bound, where_is);
+  const std::int32_t bucket = core.buckets.buckets()[bucket_index];
+  bound_steps recorded(steps.size());
+  for (const auto& [index, tensors] : changed) {
+    const pipeline_step& step = core.steps[index];
+    const checked_step& now = *steps[index];
+    recorded[index] = named_by(step.name, [&] {
+      return now.on(
+          first_sequences(now.traits().operands, tensors, bucket, bucket * core.rows_per_sequence),
+          core.device);
+    });
+    check_plan(step, *recorded[index], *step.library()->plans[bucket_index]);
+  }
+  return recorded;
 }
 
 std::vector<lane_tensor> row_tensors(const pipeline_core& core, const bound_steps& steps) {

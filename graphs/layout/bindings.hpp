@@ -3,7 +3,10 @@
 #include "graphs/core/pipeline_core.hpp"
 
 #include <ssugraph/binding.hpp>
+#include <ssugraph/device.hpp>
 
+#include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +24,17 @@ using bound_steps = std::vector<checked_pointer>;
 /** `steps` with `bindings` applied. Throws invalid_argument. */
 [[nodiscard]] bound_steps bind(const pipeline_core& core, bound_steps steps,
                                std::span<const binding> bindings);
+
+/** Where the memory at an address is. */
+using memory_lookup = std::function<device(const void* address)>;
+
+/**
+ * The steps that `bindings` name, on other row tensors, as one bucket is recorded with them; null
+ * for all others. Only the rows of the bucket have to be there. Throws invalid_argument.
+ */
+[[nodiscard]] bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps,
+                                    std::size_t bucket_index, std::span<const binding> bindings,
+                                    const memory_lookup& where_is);
 
 /** The row tensors of every step, for the check against other lanes. */
 [[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,

@@ -76,8 +76,9 @@ prologue_params lane_layout::prologue(const std::int32_t* live_source,
   return params;
 }
 
-bound_tensors lane_layout::step_tensors(std::size_t step, std::int32_t bucket) const {
-  const step_traits& traits = steps_[step]->traits();
+bound_tensors lane_layout::step_tensors(std::size_t step, const checked_step& on,
+                                        std::int32_t bucket) const {
+  const step_traits& traits = on.traits();
   bound_tensors tensors =
       first_sequences(traits.operands, traits.tensors, bucket, bucket * core_->rows_per_sequence);
   for (std::size_t i = 0; i < tensors.size(); ++i) {

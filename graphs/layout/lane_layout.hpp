@@ -66,7 +66,12 @@ class lane_layout {
 
   /** What library step `step` runs on in a bucket: its rows cut to the bucket, padded copies, its
    *  seed. */
-  [[nodiscard]] bound_tensors step_tensors(std::size_t step, std::int32_t bucket) const;
+  [[nodiscard]] bound_tensors step_tensors(std::size_t step, std::int32_t bucket) const {
+    return step_tensors(step, *steps_[step], bucket);
+  }
+  /** The same where its rows are those of `on`. */
+  [[nodiscard]] bound_tensors step_tensors(std::size_t step, const checked_step& on,
+                                           std::int32_t bucket) const;
 
   /** What custom step `step` works on in a bucket. */
   [[nodiscard]] step_context context(std::size_t step, std::int32_t bucket) const;

@@ -27,6 +27,10 @@ capture_state open_capture_of(cudaStream_t stream) {
   return here;
 }
 
+memory_lookup in_memory_of(cudaGraph_t graph) {
+  return [graph](const void* address) { return memory_of(graph, address); };
+}
+
 }  // namespace
 
 void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
@@ -51,7 +55,8 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   recorded_.assign(core_.steps.size(), false);
 }
 
-void caller_capture::record_step(const lane_layout& layout, std::size_t step, cudaStream_t stream) {
+void caller_capture::record_step(const lane_layout& layout, std::size_t step,
+                                 std::span<const binding> bindings, cudaStream_t stream) {
   if (step >= core_.steps.size()) {
     throw invalid_argument{"step", "below " + std::to_string(core_.steps.size()),
                            std::to_string(step)};
@@ -66,25 +71,48 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step, cu
     throw invalid_state{name, "was recorded in this capture before",
                         "call record_prologue for another round"};
   }
+  for (const binding& bound : bindings) {
+    if (bound.step == what.name) continue;
+    throw invalid_argument{"bindings", "tensors of " + name + ", which is recorded",
+                           "one of '" + bound.step + "'"};
+  }
+  const bound_steps rows =
+      bind_rows(core_, layout.steps(), bucket_index_, bindings, in_memory_of(here.graph));
+  record_on(rows[step], layout, step, stream, std::move(here));
+}
 
+void caller_capture::record(const lane_layout& layout, std::size_t bucket_index,
+                            const std::int32_t* live, std::span<const binding> bindings,
+                            cudaStream_t stream) {
+  const bound_steps rows = bind_rows(core_, layout.steps(), bucket_index, bindings,
+                                     in_memory_of(open_capture_of(stream).graph));
+  record_prologue(layout, bucket_index, live, stream);
+  for (std::size_t step = 0; step < rows.size(); ++step)
+    record_on(rows[step], layout, step, stream, open_capture_of(stream));
+}
+
+void caller_capture::record_on(const checked_pointer& rows, const lane_layout& layout,
+                               std::size_t step, cudaStream_t stream, capture_state here) {
   const kept_last_error kept{core_.last_error};
   path_->go_on(stream, std::move(here));
-  const recorded_step recorded = add_to(*path_, layout, step);
+  const recorded_step recorded = add_to(*path_, layout, step, rows);
   if (tool_listens()) {
     report_to_tool(path_->graph(), bucket(), recorded.nodes, owner_of(core_, step, bucket_index_));
   }
   recorded_[step] = true;
 }
 
-recorded_step caller_capture::add_to(launch_path& path, const lane_layout& layout,
-                                     std::size_t step) const {
+recorded_step caller_capture::add_to(launch_path& path, const lane_layout& layout, std::size_t step,
+                                     const checked_pointer& rows) const {
   const pipeline_step& what = core_.steps[step];
   const library_step* const ours = what.library();
   recorded_step recorded;
   try {
     recorded =
         ours != nullptr
-            ? path.add(ours->plans[bucket_index_], layout.step_tensors(step, bucket()), nullptr)
+            ? path.add(ours->plans[bucket_index_],
+                       layout.step_tensors(step, rows ? *rows : *layout.steps()[step], bucket()),
+                       nullptr)
             : path.add(custom_launch{what.custom(), layout.context(step, bucket())});
   } catch (const cuda_error& error) {
     throw cuda_error{error, what.name, bucket()};

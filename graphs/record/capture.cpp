@@ -1,8 +1,10 @@
 #include "graphs/record/capture.hpp"
 
 #include "lib/core/cuda_check.hpp"
+#include "lib/core/device.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -54,6 +56,22 @@ std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   std::vector<cudaGraphNode_t> nodes(count);
   check_cuda(cudaGraphGetNodes(graph, nodes.data(), &count), "cudaGraphGetNodes");
   return nodes;
+}
+
+device memory_of(cudaGraph_t graph, const void* address) {
+  const device known = device_of(address);
+  if (!known.is_host()) return known;
+  for (cudaGraphNode_t node : nodes_of(graph)) {
+    cudaGraphNodeType type{};
+    check_cuda(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+    if (type != cudaGraphNodeTypeMemAlloc) continue;
+    cudaMemAllocNodeParams made{};
+    check_cuda(cudaGraphMemAllocNodeGetParams(node, &made), "cudaGraphMemAllocNodeGetParams");
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(made.dptr);
+    if (offset < made.bytesize) return device{made.poolProps.location.id};
+  }
+  return known;
 }
 
 std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before, cudaGraph_t graph) {

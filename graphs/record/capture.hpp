@@ -3,6 +3,7 @@
 #include "lib/core/cuda_handle.hpp"
 
 #include <ssugraph/detail/callers_runtime.hpp>
+#include <ssugraph/device.hpp>
 
 #include <cuda_runtime_api.h>
 
@@ -78,6 +79,10 @@ struct captured_nodes {
 
 /** The nodes of a graph. */
 [[nodiscard]] std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph);
+
+/** Where the memory at `address` is, which may be of an allocation that `graph` makes as it runs:
+ *  before that, CUDA need not know of it. Throws cuda_error. */
+[[nodiscard]] device memory_of(cudaGraph_t graph, const void* address);
 
 /** Those that are not among `before`. */
 [[nodiscard]] std::vector<cudaGraphNode_t> nodes_since(std::vector<cudaGraphNode_t> before,

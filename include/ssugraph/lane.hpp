@@ -104,10 +104,19 @@ class SSUGRAPH_EXPORT lane {
    * it, by step and bucket: invalid_argument (it added nothing, or what a graph cannot keep),
    * invalid_state (it ended the capture), cuda_error (it spoiled the capture, which nobody tries
    * again). The capture is to be ended and its graph dropped then.
+   *
+   * `bindings` are addresses of row tensors (x, dt, z, B, C, out) of this step, for this recording
+   * alone: memory that the caller allocates within the capture, say. Only the rows of the bucket
+   * need to be there. What the step may overlap is proved anew against these addresses. All other
+   * recordings and replays go by the lane's own. Throws invalid_argument as `rebind` does, and for
+   * another step or any other tensor, before anything was recorded; but other lanes are not looked
+   * at, nor, in checked mode, whether the memory is there already.
    */
-  void record_step(std::size_t step, stream_handle stream);
-  /** The prologue and every step in order. Throws as they do. */
-  void record(std::int32_t bucket, const std::int32_t* live, stream_handle stream);
+  void record_step(std::size_t step, stream_handle stream, std::span<const binding> bindings = {});
+  /** The prologue and every step in order, with `bindings` of any of them. Throws as they do, for
+   *  `bindings` before anything was recorded. */
+  void record(std::int32_t bucket, const std::int32_t* live, stream_handle stream,
+              std::span<const binding> bindings = {});
 
   /**
    * Adds the whole graph of `bucket` to `graph` as one child graph node behind `predecessors`; else

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,8 +96,10 @@ class checked_step {
   /** The same, with all that sets its measurements apart from another step's. */
   [[nodiscard]] virtual std::string tuning_key() const { return problem(); }
 
-  /** The same step on other tensors. Throws invalid_argument, which names one. */
-  [[nodiscard]] virtual std::shared_ptr<const checked_step> on(bound_tensors tensors) const = 0;
+  /** The same step on other tensors, which are known to lie on `where`, or are looked up. Throws
+   *  invalid_argument, which names one. */
+  [[nodiscard]] virtual std::shared_ptr<const checked_step> on(
+      bound_tensors tensors, std::optional<ssugraph::device> where = {}) const = 0;
   /** The same step, to be planned for so many multiprocessors. */
   [[nodiscard]] virtual std::shared_ptr<const checked_step> on_multiprocessors(int count) const = 0;
   /** Why `planned`, a plan of this step on other tensors, does not serve these; empty: it does. */

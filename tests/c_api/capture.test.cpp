@@ -111,6 +111,27 @@ TEST_F(c_capture, of_its_steps_does_what_a_replay_does) {
   });
 }
 
+TEST_F(c_capture, takes_bindings_of_rows_alone) {
+  std::optional<placed_memory> out;
+  expect_like_replay([&](ssugraph_lane* lane, std::int32_t bucket) {
+    const std::size_t bytes = 8 * 1024;
+    out.emplace(place::device, bytes);
+    const ssugraph_binding state{"layer0", "state", out->data()};
+    const ssugraph_binding unread{"layer2", "out", out->data()};
+    EXPECT_EQ(refused_argument(
+                  ssugraph_lane_record_bound(lane, bucket, live(), &state, 1, stream_->get())),
+              "layer0.state");
+    EXPECT_STATUS(ssugraph_lane_record_prologue(lane, bucket, live(), stream_->get()), SUCCESS);
+    EXPECT_EQ(
+        refused_argument(ssugraph_lane_record_step_bound(lane, 0, &unread, 1, stream_->get())),
+        "bindings");
+    for (std::size_t step = 0; step < layer_count; ++step) {
+      EXPECT_STATUS(ssugraph_lane_record_step_bound(lane, step, nullptr, 0, stream_->get()),
+                    SUCCESS);
+    }
+  });
+}
+
 TEST_F(c_capture, takes_a_lane_as_a_child_graph) {
   expect_like_replay([this](ssugraph_lane* lane, std::int32_t bucket) {
     cudaStreamCaptureStatus status{};

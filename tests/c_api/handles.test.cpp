@@ -115,7 +115,9 @@ std::vector<call> calls_on_lane() {
       [=](void* h) { return ssugraph_lane_run_eager(of(h), 1, nullptr); },
       [=](void* h) { return ssugraph_lane_record_prologue(of(h), 8, &live, nullptr); },
       [=](void* h) { return ssugraph_lane_record_step(of(h), 0, nullptr); },
+      [=](void* h) { return ssugraph_lane_record_step_bound(of(h), 0, nullptr, 0, nullptr); },
       [=](void* h) { return ssugraph_lane_record(of(h), 8, &live, nullptr); },
+      [=](void* h) { return ssugraph_lane_record_bound(of(h), 8, &live, nullptr, 0, nullptr); },
       [=](void* h) {
         return ssugraph_lane_add_child_graph(of(h), nullptr, nullptr, 0, 8, &live, &node);
       },

@@ -473,6 +473,14 @@ TEST_P(c_pipeline_test, records_nothing_without_a_capture) {
   EXPECT_STATUS(ssugraph_lane_record(lane, 3, batch, stream()), INVALID_STATE);
   EXPECT_STATUS(ssugraph_lane_record_prologue(lane, 3, batch, stream()), INVALID_STATE);
   EXPECT_STATUS(ssugraph_lane_record_step(lane, 0, stream()), INVALID_STATE);
+  const ssugraph_binding own{"layer0", "x", layers.args(0).x.data()};
+  EXPECT_STATUS(ssugraph_lane_record_step_bound(lane, 0, &own, 1, stream()), INVALID_STATE);
+  EXPECT_STATUS(ssugraph_lane_record_bound(lane, 3, batch, &own, 1, stream()), INVALID_STATE);
+  const ssugraph_binding nameless{"layer0", nullptr, layers.args(0).x.data()};
+  EXPECT_EQ(refused_argument(ssugraph_lane_record_bound(lane, 3, batch, &nameless, 1, stream())),
+            "bindings[0].tensor");
+  EXPECT_EQ(refused_argument(ssugraph_lane_record_step_bound(lane, 0, nullptr, 1, stream())),
+            "bindings");
   ssugraph_graph_node node = nullptr;
   EXPECT_EQ(
       refused_argument(ssugraph_lane_add_child_graph(lane, nullptr, nullptr, 0, 3, batch, &node)),

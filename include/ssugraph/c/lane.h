@@ -62,6 +62,20 @@ SSUGRAPH_C_API ssugraph_status ssugraph_lane_record_step(ssugraph_lane* lane, si
 SSUGRAPH_C_API ssugraph_status ssugraph_lane_record(ssugraph_lane* lane, int32_t bucket,
                                                     const int32_t* live, ssugraph_stream stream);
 
+/** ssugraph_lane_record_step with addresses of row tensors of this step, for this recording alone;
+ *  C++: lane::record_step with bindings. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_record_step_bound(ssugraph_lane* lane, size_t step,
+                                                               const ssugraph_binding* bindings,
+                                                               size_t binding_count,
+                                                               ssugraph_stream stream);
+
+/** ssugraph_lane_record with addresses of row tensors of its steps, for this recording alone. */
+SSUGRAPH_C_API ssugraph_status ssugraph_lane_record_bound(ssugraph_lane* lane, int32_t bucket,
+                                                          const int32_t* live,
+                                                          const ssugraph_binding* bindings,
+                                                          size_t binding_count,
+                                                          ssugraph_stream stream);
+
 /** Adds the whole graph of `bucket` to `graph` as one child graph node behind `predecessors`. */
 SSUGRAPH_C_API ssugraph_status ssugraph_lane_add_child_graph(
     ssugraph_lane* lane, ssugraph_graph graph, const ssugraph_graph_node* predecessors,

@@ -10,6 +10,7 @@
 
 #include <ssugraph/error.hpp>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -91,8 +92,9 @@ class checked_ssu final : public checked_step {
   [[nodiscard]] std::string problem() const override { return to_string(problem_); }
   [[nodiscard]] std::string tuning_key() const override { return detail::tuning_key(problem_); }
 
-  [[nodiscard]] std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
-    const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config);
+  [[nodiscard]] std::shared_ptr<const checked_step> on(
+      bound_tensors tensors, std::optional<ssugraph::device> where) const override {
+    const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config, where);
     return std::make_shared<checked_ssu>(call, setup_);
   }
   [[nodiscard]] std::shared_ptr<const checked_step> on_multiprocessors(int count) const override {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -50,7 +51,10 @@ class two_ways final : public detail::checked_step {
   two_ways() : checked_step{{}} {}
 
   std::string problem() const override { return "left or right"; }
-  std::shared_ptr<const checked_step> on(detail::bound_tensors) const override { return nullptr; }
+  std::shared_ptr<const checked_step> on(detail::bound_tensors,
+                                         std::optional<device>) const override {
+    return nullptr;
+  }
   std::shared_ptr<const checked_step> on_multiprocessors(int) const override { return nullptr; }
   std::string why_not(const detail::planned_step&) const override { return {}; }
   std::shared_ptr<detail::planned_step> plan(std::int64_t sequences) const override {

@@ -5,6 +5,7 @@
 #include <ssugraph/error.hpp>
 
 #include <array>
+#include <optional>
 
 namespace ssugraph::test {
 namespace {
@@ -53,11 +54,12 @@ class checked_scale final : public checked_step {
   std::string problem() const override {
     return "scale_out of " + std::to_string(channels()) + " channels";
   }
-  std::shared_ptr<const checked_step> on(bound_tensors tensors) const override {
+  std::shared_ptr<const checked_step> on(bound_tensors tensors,
+                                         std::optional<device>) const override {
     return check_scale_out(tensors[scaled_out], tensors[scale_factor], launches_);
   }
   std::shared_ptr<const checked_step> on_multiprocessors(int) const override {
-    return on(traits().tensors);
+    return on(traits().tensors, {});
   }
   std::string why_not(const planned_step&) const override { return {}; }
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -192,14 +193,15 @@ void check_dt_limits(const ssu_args& args) {
                          std::to_string(args.dt_min) + " and " + std::to_string(args.dt_max)};
 }
 
-/** Addresses: present, aligned to their dtype and all in one place. */
-device check_memory(const ssu_args& args) {
-  const device home = device_of(args.state.data());
+/** Addresses: present, aligned to their dtype and all in one place, which may be `known`. */
+device check_memory(const ssu_args& args, std::optional<device> known) {
+  const device home = known ? *known : device_of(args.state.data());
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
     if (!tensor || tensor.size() == 0) continue;
     const std::string name{each.what.name};
     check_address(name, tensor);
+    if (known) continue;
     if (const device where = device_of(tensor.data()); where != home) {
       throw invalid_argument{name, describe_memory(home) + " as state", describe_memory(where)};
     }
@@ -267,7 +269,7 @@ void validate(const mamba_config& config) {
                          std::to_string(rounds)};
 }
 
-ssu_call validate(const ssu_args& given, const mamba_config& config) {
+ssu_call validate(const ssu_args& given, const mamba_config& config, std::optional<device> where) {
   validate(config);
   check_reach(given);
   ssu_call call;
@@ -280,7 +282,7 @@ ssu_call validate(const ssu_args& given, const mamba_config& config) {
   check_sequences(call.args, call.sequences);
   check_dt_limits(call.args);
   if (given.rand_seed) check_shape("rand_seed", given.rand_seed, {1});
-  const device home = check_memory(call.args);
+  const device home = check_memory(call.args, where);
   check_written(call.args);
   call.problem = problem_of(call.args, config, home);
   return call;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <ssugraph/config.hpp>
+#include <ssugraph/device.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssu_problem.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace ssugraph::detail {
@@ -32,9 +34,11 @@ void check_rounding(const tensor_view& state, const mamba_config& config);
 
 /**
  * Checks every promise of `args` that the host can see, without reading a tensor. Throws
- * invalid_argument. The CUDA runtime is asked where each address lives; nothing else.
+ * invalid_argument. The CUDA runtime is asked where each address lives, unless all are known to lie
+ * on `where`; nothing else.
  */
-[[nodiscard]] ssu_call validate(const ssu_args& args, const mamba_config& config);
+[[nodiscard]] ssu_call validate(const ssu_args& args, const mamba_config& config,
+                                std::optional<device> where = {});
 
 /** Throws invalid_argument unless T fits the kernels. */
 void check_max_seqlen(std::int64_t max_seqlen);
