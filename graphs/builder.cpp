@@ -68,10 +68,11 @@ bool go_together(const step_traits& a, const step_traits& b) {
 }
 
 /** Throws invalid_argument, by step and tensor, unless the largest bucket has all of its rows. */
-void check_rows(const pipeline_step& step, std::int64_t sequences, std::int64_t rows_each) {
+void check_rows(const pipeline_step& step, const pipeline_core& core) {
   const step_traits& traits = step.library()->checked->traits();
   static_cast<void>(named_by(step.name, [&] {
-    return first_sequences(traits.operands, traits.tensors, sequences, sequences * rows_each);
+    const std::int32_t sequences = core.buckets.max_batch();
+    return first_sequences(traits.operands, traits.tensors, sequences, core.rows_of(sequences));
   }));
 }
 
@@ -199,7 +200,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   if (where == target::cuda) prepare_device(*core);
 #endif
   for (const pipeline_step& step : steps) {
-    if (is_library(step)) check_rows(step, buckets.max_batch(), core->rows_per_sequence);
+    if (is_library(step)) check_rows(step, *core);
   }
   core->steps = steps;
   const std::string measured = plan_steps(*core);

@@ -98,12 +98,17 @@ struct pipeline_core {
   recording_options recording;
   bool checked = false;
   std::int64_t max_seqlen = 1;         ///< T
-  std::int64_t rows_per_sequence = 1;  ///< of the row tensors of a recorded step
+  std::int64_t rows_per_sequence = 1;  ///< most that one has
   std::int64_t seed_count = 0;
   std::size_t scratch_bytes = 0;
   std::size_t first_with_sequences = 0;
   std::vector<pipeline_step> steps;
   std::shared_ptr<live_lanes> lanes = std::make_shared<live_lanes>();
+
+  /** Most rows that so many sequences have: those of the row tensors of a bucket. */
+  [[nodiscard]] std::int64_t rows_of(std::int64_t sequences) const noexcept {
+    return sequences * rows_per_sequence;
+  }
 };
 
 }  // namespace ssugraph::detail

@@ -153,9 +153,8 @@ bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps, std::
     const pipeline_step& step = core.steps[index];
     const checked_step& now = *steps[index];
     recorded[index] = named_by(step.name, [&] {
-      return now.on(
-          first_sequences(now.traits().operands, tensors, bucket, bucket * core.rows_per_sequence),
-          core.device);
+      return now.on(first_sequences(now.traits().operands, tensors, bucket, core.rows_of(bucket)),
+                    core.device);
     });
     check_plan(step, *recorded[index], *step.library()->plans[bucket_index]);
   }

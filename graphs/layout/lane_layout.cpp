@@ -80,7 +80,7 @@ bound_tensors lane_layout::step_tensors(std::size_t step, const checked_step& on
                                         std::int32_t bucket) const {
   const step_traits& traits = on.traits();
   bound_tensors tensors =
-      first_sequences(traits.operands, traits.tensors, bucket, bucket * core_->rows_per_sequence);
+      first_sequences(traits.operands, traits.tensors, bucket, core_->rows_of(bucket));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (const void* const copy = copies_.of(step, i))
       tensors[i] = padded_copy(traits.operands[i], traits.tensors[i], copy, bucket);
@@ -101,7 +101,7 @@ step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
   };
   return {
       .bucket = bucket,
-      .rows = bucket * core_->max_seqlen,
+      .rows = core_->rows_of(bucket),
       .live_sequences = &counters_->live.sequences,
       .live_rows = &counters_->live.rows,
       .state_batch_indices = copy(operand_role::source_slots),

@@ -66,9 +66,10 @@ class SSUGRAPH_EXPORT pipeline_builder {
   ~pipeline_builder();
 
   /**
-   * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch * T rows, indices and
-   * num_accepted_tokens max_batch entries, cu_seqlens max_batch + 1. Varlen needs `max_seqlen`. All
-   * steps share one mode and one T. `rand_seed` must be unbound: seeds come from the lane.
+   * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch rows, with cu_seqlens
+   * max_batch * T; indices and num_accepted_tokens max_batch entries, cu_seqlens max_batch + 1.
+   * Varlen needs `max_seqlen`. All steps share one mode and one T. `rand_seed` must be unbound:
+   * seeds come from the lane.
    *
    * Throws invalid_argument (names step and tensor; also where the state overlaps that of an
    * earlier step and `options` do not say so) or unsupported; the builder is then unchanged.

@@ -103,6 +103,19 @@ TEST_P(building, refuses_tensors_with_too_few_rows) {
   }
 }
 
+TEST_P(building, takes_a_row_a_sequence_where_nothing_bounds_their_rows) {
+  case_spec spec = spec_of(ssu_mode::speculative);
+  spec.has_cu_seqlens = false;
+  const model layers{GetParam(), make_layers(spec, 1), false};
+  ssu_args args = layers.args(0);
+  for (auto member : {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::out})
+    args.*member = (args.*member).with_extent(0, 4);
+  pipeline_builder builder = empty_builder();
+  EXPECT_EQ(refused_argument([&] { builder.ssu("mine", args); }), "no error");
+  args.out = args.out.with_extent(0, 3);
+  EXPECT_EQ(refused_argument([&] { builder.ssu("other", args); }), "other.out");
+}
+
 TEST_P(building, refuses_what_an_eager_call_refuses_and_names_the_step) {
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
   pipeline_builder builder = empty_builder();

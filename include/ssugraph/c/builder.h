@@ -71,9 +71,10 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_create(const ssugraph_config* co
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_destroy(ssugraph_builder* builder);
 
 /**
- * Appends one SSU layer. Its tensors hold the largest bucket: max_batch * T rows, max_batch
- * sequences. `rand_seed` is NULL, for seeds come from the lane; varlen needs `max_seqlen`. All
- * layers share one mode and one T. INVALID_ARGUMENT or UNSUPPORTED leave the builder as it was.
+ * Appends one SSU layer. Its tensors hold the largest bucket: max_batch sequences of a row each,
+ * with cu_seqlens of T rows. `rand_seed` is NULL, for seeds come from the lane; varlen needs
+ * `max_seqlen`. All layers share one mode and one T. INVALID_ARGUMENT or UNSUPPORTED leave the
+ * builder as it was.
  */
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name,
                                                     const ssugraph_ssu_args* args,

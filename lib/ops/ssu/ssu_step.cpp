@@ -30,17 +30,13 @@ void check_seed_and_length(const ssu_args& args) {
   }
 }
 
-/** `args` cut to the first `sequences` sequences: T rows each must be there, of which those are
- *  left that have any use. */
+/** `args` cut to the first `sequences` sequences and the rows that these may have. */
 ssu_args cut(const ssu_args& args, std::int64_t sequences) {
   const std::int64_t max_seqlen = max_seqlen_of(args);
   check_max_seqlen(max_seqlen);
+  const std::int64_t rows = args.cu_seqlens ? sequences * max_seqlen : sequences;
   const auto operands = operands_of_ssu(static_cast<bool>(args.dst_state));
-  bound_tensors tensors =
-      first_sequences(operands, tensors_of(args), sequences, sequences * max_seqlen);
-  if (!args.cu_seqlens)
-    tensors = first_sequences(operands, std::move(tensors), sequences, sequences);
-  return with_tensors(args, tensors);
+  return with_tensors(args, first_sequences(operands, tensors_of(args), sequences, rows));
 }
 
 step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {

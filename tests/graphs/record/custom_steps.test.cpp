@@ -179,7 +179,7 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
     }
     for (const step_context& context : {in_front, behind}) {
       EXPECT_EQ(context.null_block_id, 0);
-      EXPECT_EQ(context.rows, context.bucket * spec_of(mode).max_seqlen);
+      EXPECT_EQ(context.rows, context.bucket * (mode == ssu_mode::varlen ? 3 : 1));
       EXPECT_EQ(bool{context.dst_state_batch_indices}, mode == ssu_mode::speculative);
       EXPECT_EQ(bool{context.num_accepted_tokens}, mode == ssu_mode::speculative);
       EXPECT_EQ(bool{context.cu_seqlens}, mode == ssu_mode::varlen);
