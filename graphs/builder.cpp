@@ -196,6 +196,7 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   core->checked = recording.checked.value_or(SSUGRAPH_CHECKED);
   core->max_seqlen = traits.sequences.max_seqlen;
   core->rows_per_sequence = rows_a_sequence(traits.sequences);
+  core->row_budget = ssu.row_budget;
 #if SSUGRAPH_CUDA
   if (where == target::cuda) prepare_device(*core);
 #endif
@@ -252,6 +253,16 @@ pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args,
 pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,
                                          step_options options) {
   draft_->add(std::move(name), detail::custom_step{std::move(enqueue), std::move(options)});
+  return *this;
+}
+
+pipeline_builder& pipeline_builder::rows(std::int64_t count) {
+  if (count < 0) throw invalid_argument{"rows", "0 or more", std::to_string(count)};
+  if (std::ranges::any_of(draft_->steps, detail::is_library)) {
+    throw invalid_state{"the pipeline builder", "has steps with rows already",
+                        "call rows(count) in front of the first"};
+  }
+  draft_->ssu.row_budget = count;
   return *this;
 }
 

@@ -161,6 +161,10 @@ ssugraph_status ssugraph_builder_last_error(ssugraph_builder* builder,
   });
 }
 
+ssugraph_status ssugraph_builder_rows(ssugraph_builder* builder, int64_t count) {
+  return guarded([&] { visit_of(builder)->rows(count); });
+}
+
 ssugraph_status ssugraph_builder_programmatic_dependent_launch(ssugraph_builder* builder,
                                                                int32_t enabled) {
   return guarded([&] {

@@ -15,6 +15,7 @@
 #include <ssugraph/target.hpp>
 #include <ssugraph/tuning.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -99,6 +100,7 @@ struct pipeline_core {
   bool checked = false;
   std::int64_t max_seqlen = 1;         ///< T
   std::int64_t rows_per_sequence = 1;  ///< most that one has
+  std::int64_t row_budget = 0;         ///< most that all have; 0: as many as each of them may
   std::int64_t seed_count = 0;
   std::size_t scratch_bytes = 0;
   std::size_t first_with_sequences = 0;
@@ -107,7 +109,8 @@ struct pipeline_core {
 
   /** Most rows that so many sequences have: those of the row tensors of a bucket. */
   [[nodiscard]] std::int64_t rows_of(std::int64_t sequences) const noexcept {
-    return sequences * rows_per_sequence;
+    const std::int64_t rows = sequences * rows_per_sequence;
+    return row_budget == 0 ? rows : std::min(rows, row_budget);
   }
 };
 

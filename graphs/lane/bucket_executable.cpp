@@ -66,7 +66,7 @@ void bucket_executable::run_eager(const lane_layout& layout, std::int32_t live,
                                   cudaStream_t stream) const {
   const pipeline_core& core = layout.core();
   lower_prologue(layout.prologue(live, recorded_.bucket)).launch(stream);
-  if (core.checked) lower_promises(layout.promises()).launch(stream);
+  if (core.checked) lower_promises(layout.promises(recorded_.bucket)).launch(stream);
   for (std::size_t step = 0; step < core.steps.size(); ++step) {
     try {
       for (const step_launch& one : recorded_.steps[step].launches)

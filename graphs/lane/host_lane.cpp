@@ -42,7 +42,7 @@ class host_lane final : public lane_engine {
     draw_seeds(prologue, alone);
     advance(prologue);
     if (core_->checked) {
-      const promise_params promises = layout_.promises();
+      const promise_params promises = layout_.promises(bucket);
       report_first(promises, first_broken(promises, alone));
     }
     for (std::size_t step = 0; step < core_->steps.size(); ++step)

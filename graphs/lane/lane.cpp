@@ -49,7 +49,7 @@ std::uint64_t bytes_of(const detail::pipeline_core& core, std::int32_t batch) {
   std::int64_t bytes = 0;
   for (const detail::pipeline_step& step : core.steps) {
     if (const detail::library_step* ours = step.library())
-      bytes += ours->plans[bucket]->bytes(batch);
+      bytes += ours->plans[bucket]->bytes(batch, core.rows_of(batch));
   }
   return static_cast<std::uint64_t>(bytes);
 }

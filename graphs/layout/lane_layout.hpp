@@ -47,9 +47,9 @@ class lane_layout {
   [[nodiscard]] void* table_address() const noexcept { return promises_.table(); }
   /** Where broken promises are reported. */
   void report_to(broken_promise* broken) noexcept { promises_.report_to(broken); }
-  /** The same for every bucket and whatever is bound. */
-  [[nodiscard]] promise_params promises() const noexcept {
-    return promises_.params(&counters_->live);
+  /** The same whatever is bound. */
+  [[nodiscard]] promise_params promises(std::int32_t bucket) const noexcept {
+    return promises_.params(&counters_->live, core_->rows_of(bucket));
   }
 
   [[nodiscard]] prologue_params prologue(std::int32_t live, std::int32_t bucket) const noexcept;

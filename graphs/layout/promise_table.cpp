@@ -16,7 +16,7 @@ sequence_rule rule_of(const step_traits& step, const bound_tensors& tensors) {
     return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
   };
   sequence_rule rule = step.sequences;
-  rule.rows = std::numeric_limits<std::int64_t>::max();  // nothing is promised of those
+  rule.rows = std::numeric_limits<std::int64_t>::max();  // how many there are, the bucket says
   rule.indices = find(operand_role::source_slots);
   rule.dst_indices = find(operand_role::destination_slots);
   rule.accepted = find(operand_role::counts);
@@ -38,10 +38,11 @@ void promise_table::add(std::size_t step, const step_traits& traits, const bound
   entries_[used_++] = {.rule = rule, .step = static_cast<std::int32_t>(step)};
 }
 
-promise_params promise_table::params(const live_counts* counts) const noexcept {
+promise_params promise_table::params(const live_counts* counts, std::int64_t rows) const noexcept {
   return {.counts = counts,
           .entries = table_,
           .entry_count = static_cast<std::int32_t>(entries_.size()),
+          .rows = rows,
           .broken = broken_};
 }
 

@@ -5,6 +5,7 @@
 #include "lib/step/planned_step.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -30,8 +31,8 @@ class promise_table {
   [[nodiscard]] std::span<const promised> entries() const noexcept { return entries_; }
   /** Where the kernel reads the table. */
   [[nodiscard]] promised* table() const noexcept { return table_; }
-  /** What the kernel gets; `counts` are the lane's. */
-  [[nodiscard]] promise_params params(const live_counts* counts) const noexcept;
+  /** What the kernel gets in a bucket of `rows`; `counts` are the lane's. */
+  [[nodiscard]] promise_params params(const live_counts* counts, std::int64_t rows) const noexcept;
 
  private:
   std::vector<promised> entries_;

@@ -17,7 +17,7 @@ struct worded {
   std::string came;
 };
 
-worded in_words(promise which, const step_traits& step) {
+worded in_words(promise which, const step_traits& step, std::int64_t rows) {
   const auto name_of = [&](operand_role role) {
     const std::size_t place = find_operand(step.operands, role);
     return std::string{place < step.operands.size() ? step.operands[place].name : ""};
@@ -36,6 +36,9 @@ worded in_words(promise which, const step_traits& step) {
       return {bounds, "bounds that do not decrease", "an end in front of its begin"};
     case promise::length:
       return {bounds, "at most " + most + " tokens", "a longer sequence"};
+    case promise::rows:
+      return {bounds, "an end among the rows of the bucket, at most " + std::to_string(rows),
+              "one behind them"};
     case promise::accepted:
       return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
     case promise::source:
@@ -62,7 +65,8 @@ void throw_broken(const pipeline_core& core, volatile broken_promise* broken) {
   const std::size_t index = (word >> promise_bits) & ((1U << step_bits) - 1);
   const std::string sequence = std::to_string(word >> (promise_bits + step_bits));
   const pipeline_step& step = core.steps[index];
-  const worded words = in_words(which, step.library()->checked->traits());
+  const worded words =
+      in_words(which, step.library()->checked->traits(), core.rows_of(core.buckets.max_batch()));
   throw invalid_argument{step.name + "." + words.tensor + "[" + sequence + "]", words.expected,
                          words.came + ", in a replay before this call"};
 }

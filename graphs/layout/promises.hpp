@@ -20,6 +20,7 @@ enum class promise : std::uint8_t {
   first_row,         ///< cu_seqlens start at 0 or more
   order,             ///< and do not decrease
   length,            ///< and leave at most T rows
+  rows,              ///< all of them among the bucket's
   accepted,          ///< 0 <= accepted <= T
   source,            ///< null or in [0, slots)
   destination,       ///< the same
@@ -44,6 +45,7 @@ struct promise_params {
   const live_counts* counts;
   const promised* entries;
   std::int32_t entry_count;
+  std::int64_t rows;       ///< of the bucket
   broken_promise* broken;  ///< takes the first report; none_broken once that is read
 };
 
@@ -61,8 +63,8 @@ SSUGRAPH_HOST_DEVICE inline bool is_slot(const sequence_rule& rule, std::int64_t
 }
 
 /** What a sequence breaks by itself. */
-SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::int64_t sequence,
-                                              promise& broken) {
+SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::int64_t rows,
+                                              std::int64_t sequence, promise& broken) {
   const auto breaks = [&](bool is_broken, promise which) {
     if (is_broken) broken = which;
     return is_broken;
@@ -71,7 +73,8 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
     const std::int64_t begin = load_index(rule.cu_seqlens, sequence, 0);
     const std::int64_t end = load_index(rule.cu_seqlens, sequence + 1, 0);
     if (breaks(begin < 0, promise::first_row) || breaks(end < begin, promise::order) ||
-        breaks(end - begin > rule.max_seqlen, promise::length)) {
+        breaks(end - begin > rule.max_seqlen, promise::length) ||
+        breaks(end > rows, promise::rows)) {
       return true;
     }
   }
@@ -126,8 +129,10 @@ SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promise_params& p,
     const std::int64_t sequence = i % live;
     if (of.rule.indices.data == nullptr) continue;
     promise broken{};
-    if (!breaks_alone(of.rule, sequence, broken) && !breaks_with_earlier(of.rule, sequence, broken))
+    if (!breaks_alone(of.rule, p.rows, sequence, broken) &&
+        !breaks_with_earlier(of.rule, sequence, broken)) {
       continue;
+    }
     const broken_promise word =
         ((static_cast<broken_promise>(sequence) << step_bits | static_cast<broken_promise>(of.step))
          << promise_bits) |

@@ -30,7 +30,8 @@ launch_manner manner_of(const pipeline_core& core) {
 }  // namespace
 
 bucket_planner::bucket_planner(const pipeline_core& core)
-    : buckets_{core.buckets}, place_{core.place}, manner_{manner_of(core)}, options_{core.tuning} {}
+    : buckets_{core.buckets}, place_{core.place}, manner_{manner_of(core)}, options_{core.tuning},
+      row_budget_{core.row_budget} {}
 
 bucket_plans bucket_planner::plans(const checked_step& step) {
   bucket_plans plans = options_.measure && step.is_measured() ? measured(step) : fixed(step);
@@ -97,7 +98,7 @@ bucket_plans same_choices(const checked_step& step, const bucket_plans& known) {
 
 bucket_plans bucket_planner::measured(const checked_step& step) {
   const std::vector<plan_choice> candidates = step.candidates(buckets_.max_batch());
-  const std::string key = tuning_key(step, manner_, candidates);
+  const std::string key = tuning_key(step, manner_, row_budget_, candidates);
   if (const auto found = known_.find(key); found != known_.end())
     return same_choices(step, found->second);
 

@@ -10,6 +10,7 @@
 #include <ssugraph/tuning.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ class bucket_planner {
   const stream_place& place_;
   launch_manner manner_;
   const tuning_options& options_;
+  std::int64_t row_budget_;
   /** By problem and candidates: the plans of a step measured earlier. */
   std::map<std::string, bucket_plans> known_;
   std::optional<tuning_cache> cache_;  ///< from the first measured step on

@@ -24,8 +24,9 @@ constexpr std::size_t copies = 5;
 constexpr std::size_t most_copied_bytes = 512 << 20;
 
 /** Tells a profiler what runs while a plan is measured. */
-void report(cudaGraph_t graph, const planned_step& planned) {
-  node_owner owner = owner_of(planned);
+void report(cudaGraph_t graph, const planned_step& planned, const scratch_tensors& scratch) {
+  node_owner owner =
+      owner_of(planned, [&](std::int64_t sequences) { return scratch.rows_of(sequences); });
   owner.step = "tuning";
   report_to_tool(graph, static_cast<std::int32_t>(planned.sequences()), nodes_of(graph), owner);
 }
@@ -88,7 +89,7 @@ cuda_graph_exec measuring_bench::prepare(const plan_choice& candidate,
   const std::shared_ptr<planned_step> planned = step_.plan(sequences, candidate);
   planned->load();
   const cuda_graph graph = record(planned, sequences);
-  if (tool_listens()) report(graph.get(), *planned);
+  if (tool_listens()) report(graph.get(), *planned, scratch_);
   cuda_graph_exec exec = instantiate(graph.get());
   check_cuda(cudaGraphUpload(exec.get(), stream_.get()), "cudaGraphUpload");
   return exec;
@@ -101,6 +102,7 @@ timing_table measuring_bench::measure(std::span<const plan_choice> candidates,
     return stopwatch_.time_us(
         [&] { check_cuda(cudaGraphLaunch(graphs[i].get(), stream_.get()), "cudaGraphLaunch"); });
   };
+  scratch_.share_rows(sequences);
   for (const plan_choice& candidate : candidates) {
     graphs.push_back(prepare(candidate, sequences));
     static_cast<void>(replay_us(graphs.size() - 1));  // the first run warms up
@@ -109,7 +111,8 @@ timing_table measuring_bench::measure(std::span<const plan_choice> candidates,
   timing_table table;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const double median_us = medians_us[i] / static_cast<double>(launches_of(sequences));
-    const auto bytes = step_.plan(sequences, candidates[i])->bytes(sequences);
+    const auto bytes =
+        step_.plan(sequences, candidates[i])->bytes(sequences, scratch_.rows_of(sequences));
     const double limit_us = static_cast<double>(bytes) / copied_bytes_a_us_;
     table.push_back(
         {candidates[i].backend, candidates[i].algorithm, median_us, limit_us / median_us, {}});

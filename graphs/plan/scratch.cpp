@@ -58,7 +58,8 @@ scratch_tensors::~scratch_tensors() {
   if (cudaStreamSynchronize(stream_) != cudaSuccess) cudaGetLastError();
 }
 
-/** What index and count tensors of `most_sequences_` sequences hold; empty for other operands. */
+/** What index and count tensors of `most_sequences_` sequences hold, however many rows these have;
+ *  empty for other operands. */
 std::vector<std::int64_t> scratch_tensors::integers_of(operand_role role) const {
   const auto sequences = static_cast<std::size_t>(most_sequences_);
   std::vector<std::int64_t> values;
@@ -76,10 +77,6 @@ std::vector<std::int64_t> scratch_tensors::integers_of(operand_role role) const 
       values.assign(sequences, 1);
       break;
     case operand_role::bounds:
-      values.resize(sequences + 1);
-      for (std::size_t i = 0; i < values.size(); ++i)
-        values[i] = static_cast<std::int64_t>(i) * traits_.sequences.max_seqlen;
-      break;
     case operand_role::data:
     case operand_role::state:
     case operand_role::seed:
@@ -98,6 +95,15 @@ void scratch_tensors::fill() {
     const std::vector<std::int64_t> values = integers_of(traits_.operands[i].role);
     if (!values.empty()) write_integers(tensors_[i], values, stream_);
   }
+}
+
+void scratch_tensors::share_rows(std::int64_t sequences) {
+  const std::size_t bounds = find_operand(traits_.operands, operand_role::bounds);
+  if (bounds == tensors_.size() || !tensors_[bounds]) return;
+  std::vector<std::int64_t> values(static_cast<std::size_t>(sequences) + 1);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<std::int64_t>(i) * rows_of(sequences) / sequences;
+  write_integers(tensors_[bounds], values, stream_);
 }
 
 std::span<std::byte> scratch_tensors::largest() const {

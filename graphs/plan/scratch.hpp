@@ -32,6 +32,12 @@ class scratch_tensors {
   [[nodiscard]] std::int64_t positions_of(std::int64_t sequences) const noexcept {
     return layout_.rotation().positions_of(sequences);
   }
+  /** Rows that so many sequences have. */
+  [[nodiscard]] std::int64_t rows_of(std::int64_t sequences) const {
+    return layout_.rows_of(sequences);
+  }
+  /** Shares these out among the first `sequences`. Waits for the stream. Throws cuda_error. */
+  void share_rows(std::int64_t sequences);
   /** The tensors of launch `launch` of those in a row. */
   [[nodiscard]] bound_tensors of_launch(std::int64_t launch, std::int64_t sequences) const {
     return layout_.of_launch(tensors_, launch, sequences);

@@ -73,10 +73,21 @@ slot_rotation rotation_of(const step_traits& traits, std::int64_t cache_bytes) {
   return rotation;
 }
 
+/** Those that the step is bound for. */
+std::int64_t sequences_of(const step_traits& traits) {
+  const std::size_t bounds = find_operand(traits.operands, operand_role::bounds);
+  const bool bounded = bounds < traits.tensors.size() && traits.tensors[bounds];
+  return bounded ? traits.tensors[bounds].extent(0) - 1 : traits.sequences.rows;
+}
+
 }  // namespace
 
 scratch_layout::scratch_layout(const step_traits& traits, std::int64_t cache_bytes)
     : traits_{traits}, rotation_{rotation_of(traits, cache_bytes)} {}
+
+std::int64_t scratch_layout::rows_of(std::int64_t sequences) const {
+  return std::min(sequences * rows_a_sequence(traits_.sequences), traits_.sequences.rows);
+}
 
 std::int64_t scratch_layout::most_sequences_in(std::size_t budget) const {
   // Asked first, for slots may be so far apart that their bytes are no number.
@@ -84,7 +95,7 @@ std::int64_t scratch_layout::most_sequences_in(std::size_t budget) const {
   const auto is_too_large = [&](std::int64_t sequences) {
     return sequences > most_slots / rotation_.slots_a_sequence || bytes_for(sequences) > budget;
   };
-  std::int64_t most = traits_.sequences.rows / rows_a_sequence(traits_.sequences);
+  std::int64_t most = sequences_of(traits_);
   while (most > 0 && is_too_large(most))
     most /= 2;
   return most;
@@ -104,8 +115,8 @@ std::pair<bound_tensors, std::size_t> scratch_layout::placed(std::int64_t sequen
       tensor = {nullptr, tensor.dtype(), {sequences, rotation_.slots_a_sequence}};
     const std::int64_t otherwise =
         what.leading == first_axis::slots ? rotation_.slots_up_to(sequences) : tensor.extent(0);
-    const std::int64_t rows = sequences * rows_a_sequence(traits_.sequences);
-    tensor = places.place(tensor.with_extent(0, entries_of(what, sequences, rows, otherwise)));
+    tensor = places.place(
+        tensor.with_extent(0, entries_of(what, sequences, rows_of(sequences), otherwise)));
   }
   return {scratch, places.used()};
 }
@@ -116,7 +127,7 @@ std::size_t scratch_layout::bytes_for(std::int64_t sequences) const {
 
 bound_tensors scratch_layout::of_launch(bound_tensors tensors, std::int64_t launch,
                                         std::int64_t sequences) const {
-  const std::int64_t rows = sequences * rows_a_sequence(traits_.sequences);
+  const std::int64_t rows = rows_of(sequences);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     tensor_view& tensor = tensors[i];
     if (!tensor) continue;

@@ -21,6 +21,9 @@ class scratch_layout {
 
   [[nodiscard]] const slot_rotation& rotation() const noexcept { return rotation_; }
 
+  /** Rows that so many sequences have. */
+  [[nodiscard]] std::int64_t rows_of(std::int64_t sequences) const;
+
   /** Halves the sequences that the step is bound for until they fit `budget`; 0: none does. */
   [[nodiscard]] std::int64_t most_sequences_in(std::size_t budget) const;
   [[nodiscard]] std::size_t bytes_for(std::int64_t sequences) const;

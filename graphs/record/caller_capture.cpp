@@ -49,7 +49,7 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
     }
   };
   add(lower_prologue(layout.prologue(live, bucket)), "prologue");
-  if (core_.checked) add(lower_promises(layout.promises()), "promises");
+  if (core_.checked) add(lower_promises(layout.promises(bucket)), "promises");
   path_ = std::move(path);
   bucket_index_ = bucket_index;
   recorded_.assign(core_.steps.size(), false);

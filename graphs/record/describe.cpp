@@ -72,6 +72,7 @@ json described(const pipeline_core& core) {
           {"config", described(core.config)},
           {"max_seqlen", core.max_seqlen},
           {"rows_per_sequence", core.rows_per_sequence},
+          {"row_budget", core.row_budget},
           {"buckets", core.buckets.buckets()},
           {"seeds_per_replay", core.seed_count},
           {"scratch_bytes", core.scratch_bytes},

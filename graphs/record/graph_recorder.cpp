@@ -71,7 +71,7 @@ class graph_recorder::attempt {
     bucket_graph recorded;
     recorded.bucket = bucket_;
     recorded.prologue = path_.add(lower_prologue(prologue));
-    if (core_.checked) recorded.promises = path_.add(lower_promises(layout_.promises()));
+    if (core_.checked) recorded.promises = path_.add(lower_promises(layout_.promises(bucket_)));
     for (step_ = 0; step_ < core_.steps.size(); ++step_) {
       const pipeline_step& step = core_.steps[step_];
       try {

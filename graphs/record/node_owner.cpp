@@ -4,18 +4,20 @@
 
 namespace ssugraph::detail {
 
-node_owner owner_of(const planned_step& planned) {
-  const std::int64_t bytes = planned.bytes(planned.sequences());
+node_owner owner_of(const planned_step& planned, const row_count& rows_of) {
+  const auto bytes_of = [&](std::int64_t n) { return planned.bytes(n, rows_of(n)); };
+  const std::int64_t bytes = bytes_of(planned.sequences());
   return {.plan = planned.choice().label(),
           .bytes = bytes,
-          .bytes_a_sequence = bytes - planned.bytes(planned.sequences() - 1)};
+          .bytes_a_sequence = bytes - bytes_of(planned.sequences() - 1)};
 }
 
 node_owner owner_of(const pipeline_core& core, std::size_t step, std::size_t bucket_index) {
   const auto at = core.steps.begin() + static_cast<std::ptrdiff_t>(step);
   node_owner owner;
   if (const library_step* ours = at->library()) {
-    owner = owner_of(*ours->plans[bucket_index]);
+    owner = owner_of(*ours->plans[bucket_index],
+                     [&core](std::int64_t sequences) { return core.rows_of(sequences); });
     owner.layer = static_cast<std::int32_t>(
         std::count_if(core.steps.begin(), at, [&](const pipeline_step& before) {
           return before.library() != nullptr &&

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,11 @@ struct owned_node {
   node_owner owner;
 };
 
+/** Most rows that so many sequences have. */
+using row_count = std::function<std::int64_t(std::int64_t sequences)>;
+
 /** A planned step of the library's, its name and layer aside. */
-[[nodiscard]] node_owner owner_of(const planned_step& planned);
+[[nodiscard]] node_owner owner_of(const planned_step& planned, const row_count& rows_of);
 [[nodiscard]] node_owner owner_of(const pipeline_core& core, std::size_t step,
                                   std::size_t bucket_index);
 

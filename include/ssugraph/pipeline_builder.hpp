@@ -14,6 +14,7 @@
 #include <ssugraph/target.hpp>
 #include <ssugraph/tuning.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -67,9 +68,9 @@ class SSUGRAPH_EXPORT pipeline_builder {
 
   /**
    * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch rows, with cu_seqlens
-   * max_batch * T; indices and num_accepted_tokens max_batch entries, cu_seqlens max_batch + 1.
-   * Varlen needs `max_seqlen`. All steps share one mode and one T. `rand_seed` must be unbound:
-   * seeds come from the lane.
+   * max_batch * T (or fewer: see `rows`); indices and num_accepted_tokens max_batch entries,
+   * cu_seqlens max_batch + 1. Varlen needs `max_seqlen`. All steps share one mode and one T.
+   * `rand_seed` must be unbound: seeds come from the lane.
    *
    * Throws invalid_argument (names step and tensor; also where the state overlaps that of an
    * earlier step and `options` do not say so) or unsupported; the builder is then unchanged.
@@ -81,6 +82,17 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * negative number of seeds, `triggers_early` without `writes`); the builder is then unchanged.
    */
   pipeline_builder& step(std::string name, step_function enqueue, step_options options = {});
+
+  /**
+   * A budget of rows for what cu_seqlens bound, as engines have one of tokens: a bucket of b
+   * sequences has min(b * T, `count`) rows then, and row tensors need no more than the largest. The
+   * caller promises that cu_seqlens[batch] is never above that. Checked mode verifies it; `native`
+   * and `reference` touch nothing behind those rows in any case. 0, the default: b * T.
+   *
+   * Throws invalid_argument (negative) and invalid_state (behind a step of the library's). `ssu`
+   * throws invalid_argument then for a step without cu_seqlens, and for a T above `count`.
+   */
+  pipeline_builder& rows(std::int64_t count);
 
   /** Whether library kernels overlap by programmatic dependent launch (default: where they can). */
   pipeline_builder& programmatic_dependent_launch(bool enabled) noexcept;

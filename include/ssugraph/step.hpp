@@ -27,7 +27,7 @@ namespace ssugraph {
  */
 struct step_context {
   std::int32_t bucket = 0;  ///< sequences that the graph serves
-  std::int64_t rows = 0;    ///< of its row tensors: bucket; with cu_seqlens bucket * T
+  std::int64_t rows = 0;  ///< of its row tensors: bucket; with cu_seqlens bucket * T, or the budget
   const std::int32_t* live_sequences = nullptr;  ///< one: the batch of the replay
   const std::int32_t* live_rows = nullptr;       ///< one: tokens of that batch
   /** The padded copies that the next SSU step takes (behind the last one: the last one), cut to the

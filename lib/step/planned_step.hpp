@@ -55,8 +55,8 @@ class planned_step {
   [[nodiscard]] virtual std::string text() const = 0;
   [[nodiscard]] virtual plan_fields fields() const = 0;
 
-  /** Bytes that it must move for so many sequences of the most rows. */
-  [[nodiscard]] virtual std::int64_t bytes(std::int64_t sequences) const = 0;
+  /** Bytes that it must move for so many sequences of so many rows in all. */
+  [[nodiscard]] virtual std::int64_t bytes(std::int64_t sequences, std::int64_t rows) const = 0;
   /** Whether both launch the same, whatever was measured. */
   [[nodiscard]] virtual bool equals(const planned_step& other) const = 0;
 

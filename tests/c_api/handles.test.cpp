@@ -72,6 +72,7 @@ std::vector<call> calls_on_builder() {
         return ssugraph_builder_step(of(h), "name", nothing, nullptr, nullptr, nullptr);
       },
       [=](void* h) { return ssugraph_builder_last_error(of(h), nullptr, nullptr); },
+      [=](void* h) { return ssugraph_builder_rows(of(h), 0); },
       [=](void* h) { return ssugraph_builder_programmatic_dependent_launch(of(h), 1); },
       [=](void* h) { return ssugraph_builder_tuning(of(h), nullptr); },
       [=](void* h) { return ssugraph_builder_recording(of(h), nullptr); },

@@ -364,6 +364,7 @@ TEST_P(c_pipeline_test, takes_all_options) {
   EXPECT_EQ(tuning([](auto& o) { o.cache_file = "\xff"; }), "cache_file");
   EXPECT_EQ(tuning([](auto& o) { o.measure = SSUGRAPH_TOGGLE_OFF; }), "success");
   EXPECT_STATUS(ssugraph_builder_tuning(builder, nullptr), SUCCESS);
+  EXPECT_STATUS(ssugraph_builder_rows(builder, 100), INVALID_STATE) << "behind a layer";
   EXPECT_EQ(refused_argument(ssugraph_builder_programmatic_dependent_launch(builder, 2)),
             "enabled");
   EXPECT_STATUS(ssugraph_builder_programmatic_dependent_launch(builder, 0), SUCCESS);
@@ -410,6 +411,10 @@ TEST_P(c_pipeline_test, builders_say_what_is_wrong_and_stay_as_they_were) {
   EXPECT_EQ(added("", args.get()), "name");
   EXPECT_EQ(added("\x80", args.get()), "name");
   EXPECT_EQ(added("layer", nullptr), "args");
+  EXPECT_EQ(refused_argument(ssugraph_builder_rows(builder, -1)), "rows");
+  EXPECT_STATUS(ssugraph_builder_rows(builder, 100), SUCCESS);
+  EXPECT_EQ(added("layer", args.get()), "layer.cu_seqlens");
+  EXPECT_STATUS(ssugraph_builder_rows(builder, 0), SUCCESS);
   ssugraph_ssu_options options{sizeof options, 2, 0};
   EXPECT_EQ(added("layer", args.get(), &options), "shares_state");
   options = {sizeof options, 0, 1};

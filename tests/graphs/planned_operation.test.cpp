@@ -214,7 +214,7 @@ TEST_P(planned_operation, has_plans_that_compare) {
   EXPECT_TRUE(step->plan(2)->equals(*step->plan(2)));
   EXPECT_FALSE(step->plan(2)->equals(*step->plan(3)));
   EXPECT_FALSE(step->plan(2)->equals(*step->plan(2, {"scale", "halves"})));
-  EXPECT_EQ(step->plan(2)->bytes(3), 3 * nheads * dim * 8 + 4);
+  EXPECT_EQ(step->plan(2)->bytes(3, 3), 3 * nheads * dim * 8 + 4);
 }
 
 TEST_P(planned_operation, refuses_what_it_cannot_scale) {

@@ -72,9 +72,9 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_destroy(ssugraph_builder* builde
 
 /**
  * Appends one SSU layer. Its tensors hold the largest bucket: max_batch sequences of a row each,
- * with cu_seqlens of T rows. `rand_seed` is NULL, for seeds come from the lane; varlen needs
- * `max_seqlen`. All layers share one mode and one T. INVALID_ARGUMENT or UNSUPPORTED leave the
- * builder as it was.
+ * with cu_seqlens of T rows (or fewer: ssugraph_builder_rows). `rand_seed` is NULL, for seeds come
+ * from the lane; varlen needs `max_seqlen`. All layers share one mode and one T. INVALID_ARGUMENT
+ * or UNSUPPORTED leave the builder as it was.
  */
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name,
                                                     const ssugraph_ssu_args* args,
@@ -97,6 +97,12 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_step(ssugraph_builder* builder, 
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_last_error(ssugraph_builder* builder,
                                                            ssugraph_last_error_function peek,
                                                            ssugraph_last_error_function get);
+
+/** A budget of rows for what cu_seqlens bound: a bucket of b sequences has min(b * T, count) rows,
+ *  and cu_seqlens[batch] is never above that. 0, the default: b * T. Before the first
+ *  ssugraph_builder_ssu. INVALID_ARGUMENT (negative), INVALID_STATE; C++: pipeline_builder::rows.
+ */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_rows(ssugraph_builder* builder, int64_t count);
 
 /** Whether library kernels overlap where they can: 0 or 1, and 1 by default. INVALID_ARGUMENT. */
 SSUGRAPH_C_API ssugraph_status

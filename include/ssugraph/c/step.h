@@ -60,9 +60,9 @@ typedef struct ssugraph_step_context {
   void* scratch;         /**< aligned to 256 bytes; holds anything when the step starts */
   size_t scratch_bytes;  /**< of the step's options */
   int64_t null_block_id; /**< what the indices are padded with; -1 where the user binds none */
-  int64_t rows;          /**< of its row tensors: bucket; with cu_seqlens bucket * T */
-  int32_t bucket;        /**< sequences that it serves */
-  int32_t reserved;      /**< 0 */
+  int64_t rows;     /**< of its row tensors: bucket; with cu_seqlens bucket * T, or the budget */
+  int32_t bucket;   /**< sequences that it serves */
+  int32_t reserved; /**< 0 */
 } ssugraph_step_context;
 
 /**

@@ -10,7 +10,9 @@
 
 #include <ssugraph/error.hpp>
 
+#include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,13 +32,27 @@ void check_seed_and_length(const ssu_args& args) {
   }
 }
 
-/** `args` cut to the first `sequences` sequences and the rows that these may have. */
-ssu_args cut(const ssu_args& args, std::int64_t sequences) {
+/** Rows that the sequences of the largest bucket may have. */
+std::int64_t most_rows(const ssu_args& args, const ssu_setup& setup) {
   const std::int64_t max_seqlen = max_seqlen_of(args);
   check_max_seqlen(max_seqlen);
-  const std::int64_t rows = args.cu_seqlens ? sequences * max_seqlen : sequences;
-  const auto operands = operands_of_ssu(static_cast<bool>(args.dst_state));
-  return with_tensors(args, first_sequences(operands, tensors_of(args), sequences, rows));
+  const std::int64_t budget = setup.row_budget;
+  if (budget == 0) return args.cu_seqlens ? setup.max_batch * max_seqlen : setup.max_batch;
+  if (!args.cu_seqlens) {
+    throw invalid_argument{"cu_seqlens", "a tensor, for the pipeline has a budget of rows",
+                           "nothing"};
+  }
+  if (budget < max_seqlen) {
+    throw invalid_argument{"rows", "at least T = " + std::to_string(max_seqlen),
+                           "a budget of " + std::to_string(budget)};
+  }
+  return std::min(setup.max_batch * max_seqlen, budget);
+}
+
+/** `args` cut to the largest bucket. */
+ssu_args cut(const ssu_args& args, const ssu_setup& setup) {
+  return with_tensors(args, first_sequences(operands_of_ssu(), tensors_of(args), setup.max_batch,
+                                            most_rows(args, setup)));
 }
 
 step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
@@ -141,7 +157,7 @@ std::shared_ptr<const checked_step> check_ssu(const ssu_args& args, ssu_setup se
   check_reach(args);  // of the whole tensors, before they are cut
   check_rounding(args.state, setup.config);
   check_seed_and_length(args);
-  const ssu_call call = validate(cut(args, setup.max_batch), setup.config);
+  const ssu_call call = validate(cut(args, setup), setup.config);
   return std::make_shared<checked_ssu>(call, std::move(setup));
 }
 

@@ -18,9 +18,10 @@ namespace ssugraph::detail {
 struct ssu_setup {
   mamba_config config;
   backend_pointer backend;
-  std::string algorithm;       ///< of that backend, or `auto`
-  std::int64_t max_batch = 1;  ///< sequences of the largest bucket
-  int multiprocessors = 0;     ///< to plan for; 0: all of the device's
+  std::string algorithm;        ///< of that backend, or `auto`
+  std::int64_t max_batch = 1;   ///< sequences of the largest bucket
+  std::int64_t row_budget = 0;  ///< most rows of all of them; 0: T each
+  int multiprocessors = 0;      ///< to plan for; 0: all of the device's
 };
 
 /**

@@ -29,7 +29,7 @@ class one_way final : public detail::planned_step {
   detail::plan_choice choice() const override { return choice_; }
   std::string text() const override { return choice_.label(); }
   detail::plan_fields fields() const override { return {}; }
-  std::int64_t bytes(std::int64_t) const override { return 0; }
+  std::int64_t bytes(std::int64_t, std::int64_t) const override { return 0; }
   bool equals(const planned_step& other) const override { return choice_ == other.choice(); }
   const std::vector<candidate_timing>& timings() const override { return timings_; }
   void set_timings(std::vector<candidate_timing> timings) override {

@@ -32,7 +32,7 @@ std::string key_of(const ssu_case& layer, launch_manner manner = launch_manner::
   arena memory = layer.memory;
   const auto step = detail::check_ssu(without_seed(layer.args_at(memory.data())),
                                       detail::setup_ssu({}, /*on_host=*/true, layer.capacity));
-  return detail::tuning_key(*step, manner, candidates);
+  return detail::tuning_key(*step, manner, 0, candidates);
 }
 
 std::string key_of(const case_spec& spec, launch_manner manner = launch_manner::overlapping) {

@@ -53,7 +53,7 @@ class planned_scale : public detail::planned_step {
   }
   [[nodiscard]] std::string text() const override;
   [[nodiscard]] detail::plan_fields fields() const override;
-  [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const override {
+  [[nodiscard]] std::int64_t bytes(std::int64_t sequences, std::int64_t) const override {
     return sequences * channels_ * 2 * size_of(dtype::float32) + size_of(dtype::float32);
   }
   [[nodiscard]] bool equals(const planned_step& other) const override {

@@ -46,8 +46,8 @@ planned_ssu::planned_ssu(ssu_plan plan, const ssu_problem& problem) : plan_{std:
   scalars_.max_seqlen = problem.max_seqlen;
 }
 
-std::int64_t planned_ssu::bytes(std::int64_t sequences) const {
-  return ssu_traffic(plan_.problem, sequences);
+std::int64_t planned_ssu::bytes(std::int64_t sequences, std::int64_t rows) const {
+  return ssu_traffic(plan_.problem, sequences, rows);
 }
 
 bool planned_ssu::equals(const planned_step& other) const {

@@ -27,7 +27,7 @@ class planned_ssu : public planned_step {
   [[nodiscard]] plan_choice choice() const final { return {plan_.backend, plan_.algorithm}; }
   [[nodiscard]] std::string text() const final { return to_string(plan_); }
   [[nodiscard]] plan_fields fields() const final;
-  [[nodiscard]] std::int64_t bytes(std::int64_t sequences) const final;
+  [[nodiscard]] std::int64_t bytes(std::int64_t sequences, std::int64_t rows) const final;
   [[nodiscard]] bool equals(const planned_step& other) const final;
   /** Why what it launches cannot run `problem`, which differs from the planned one in where the
    *  tensors lie; empty if it can. What would be planned for that, by the same name, tells nothing.

@@ -28,8 +28,12 @@ std::int64_t bytes_of_entry(const ssu_problem& problem, std::size_t tensor) {
 }  // namespace
 
 std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
-  const std::int64_t rows = sequences * (problem.has_cu_seqlens ? problem.max_seqlen : 1);
-  const std::int64_t stored = problem.mode == ssu_mode::speculative ? problem.max_seqlen : 1;
+  return ssu_traffic(problem, sequences,
+                     sequences * (problem.has_cu_seqlens ? problem.max_seqlen : 1));
+}
+
+std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences, std::int64_t rows) {
+  const std::int64_t stored = problem.mode == ssu_mode::speculative ? rows : sequences;
   std::int64_t bytes = 0;
   const auto operands = operands_of_ssu(problem.has_dst_state);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
@@ -37,8 +41,8 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
     const std::int64_t entry = bytes_of_entry(problem, i);
     switch (operands[i].leading) {
       case first_axis::slots:
-        bytes += sequences * entry *
-                 ((operands[i].is_read() ? 1 : 0) + (operands[i].is_written() ? stored : 0));
+        bytes += entry * ((operands[i].is_read() ? sequences : 0) +
+                          (operands[i].is_written() ? stored : 0));
         break;
       case first_axis::rows:
         bytes += rows * entry;
