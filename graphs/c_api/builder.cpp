@@ -51,6 +51,7 @@ class callback {
     context.null_block_id = given.null_block_id;
     context.rows = given.rows;
     context.bucket = given.bucket;
+    context.first_row = given.first_row;
     return function_(user_data_, &context, stream);
   }
 

@@ -104,6 +104,7 @@ step_context lane_layout::context(std::size_t step, std::int32_t bucket) const {
       .rows = core_->rows_of(bucket),
       .live_sequences = &counters_->live.sequences,
       .live_rows = &counters_->live.rows,
+      .first_row = &counters_->live.first_row,
       .state_batch_indices = copy(operand_role::source_slots),
       .dst_state_batch_indices = copy(operand_role::destination_slots),
       .num_accepted_tokens = copy(operand_role::counts),

@@ -40,7 +40,8 @@ struct copy_job {
 
 struct live_counts {
   std::int32_t sequences;
-  std::int32_t rows;
+  std::int32_t rows;       ///< of these, from
+  std::int32_t first_row;  ///< on
 };
 
 struct prologue_params {
@@ -109,9 +110,13 @@ SSUGRAPH_HOST_DEVICE inline void draw_seeds(const prologue_params& p, worker w) 
 SSUGRAPH_HOST_DEVICE inline void advance(const prologue_params& p) {
   p.random->next_draw += static_cast<std::uint64_t>(p.seed_count);
   const std::int32_t live = live_batch(p);
-  const std::int64_t rows =
-      p.bounds_job < 0 ? live : padded_value(p.jobs[p.bounds_job], live, live, 0);
-  *p.counts = {live, static_cast<std::int32_t>(rows)};
+  std::int64_t begin = 0;
+  std::int64_t end = live;
+  if (p.bounds_job >= 0) {
+    begin = padded_value(p.jobs[p.bounds_job], live, 0, 0);
+    end = padded_value(p.jobs[p.bounds_job], live, live, 0);
+  }
+  *p.counts = {live, static_cast<std::int32_t>(end - begin), static_cast<std::int32_t>(begin)};
 }
 
 }  // namespace ssugraph::detail

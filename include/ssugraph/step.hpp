@@ -29,7 +29,10 @@ struct step_context {
   std::int32_t bucket = 0;  ///< sequences that the graph serves
   std::int64_t rows = 0;  ///< of its row tensors: bucket; with cu_seqlens bucket * T, or the budget
   const std::int32_t* live_sequences = nullptr;  ///< one: the batch of the replay
-  const std::int32_t* live_rows = nullptr;       ///< one: tokens of that batch
+  /** One: how many rows that batch has. Without cu_seqlens one a sequence; with it
+   *  cu_seqlens[batch] - cu_seqlens[0], from `first_row` on. */
+  const std::int32_t* live_rows = nullptr;
+  const std::int32_t* first_row = nullptr;  ///< one: 0; with cu_seqlens cu_seqlens[0]
   /** The padded copies that the next SSU step takes (behind the last one: the last one), cut to the
    *  bucket; see graphs/README.md. Where the user binds no indices, `state_batch_indices` holds
    *  0, 1, ... and `null_block_id` is -1. Unbound tensors are empty views. */

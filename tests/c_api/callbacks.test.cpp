@@ -21,6 +21,7 @@ const mamba_config rounding{.stochastic_rounding = true};
 struct sighting {
   std::int32_t live_sequences;
   std::int32_t live_rows;
+  std::int32_t first_row;
   std::int64_t seeds[2];
   std::byte indices[8 * 8 * 3];
   std::byte boundaries[8 * 9];
@@ -85,6 +86,7 @@ int see(void* user_data, const ssugraph_step_context* context, ssugraph_stream s
   };
   copy(self->to->live_sequences, context->live_sequences, sizeof(std::int32_t));
   copy(self->to->live_rows, context->live_rows, sizeof(std::int32_t));
+  copy(self->to->first_row, context->first_row, sizeof(std::int32_t));
   copy(self->to->seeds, context->seeds, context->seed_count * sizeof(std::int64_t));
   copy_all(self->to->indices, context->state_batch_indices, self->tensors[0]);
   copy_all(self->to->boundaries, context->cu_seqlens, self->tensors[1]);
@@ -119,6 +121,7 @@ TEST_P(c_callbacks, see_what_steps_of_cpp_see) {
           };
           enqueue_copy(where(), &to->live_sequences, context.live_sequences, 4, on);
           enqueue_copy(where(), &to->live_rows, context.live_rows, 4, on);
+          enqueue_copy(where(), &to->first_row, context.first_row, 4, on);
           enqueue_copy(where(), &to->seeds, context.seeds.data(), context.seeds.size_bytes(), on);
           copy(to->indices, context.state_batch_indices);
           copy(to->boundaries, context.cu_seqlens);

@@ -48,7 +48,7 @@ typedef struct ssugraph_step_options {
 typedef struct ssugraph_step_context {
   size_t struct_size;            /**< as the library knows it: look before you read a newer field */
   const int32_t* live_sequences; /**< one int32: the batch of the replay */
-  const int32_t* live_rows;      /**< one int32: tokens of that batch */
+  const int32_t* live_rows;      /**< one int32: how many rows that batch has, from first_row on */
   /** The padded copy that the next SSU step takes (behind the last one: the last one), cut to the
    *  bucket: (bucket) or (bucket, T). 0, 1, ... where the user binds none. */
   const DLTensor* state_batch_indices;
@@ -63,6 +63,7 @@ typedef struct ssugraph_step_context {
   int64_t rows;     /**< of its row tensors: bucket; with cu_seqlens bucket * T, or the budget */
   int32_t bucket;   /**< sequences that it serves */
   int32_t reserved; /**< 0 */
+  const int32_t* first_row; /**< one int32: the first live row, cu_seqlens[0]; without them 0 */
 } ssugraph_step_context;
 
 /**

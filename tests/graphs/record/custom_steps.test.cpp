@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 /** Steps of the user's between SSU layers: what they are told, and that they run where they stand.
@@ -36,6 +37,7 @@ case_spec spec_of(ssu_mode mode) {
 struct sighting {
   std::int32_t live_sequences;
   std::int32_t live_rows;
+  std::int32_t first_row;
   std::int64_t seeds[3];
   std::int32_t indices[most_sequences * 3];
   std::int32_t dst_indices[most_sequences * 3];
@@ -72,6 +74,7 @@ class custom_steps : public target_suite {
       };
       copy(seen->live_sequences, context.live_sequences, sizeof(std::int32_t));
       copy(seen->live_rows, context.live_rows, sizeof(std::int32_t));
+      copy(seen->first_row, context.first_row, sizeof(std::int32_t));
       copy(seen->seeds, context.seeds.data(), context.seeds.size_bytes());
       const auto bytes = [](const tensor_view& view) {
         return view ? static_cast<std::size_t>(view.size() * size_of(view.dtype())) : 0;
@@ -158,7 +161,8 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
           const sighting seen = seen_in(sightings, place);
           EXPECT_EQ(seen.live_sequences, batch);
           const tensor_view cu = layers.args(0).cu_seqlens;
-          EXPECT_EQ(seen.live_rows, cu ? users.at(cu, batch) : batch);
+          EXPECT_EQ(seen.live_rows, cu ? users.at(cu, batch) - users.at(cu, 0) : batch);
+          EXPECT_EQ(seen.first_row, cu ? users.at(cu, 0) : 0);
           for (std::size_t i = 0; i < (place == 0 ? 2u : 3u); ++i) {
             const std::uint64_t consumer = (place == 0 ? 0 : 4) + i;
             EXPECT_EQ(seen.seeds[i], oracle_draw(random.seed, random.next_draw + consumer));
@@ -185,6 +189,34 @@ TEST_P(custom_steps, see_the_live_batch_their_seeds_and_the_padded_copies) {
       EXPECT_EQ(bool{context.cu_seqlens}, mode == ssu_mode::varlen);
     }
     EXPECT_EQ(lane.random_state(), random);
+  }
+}
+
+TEST_P(custom_steps, see_where_the_live_rows_begin_and_how_many_they_are) {
+  case_spec spec = spec_of(ssu_mode::varlen);
+  spec.batch = 4;
+  spec.capacity = 4;
+  std::vector<ssu_case> cases = make_layers(spec, 1);
+  const tensor_view cu = cases[0].args_at(cases[0].memory.data()).cu_seqlens;
+  const std::vector<std::int64_t> bounds{6, 7, 8, 10, 10};
+  for (std::int64_t i = 0; i <= 4; ++i)
+    store_index(address_of(cu, i), cu.dtype(), bounds[static_cast<std::size_t>(i)]);
+  const model layers{GetParam(), cases, false};
+  const placed_memory sightings{where(), sizeof(sighting)};
+  const placed_stream stream{where()};
+  step_context last;
+  pipeline_builder builder{{.stochastic_rounding = true}, bucket_policy{{4}}, GetParam()};
+  builder.step("mine", seer(sightings.data(), last), {.seeds = 2});
+  lane lane = builder.ssu("layer", layers.args(0)).build().make_lane(stream.get());
+  for (const auto& [batch, rows] : {std::pair{4, 4}, {3, 4}, {2, 2}, {1, 1}}) {
+    for (const lane_call call : {lane_call::replay, lane_call::run_eager}) {
+      test::run(lane, call, batch, stream.get());
+      stream.wait();
+      const sighting seen = seen_in(sightings);
+      EXPECT_EQ(seen.live_sequences, batch);
+      EXPECT_EQ(seen.first_row, 6) << "batch " << batch;
+      EXPECT_EQ(seen.live_rows, rows) << "batch " << batch;
+    }
   }
 }
 
