@@ -149,14 +149,16 @@ bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps, std::
     check_is_row_tensor(core, bound, where_is);
   const std::int32_t bucket = core.buckets.buckets()[bucket_index];
   bound_steps recorded(steps.size());
-  for (const auto& [index, tensors] : changed) {
-    const pipeline_step& step = core.steps[index];
-    const checked_step& now = *steps[index];
-    recorded[index] = named_by(step.name, [&] {
-      return now.on(first_sequences(now.traits().operands, tensors, bucket, core.rows_of(bucket)),
-                    core.device);
+  for (const auto& entry : changed) {
+    const pipeline_step& step = core.steps[entry.first];
+    const checked_step& now = *steps[entry.first];
+    checked_pointer& on_rows = recorded[entry.first];
+    on_rows = named_by(step.name, [&] {
+      return now.on(
+          first_sequences(now.traits().operands, entry.second, bucket, core.rows_of(bucket)),
+          core.device);
     });
-    check_plan(step, *recorded[index], *step.library()->plans[bucket_index]);
+    check_plan(step, *on_rows, *step.library()->plans[bucket_index]);
   }
   return recorded;
 }
