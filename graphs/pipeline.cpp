@@ -1,5 +1,6 @@
 #include "graphs/core/pipeline_core.hpp"
 #include "graphs/lane/lane_engine.hpp"
+#include "graphs/layout/footprint.hpp"
 #include "graphs/record/describe.hpp"
 #if SSUGRAPH_CUDA
 #include "graphs/plan/partition.hpp"
@@ -72,6 +73,10 @@ const ssu_plan& pipeline::plan(std::size_t step, std::size_t bucket_index) const
 
 std::int64_t pipeline::seeds_per_replay() const noexcept {
   return core_->seed_count;
+}
+
+std::size_t pipeline::lane_bytes() const {
+  return detail::lane_bytes(*core_);
 }
 
 std::string pipeline::describe() const {

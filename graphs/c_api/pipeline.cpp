@@ -66,6 +66,10 @@ ssugraph_status ssugraph_pipeline_seeds_per_replay(const ssugraph_pipeline* pipe
   return guarded([&] { output("seeds", seeds) = object_of(pipeline)->seeds_per_replay(); });
 }
 
+ssugraph_status ssugraph_pipeline_lane_bytes(const ssugraph_pipeline* pipeline, uint64_t* bytes) {
+  return guarded([&] { output("bytes", bytes) = object_of(pipeline)->lane_bytes(); });
+}
+
 ssugraph_status ssugraph_pipeline_plan(const ssugraph_pipeline* pipeline, size_t step,
                                        size_t bucket_index, char* text, size_t capacity,
                                        size_t* length) {

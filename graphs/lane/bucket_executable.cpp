@@ -1,5 +1,6 @@
 #include "graphs/lane/bucket_executable.hpp"
 
+#include "graphs/layout/footprint.hpp"
 #include "graphs/record/lowering.hpp"
 #include "graphs/record/prologue_kernel.hpp"
 #include "graphs/record/promises_kernel.hpp"
@@ -23,14 +24,6 @@ double milliseconds_since(build_clock::time_point start) {
   return std::chrono::duration<double, std::milli>(build_clock::now() - start).count();
 }
 
-/** Free bytes of the current device. */
-std::size_t free_bytes() {
-  std::size_t free = 0;
-  std::size_t total = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return free;
-}
-
 }  // namespace
 
 bucket_executable::bucket_executable(graph_recorder& recorder, const lane_layout& layout,
@@ -44,11 +37,8 @@ bucket_executable::bucket_executable(graph_recorder& recorder, const lane_layout
 
 void bucket_executable::instantiate(cudaStream_t stream) {
   const build_clock::time_point start = build_clock::now();
-  const std::size_t free_before = free_bytes();
   exec_ = detail::instantiate(recorded_.graph.get());
   check_cuda(cudaGraphUpload(exec_.get(), stream), "cudaGraphUpload");
-  const std::size_t free_now = free_bytes();
-  estimated_bytes_ = free_before > free_now ? free_before - free_now : 0;
   live_ = recorded_.bucket;
   build_ms_ += milliseconds_since(start);
 }
@@ -75,6 +65,10 @@ void bucket_executable::run_eager(const lane_layout& layout, std::int32_t live,
       throw cuda_error{error, core.steps[step].name, recorded_.bucket};
     }
   }
+}
+
+std::size_t bucket_executable::estimated_bytes() const {
+  return bytes_of_graph(nodes());
 }
 
 rebind_outcome bucket_executable::go_over(bucket_executable next, cudaStream_t stream) {
@@ -124,15 +118,19 @@ rebind_outcome bucket_executable::replace(bucket_executable next, cudaStream_t s
   return rebind_outcome::updated;
 }
 
-bucket_stats bucket_executable::stats() const {
+std::size_t bucket_executable::nodes() const {
   std::size_t nodes = recorded_.promises != nullptr ? 2 : 1;
   for (const recorded_step& step : recorded_.steps)
     nodes += step.nodes.size();
+  return nodes;
+}
+
+bucket_stats bucket_executable::stats() const {
   return {.bucket = recorded_.bucket,
           .recorded = is_ready(),
-          .nodes = is_ready() ? nodes : 0,
+          .nodes = is_ready() ? nodes() : 0,
           .build_ms = build_ms_,
-          .estimated_bytes = estimated_bytes_};
+          .estimated_bytes = is_ready() ? estimated_bytes() : 0};
 }
 
 void check_budget(const recording_options& budget, std::size_t bytes,

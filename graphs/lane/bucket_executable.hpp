@@ -52,12 +52,13 @@ class bucket_executable {
   /** Whether there was one, until `go_over` failed. */
   [[nodiscard]] bool is_lost() const noexcept { return lost_; }
   [[nodiscard]] const bucket_graph& recorded() const noexcept { return recorded_; }
-  /** By which the executable made the device's free memory fall. */
-  [[nodiscard]] std::size_t estimated_bytes() const noexcept { return estimated_bytes_; }
+  /** Device memory of the executable. */
+  [[nodiscard]] std::size_t estimated_bytes() const;
   /** Everything but replays and what they moved. */
   [[nodiscard]] bucket_stats stats() const;
 
  private:
+  [[nodiscard]] std::size_t nodes() const;
   void update_launches(bucket_graph next);
   rebind_outcome replace(bucket_executable next, cudaStream_t stream);
 
@@ -67,7 +68,6 @@ class bucket_executable {
   std::int32_t live_ = 0;  ///< what the executable's prologue counts at present; -1: has to be set
   bool lost_ = false;
   double build_ms_ = 0.0;
-  std::size_t estimated_bytes_ = 0;
 };
 
 /** Throws invalid_argument if a lane of `bytes` and `buckets` would be over its budget with `next`

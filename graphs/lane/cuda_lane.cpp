@@ -4,6 +4,7 @@
 #include "graphs/lane/lane_holdings.hpp"
 #include "graphs/lane/parked.hpp"
 #include "graphs/layout/bound_memory.hpp"
+#include "graphs/layout/footprint.hpp"
 #include "graphs/layout/lane_memory.hpp"
 #include "graphs/record/bucket_graph.hpp"
 #include "graphs/record/caller_capture.hpp"
@@ -245,8 +246,8 @@ class cuda_lane final : public lane_engine {
   /** Makes the executable of a bucket, in place of what it was. */
   void build(std::size_t index) {
     bucket_executable next = record(layout_, index);
+    check_budget(core_->recording, layout_.bytes() + bytes_a_lane, buckets_, index, next);
     next.instantiate(holdings_->stream());
-    check_budget(core_->recording, layout_.bytes(), buckets_, index, next);
     buckets_[index] = std::move(next);
   }
 

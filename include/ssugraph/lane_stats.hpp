@@ -19,7 +19,7 @@ struct bucket_stats {
   bool recorded = false;            ///< there is an executable
   std::size_t nodes = 0;            ///< of its graph
   double build_ms = 0.0;            ///< recording, instantiation, upload
-  std::size_t estimated_bytes = 0;  ///< fall of cudaMemGetInfo's free bytes meanwhile
+  std::size_t estimated_bytes = 0;  ///< device memory of the executable, by its nodes
 };
 
 /** What a lane did so far. */

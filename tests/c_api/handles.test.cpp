@@ -85,6 +85,7 @@ std::vector<call> calls_on_pipeline() {
   static std::size_t number = 0;
   static std::int32_t target = 0;
   static std::int64_t seeds = 0;
+  static std::uint64_t bytes = 0;
   const auto of = [](void* handle) { return static_cast<ssugraph_pipeline*>(handle); };
   return {
       [=](void* h) { return ssugraph_pipeline_make_lane(of(h), nullptr, 0, nullptr, &lane); },
@@ -93,6 +94,7 @@ std::vector<call> calls_on_pipeline() {
       [=](void* h) { return ssugraph_pipeline_buckets(of(h), nullptr, 0, &number); },
       [=](void* h) { return ssugraph_pipeline_target(of(h), &target); },
       [=](void* h) { return ssugraph_pipeline_seeds_per_replay(of(h), &seeds); },
+      [=](void* h) { return ssugraph_pipeline_lane_bytes(of(h), &bytes); },
       [=](void* h) { return ssugraph_pipeline_plan(of(h), 0, 0, nullptr, 0, &number); },
       [=](void* h) { return ssugraph_pipeline_timings(of(h), 0, 0, nullptr, 0, &number); },
       [=](void* h) { return ssugraph_pipeline_describe(of(h), nullptr, 0, &number); },

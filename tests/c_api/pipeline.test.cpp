@@ -90,6 +90,10 @@ TEST_P(c_pipeline_test, tells_of_a_pipeline_what_cpp_tells) {
   std::int64_t seeds = 0;
   EXPECT_STATUS(ssugraph_pipeline_seeds_per_replay(pipeline, &seeds), SUCCESS);
   EXPECT_EQ(seeds, expected.seeds_per_replay());
+  std::uint64_t bytes = 0;
+  EXPECT_STATUS(ssugraph_pipeline_lane_bytes(pipeline, &bytes), SUCCESS);
+  EXPECT_EQ(bytes, expected.lane_bytes());
+  EXPECT_EQ(refused_argument(ssugraph_pipeline_lane_bytes(pipeline, nullptr)), "bytes");
   const auto text = [&](auto function) {
     return text_of([&](char* to, std::size_t capacity, std::size_t* length) {
       return function(pipeline, to, capacity, length);

@@ -25,7 +25,7 @@ typedef struct ssugraph_bucket_stats {
   uint64_t replays;         /**< by ssugraph_lane_replay */
   uint64_t moved_bytes;     /**< that their SSU steps must at least read and write */
   uint64_t nodes;           /**< of its graph */
-  uint64_t estimated_bytes; /**< fall of the device's free bytes while it was built */
+  uint64_t estimated_bytes; /**< device memory of its executable, by its nodes */
   double build_ms;          /**< milliseconds of recording, instantiation and upload */
   int32_t bucket;           /**< sequences */
   int32_t recorded;         /**< 0 or 1: there is an executable graph */

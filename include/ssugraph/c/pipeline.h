@@ -58,6 +58,10 @@ SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_target(const ssugraph_pipeline*
 SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_seeds_per_replay(const ssugraph_pipeline* pipeline,
                                                                   int64_t* seeds);
 
+/** Device memory that a lane takes, before there is one; C++: pipeline::lane_bytes. */
+SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_lane_bytes(const ssugraph_pipeline* pipeline,
+                                                            uint64_t* bytes);
+
 /** The plan of SSU step `step` in bucket number `bucket_index`, in words. INVALID_ARGUMENT out of
  *  range and for a custom step. */
 SSUGRAPH_C_API ssugraph_status ssugraph_pipeline_plan(const ssugraph_pipeline* pipeline,
