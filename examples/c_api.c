@@ -84,8 +84,7 @@ int main(void) {
                                      .A = make_tensor(3, nheads, dim, dstate, 1),
                                      .B = make_tensor(3, batch, 1, dstate, 1),
                                      .C = make_tensor(3, batch, 1, dstate, 1),
-                                     .out = make_tensor(3, batch, nheads, dim, 1),
-                                     .null_block_id = -1};
+                                     .out = make_tensor(3, batch, nheads, dim, 1)};
     args[i] = layer;
     if (i > 0) {
       copy = (struct copy){args[i - 1].out->data, layer.x->data};

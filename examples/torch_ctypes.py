@@ -30,7 +30,7 @@ class Config(c.Structure):
 
 class SsuArgs(c.Structure):
     _fields_ = ([("struct_size", c.c_size_t), ("null_block_id", c.c_int64),
-                 ("max_seqlen", c.c_int64), ("dt_softplus", c.c_int32), ("reserved", c.c_int32)] +
+                 ("max_seqlen", c.c_int64), ("dt_softplus", c.c_int32), ("has_null_block", c.c_int32)] +
                 [(name, c.c_void_p) for name in ARGS + INDICES + ["rand_seed"]])
 
 
@@ -68,8 +68,7 @@ def dl_tensor(tensor, kept):
 def ssu_args(tensors):
     """The struct of a call; the capsules that it refers to, until the call has returned."""
     kept = []
-    # -1: by default slot 0 is nobody's, and a sequence that has it gets zeros.
-    args = SsuArgs(struct_size=c.sizeof(SsuArgs), dt_softplus=1, null_block_id=-1)
+    args = SsuArgs(struct_size=c.sizeof(SsuArgs), dt_softplus=1)
     for name, tensor in tensors.items():
         setattr(args, name, dl_tensor(tensor, kept))
     return args, kept

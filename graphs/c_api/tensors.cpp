@@ -118,10 +118,21 @@ tensor_view view_of(const std::string& name, const DLTensor* tensor, const std::
   return view;
 }
 
+namespace {
+
+/** A struct of zeros has no null block, or slot 0 would lose its state without a word. */
+std::int64_t null_block_of(const ssugraph_ssu_args& given) {
+  if (flag("has_null_block", given.has_null_block)) return given.null_block_id;
+  if (given.null_block_id <= 0) return -1;
+  throw invalid_argument{"has_null_block",
+                         "1 beside null_block_id " + std::to_string(given.null_block_id), "0"};
+}
+
+}  // namespace
+
 ssu_args args_of(const ssugraph_ssu_args* given) {
   const ssugraph_ssu_args known = required("args", given);
   check_reserved("reserved", known.reserved);
-  check_reserved("reserved2", known.reserved2);
   // The tensors of the struct lie one behind another, in the order of the operands.
   constexpr std::size_t count = detail::ssu_operands.size();
   static_assert(offsetof(ssugraph_ssu_args, dst_state) ==
@@ -135,7 +146,7 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
     const detail::ssu_operand& each = detail::ssu_operands[i];
     args.*each.member = view_of(std::string{each.what.name}, tensors[i], dtypes_of(each.elements));
   }
-  args.null_block_id = known.null_block_id;
+  args.null_block_id = null_block_of(known);
   args.max_seqlen = known.max_seqlen;
   args.dt_softplus = flag("dt_softplus", known.dt_softplus);
   if (flag("dt_limited", known.dt_limited)) {

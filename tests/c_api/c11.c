@@ -66,8 +66,7 @@ int main(void) {
                                   .A = &tensors[3],
                                   .B = &tensors[4],
                                   .C = &tensors[5],
-                                  .out = &tensors[6],
-                                  .null_block_id = -1};
+                                  .out = &tensors[6]};
   const int32_t buckets[] = {2};
   ssugraph_builder* builder = NULL;
   ssugraph_pipeline* pipeline = NULL;

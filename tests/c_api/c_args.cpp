@@ -56,6 +56,7 @@ c_args::c_args(const ssu_args& from, bool on_gpu) {
     tensors[i].set(view, on_gpu);
     if (view) args.*c_fields[i] = &tensors[i].tensor;
   }
+  args.has_null_block = 1;
   args.null_block_id = from.null_block_id;
   args.max_seqlen = from.max_seqlen;
   args.dt_softplus = from.dt_softplus ? 1 : 0;

@@ -556,6 +556,31 @@ TEST_P(c_eager, does_what_cpp_does) {
   }
 }
 
+TEST_P(c_eager, of_a_struct_of_zeros_has_no_null_block) {
+  const placed_stream stream{where()};
+  random_engine engine{base_seed()};
+  case_spec spec;
+  spec.null_block_id = -1;
+  ssu_case test = make_case(spec, engine);
+  const tensor_view indices = test.args_at(test.memory.data()).state_batch_indices;
+  for (std::int64_t i = 0; i < test.batch; ++i) {
+    std::byte* entry = indices.rank() == 1 ? address_of(indices, i) : address_of(indices, i, 0);
+    store_index(entry, indices.dtype(), i);
+  }
+  const std::string backend = on_gpu() ? "native" : "reference";
+  const placed_memory by_cpp{where(), test.memory};
+  const placed_memory by_c{where(), test.memory};
+  ssu_dispatch{{.backend = backend}}.selective_state_update(
+      first_sequences(test.args_at(by_cpp.data()), test.batch), stream.get());
+  c_args args{first_sequences(test.args_at(by_c.data()), test.batch), on_gpu()};
+  args.args.has_null_block = 0;
+  args.args.null_block_id = 0;
+  const ssugraph_config config = c_config(backend.c_str());
+  EXPECT_STATUS(ssugraph_selective_state_update(&config, args.get(), stream.get()), SUCCESS);
+  stream.wait();
+  EXPECT_EQ(by_c.read_all(), by_cpp.read_all());
+}
+
 TEST_P(c_eager, by_the_process_wide_default) {
   const placed_stream stream{where()};
   random_engine engine{base_seed()};

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -122,10 +123,16 @@ TEST_F(c_tensors, with_a_state_that_no_backend_has) {
   EXPECT_STATUS(ssugraph_dispatch_destroy(dispatch), SUCCESS);
 }
 
-TEST_F(c_tensors, beside_a_reserved_field_that_is_not_zero) {
+TEST_F(c_tensors, whose_null_block_is_not_said_to_be_one) {
   c_args args{args_};
-  args.args.reserved = 1;
-  EXPECT_EQ(refused_argument(ask(args)), "reserved");
+  for (const auto& [has, id, argument] :
+       {std::tuple{0, 3, "has_null_block"}, std::tuple{2, 0, "has_null_block"},
+        std::tuple{-1, 0, "has_null_block"}, std::tuple{0, 0, "success"},
+        std::tuple{0, -1, "success"}, std::tuple{1, 3, "success"}}) {
+    args.args.has_null_block = has;
+    args.args.null_block_id = id;
+    EXPECT_EQ(refused_argument(ask(args)), argument) << has << ", " << id;
+  }
 }
 
 TEST_F(c_tensors, without_axes_or_with_too_many) {

@@ -157,7 +157,7 @@ class call {
         args().dt_softplus = small;
         break;
       case 5:
-        args().reserved = small;
+        args().has_null_block = small;
         break;
       case 6:
         config().struct_size = value;

@@ -26,13 +26,13 @@
  */
 typedef struct ssugraph_ssu_args {
   size_t struct_size; /**< sizeof this struct */
-  /** The slot that is nobody's: a sequence that reads it has zero rows of `out` and no state, and
-   *  one that would write it does not. 0 by default, so slot 0 is nobody's then; -1: every slot is
-   *  somebody's. Plays no part without indices. */
+  /** With `has_null_block`, the slot that is nobody's: a sequence that reads it has zero rows of
+   *  `out` and no state, and one that would write it does not. Else 0 or negative, and every slot
+   *  is somebody's. Plays no part without indices. */
   int64_t null_block_id;
   int64_t max_seqlen;      /**< T of varlen mode: no sequence is longer. 0: the number of rows */
   int32_t dt_softplus;     /**< 0 or 1 */
-  int32_t reserved;        /**< 0 */
+  int32_t has_null_block;  /**< 0 or 1: `null_block_id` is nobody's; vLLM's is 0 */
   const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
   const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16; tied: stride 0 over dim */
@@ -58,7 +58,7 @@ typedef struct ssugraph_ssu_args {
   float dt_min;       /**< with dt_limited: dt, behind bias and softplus, is at least this */
   float dt_max;       /**< and at most this */
   int32_t dt_limited; /**< 0: no limits, whatever dt_min and dt_max are; or 1 */
-  int32_t reserved2;  /**< 0 */
+  int32_t reserved;   /**< 0 */
 } ssugraph_ssu_args;
 
 #endif
