@@ -12,7 +12,8 @@ namespace {
 // for that would be garbage that a later version took for a field.
 static_assert(sizeof(ssugraph_config) == 32 &&
               offsetof(ssugraph_config, stochastic_rounding) == 24);
-static_assert(sizeof(ssugraph_ssu_args) == 176 && offsetof(ssugraph_ssu_args, has_null_block) == 28);
+static_assert(sizeof(ssugraph_ssu_args) == 176 &&
+              offsetof(ssugraph_ssu_args, has_null_block) == 28);
 static_assert(offsetof(ssugraph_ssu_args, state) == 32 &&
               offsetof(ssugraph_ssu_args, rand_seed) == 144 &&
               offsetof(ssugraph_ssu_args, dst_state) == 152 &&
