@@ -16,9 +16,9 @@
 #if SSUGRAPH_CUDA
 #include "graphs/lane/parked.hpp"
 #include "graphs/record/prologue_kernel.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/step/promises_kernel.hpp"
 #endif
 
 namespace ssugraph {

@@ -3,9 +3,9 @@
 #include "graphs/layout/footprint.hpp"
 #include "graphs/record/lowering.hpp"
 #include "graphs/record/prologue_kernel.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/kernel_launch.hpp"
+#include "lib/step/promises_kernel.hpp"
 
 #include <ssugraph/error.hpp>
 

@@ -231,7 +231,7 @@ class cuda_lane final : public lane_engine {
 
   /** In checked mode: throws what a replay reported meanwhile. */
   void throw_reported() const {
-    if (holdings_->report() != nullptr) throw_broken(*core_, holdings_->report());
+    if (holdings_->report() != nullptr) throw_if_broken(*core_, holdings_->report());
   }
 
   void wait_for_build() const {

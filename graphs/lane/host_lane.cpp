@@ -33,10 +33,9 @@ class host_lane final : public lane_engine {
   }
 
   void replay(std::int32_t batch, std::size_t bucket_index) override {
-    throw_broken(*core_, &broken_);
+    throw_if_broken(*core_, &broken_);
     const std::int32_t bucket = core_->buckets.buckets()[bucket_index];
     const prologue_params prologue = layout_.prologue(batch, bucket);
-    constexpr worker alone{.index = 0, .count = 1};
     for (const copy_job& job : layout_.jobs())
       write_copy(prologue, job, alone);
     draw_seeds(prologue, alone);
@@ -75,7 +74,7 @@ class host_lane final : public lane_engine {
   void rebuild(std::size_t) override {}
 
   ssugraph::random_state random_state() override {
-    throw_broken(*core_, &broken_);
+    throw_if_broken(*core_, &broken_);
     return *layout_.random();
   }
   void set_random_state(ssugraph::random_state state) override { *layout_.random() = state; }

@@ -2,9 +2,8 @@
 
 #include "graphs/lane/parked.hpp"
 #include "graphs/layout/lane_memory.hpp"
-#include "graphs/layout/promises.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "lib/core/cuda_handle.hpp"
+#include "lib/step/promises_kernel.hpp"
 
 #include <cuda_runtime_api.h>
 

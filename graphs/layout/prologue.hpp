@@ -3,6 +3,7 @@
 #include "lib/core/host_device.hpp"
 #include "lib/random/philox.hpp"
 #include "lib/step/sequence.hpp"
+#include "lib/step/worker.hpp"
 
 #include <ssugraph/random.hpp>
 
@@ -63,12 +64,6 @@ SSUGRAPH_HOST_DEVICE inline std::int32_t live_batch(const prologue_params& p) {
   const std::int32_t live = p.live_source == nullptr ? p.live : *p.live_source;
   return live < 0 ? 0 : live > p.bucket ? p.bucket : live;
 }
-
-/** This worker's place among those that share a loop. */
-struct worker {
-  std::int32_t index;
-  std::int32_t count;
-};
 
 SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::int64_t live,
                                                       std::int64_t row, std::int64_t column) {

@@ -39,11 +39,23 @@ void promise_table::add(std::size_t step, const step_traits& traits, const bound
 }
 
 promise_params promise_table::params(const live_counts* counts, std::int64_t rows) const noexcept {
-  return {.counts = counts,
+  return {.sequences = &counts->sequences,
           .entries = table_,
           .entry_count = static_cast<std::int32_t>(entries_.size()),
           .rows = rows,
           .broken = broken_};
+}
+
+void throw_if_broken(const pipeline_core& core, volatile broken_promise* broken) {
+  const broken_promise word = *broken;
+  if (word == none_broken) return;
+  *broken = none_broken;
+  const broken_entry entry = entry_of(word);
+  const pipeline_step& step = core.steps[entry.step];
+  const step_traits& traits = step.library()->checked->traits();
+  named_by(step.name, [&] {
+    throw_broken(entry, traits.operands, traits.sequences, ", in a replay before this call");
+  });
 }
 
 }  // namespace ssugraph::detail

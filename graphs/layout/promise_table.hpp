@@ -1,8 +1,10 @@
 #pragma once
 
+#include "graphs/core/pipeline_core.hpp"
 #include "graphs/layout/arena_cursor.hpp"
-#include "graphs/layout/promises.hpp"
+#include "graphs/layout/prologue.hpp"
 #include "lib/step/planned_step.hpp"
+#include "lib/step/promises.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -40,5 +42,8 @@ class promise_table {
   promised* table_ = nullptr;
   broken_promise* broken_ = nullptr;
 };
+
+/** Throws invalid_argument for what a replay reported in `broken`, if any did, and clears it. */
+void throw_if_broken(const pipeline_core& core, volatile broken_promise* broken);
 
 }  // namespace ssugraph::detail

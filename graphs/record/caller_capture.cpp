@@ -2,8 +2,8 @@
 
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/prologue_kernel.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "graphs/record/tool_report.hpp"
+#include "lib/step/promises_kernel.hpp"
 
 #include <ssugraph/error.hpp>
 

@@ -4,9 +4,9 @@
 #include "graphs/record/launch_path.hpp"
 #include "graphs/record/node_checks.hpp"
 #include "graphs/record/prologue_kernel.hpp"
-#include "graphs/record/promises_kernel.hpp"
 #include "graphs/record/tool_report.hpp"
 #include "lib/core/cuda_context.hpp"
+#include "lib/step/promises_kernel.hpp"
 
 #include <ssugraph/error.hpp>
 

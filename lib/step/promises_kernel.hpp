@@ -1,8 +1,8 @@
 #pragma once
 
-#include "graphs/layout/promises.hpp"
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/kernel_launch.hpp"
+#include "lib/step/promises.hpp"
 
 #include <cuda_runtime_api.h>
 
@@ -11,17 +11,17 @@ namespace ssugraph::detail {
 /** Loads the promises' kernel without running it. Throws cuda_error. */
 void load_promises();
 
-/** The promises as a launch, behind the prologue, whose live batch it reads. */
+/** The promises as a launch, behind what writes the tensors and the live batch. */
 [[nodiscard]] kernel_launch lower_promises(const promise_params& params);
 
-/** A word of host memory that a kernel writes and the host reads without waiting. */
+/** A word of host memory that a kernel writes and the host reads without waiting for it. */
 class mapped_report {
  public:
   /** Throws cuda_error. */
   mapped_report() {
     void* memory = nullptr;
     check_cuda(cudaHostAlloc(&memory, sizeof(broken_promise), cudaHostAllocMapped),
-               "cudaHostAlloc of a lane's report");
+               "cudaHostAlloc of a report");
     word_ = static_cast<broken_promise*>(memory);
     *word_ = none_broken;
   }

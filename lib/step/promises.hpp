@@ -1,10 +1,14 @@
 #pragma once
 
-#include "graphs/layout/prologue.hpp"
 #include "lib/core/host_device.hpp"
+#include "lib/step/operand.hpp"
 #include "lib/step/sequence.hpp"
+#include "lib/step/worker.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 
 /**
  * The promises: what a caller owes of index and count tensors. In checked mode every replay
@@ -12,8 +16,6 @@
  * name. One source for the kernel and the host.
  */
 namespace ssugraph::detail {
-
-struct pipeline_core;
 
 /** A promise that a sequence can break, alone or against an earlier one. */
 enum class promise : std::uint8_t {
@@ -29,7 +31,7 @@ enum class promise : std::uint8_t {
   source_unwritten,  ///< its source is nobody's destination
 };
 
-/** What is promised of one step of the library's, by its lane's padded copies. */
+/** What is promised of one step of the library's, by the tensors that it is launched on. */
 struct promised {
   sequence_rule rule;  ///< without indices: the entry is empty
   std::int32_t step;
@@ -42,7 +44,7 @@ inline constexpr int step_bits = 24;
 inline constexpr int promise_bits = 8;
 
 struct promise_params {
-  const live_counts* counts;
+  const std::int32_t* sequences;  ///< one: how many are live
   const promised* entries;
   std::int32_t entry_count;
   std::int64_t rows;       ///< of the bucket
@@ -123,7 +125,7 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
 /** The first promise that this worker's share of the live sequences breaks. */
 SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promise_params& p, worker w) {
   broken_promise first = none_broken;
-  const std::int64_t live = p.counts->sequences;
+  const std::int64_t live = *p.sequences;
   for (std::int64_t i = w.index; i < live * p.entry_count; i += w.count) {
     const promised& of = p.entries[i / live];
     const std::int64_t sequence = i % live;
@@ -148,7 +150,18 @@ SSUGRAPH_HOST_DEVICE inline void report_first(const promise_params& p, broken_pr
   if (first != none_broken && *reported == none_broken) *reported = first;
 }
 
-/** Throws invalid_argument for what was reported in `broken`, if anything was, and clears it. */
-void throw_broken(const pipeline_core& core, volatile broken_promise* broken);
+/** A report taken apart. */
+struct broken_entry {
+  promise which;
+  std::size_t step;
+  std::int64_t sequence;
+};
+
+[[nodiscard]] broken_entry entry_of(broken_promise broken) noexcept;
+
+/** Throws invalid_argument for what was broken of the step of these operands and this rule; `when`
+ *  ends the words of what came. */
+[[noreturn]] void throw_broken(const broken_entry& broken, std::span<const operand> operands,
+                               const sequence_rule& rule, const std::string& when = {});
 
 }  // namespace ssugraph::detail

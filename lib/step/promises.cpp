@@ -1,6 +1,4 @@
-#include "graphs/layout/promises.hpp"
-
-#include "graphs/core/pipeline_core.hpp"
+#include "lib/step/promises.hpp"
 
 #include <ssugraph/error.hpp>
 
@@ -17,16 +15,16 @@ struct worded {
   std::string came;
 };
 
-worded in_words(promise which, const step_traits& step, std::int64_t rows) {
+worded in_words(promise which, std::span<const operand> operands, const sequence_rule& rule) {
   const auto name_of = [&](operand_role role) {
-    const std::size_t place = find_operand(step.operands, role);
-    return std::string{place < step.operands.size() ? step.operands[place].name : ""};
+    const std::size_t place = find_operand(operands, role);
+    return std::string{place < operands.size() ? operands[place].name : ""};
   };
-  const std::string most = std::to_string(step.sequences.max_seqlen);
-  const std::string slot = "null_block_id or in [0, " + std::to_string(step.sequences.slots) + ")";
+  const std::string most = std::to_string(rule.max_seqlen);
+  const std::string slot = "null_block_id or in [0, " + std::to_string(rule.slots) + ")";
   const std::string bounds = name_of(operand_role::bounds);
   const std::string source = name_of(operand_role::source_slots);
-  const bool has_destinations = step.sequences.dst_indices.data != nullptr;
+  const bool has_destinations = rule.dst_indices.data != nullptr;
   const std::string destination =
       has_destinations ? name_of(operand_role::destination_slots) : source;
   switch (which) {
@@ -37,7 +35,7 @@ worded in_words(promise which, const step_traits& step, std::int64_t rows) {
     case promise::length:
       return {bounds, "at most " + most + " tokens", "a longer sequence"};
     case promise::rows:
-      return {bounds, "an end among the rows of the bucket, at most " + std::to_string(rows),
+      return {bounds, "an end among the rows of the bucket, at most " + std::to_string(rule.rows),
               "one behind them"};
     case promise::accepted:
       return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
@@ -57,18 +55,17 @@ worded in_words(promise which, const step_traits& step, std::int64_t rows) {
 
 }  // namespace
 
-void throw_broken(const pipeline_core& core, volatile broken_promise* broken) {
-  const broken_promise word = *broken;
-  if (word == none_broken) return;
-  *broken = none_broken;
-  const auto which = static_cast<promise>(word & ((1U << promise_bits) - 1));
-  const std::size_t index = (word >> promise_bits) & ((1U << step_bits) - 1);
-  const std::string sequence = std::to_string(word >> (promise_bits + step_bits));
-  const pipeline_step& step = core.steps[index];
-  const worded words =
-      in_words(which, step.library()->checked->traits(), core.rows_of(core.buckets.max_batch()));
-  throw invalid_argument{step.name + "." + words.tensor + "[" + sequence + "]", words.expected,
-                         words.came + ", in a replay before this call"};
+broken_entry entry_of(broken_promise broken) noexcept {
+  return {.which = static_cast<promise>(broken & ((1U << promise_bits) - 1)),
+          .step = (broken >> promise_bits) & ((1U << step_bits) - 1),
+          .sequence = static_cast<std::int64_t>(broken >> (promise_bits + step_bits))};
+}
+
+void throw_broken(const broken_entry& broken, std::span<const operand> operands,
+                  const sequence_rule& rule, const std::string& when) {
+  const worded words = in_words(broken.which, operands, rule);
+  throw invalid_argument{words.tensor + "[" + std::to_string(broken.sequence) + "]", words.expected,
+                         words.came + when};
 }
 
 }  // namespace ssugraph::detail

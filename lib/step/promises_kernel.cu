@@ -1,4 +1,4 @@
-#include "graphs/record/promises_kernel.hpp"
+#include "lib/step/promises_kernel.hpp"
 
 #include <cub/block/block_reduce.cuh>
 #include <cuda/functional>
