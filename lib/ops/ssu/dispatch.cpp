@@ -64,14 +64,14 @@ const mamba_ssu_backend& ssu_dispatch::backend() const noexcept {
 
 ssu_plan ssu_dispatch::plan(const ssu_args& args) const {
   const mamba_config& config = resident_->config;
-  const detail::ssu_call call = detail::validate(args, config);
+  const detail::validated_ssu call = detail::validate(args, config);
   return detail::resolve(resident_->backend, call.problem, call.sequences, config.algorithm)
       ->plan();
 }
 
 void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle stream) {
   const mamba_config& config = resident_->config;
-  const detail::ssu_call call = detail::validate(args, config);
+  const detail::validated_ssu call = detail::validate(args, config);
   const auto planned =
       detail::resolve(resident_->backend, call.problem, call.sequences, config.algorithm);
   if (call.sequences == 0) return;

@@ -51,11 +51,12 @@ std::int64_t most_rows(const ssu_args& args, const ssu_setup& setup) {
 
 /** `args` cut to the largest bucket. */
 ssu_args cut(const ssu_args& args, const ssu_setup& setup) {
-  return with_tensors(args, first_sequences(operands_of_ssu(), tensors_of(args), setup.max_batch,
-                                            most_rows(args, setup)));
+  const auto operands = operands_of_ssu(static_cast<bool>(args.dst_state));
+  return with_tensors(
+      args, first_sequences(operands, tensors_of(args), setup.max_batch, most_rows(args, setup)));
 }
 
-step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
+step_traits traits_of(const validated_ssu& call, const ssu_setup& setup) {
   step_traits traits{.operation = "ssu",
                      .operands = operands_of_ssu(call.problem.has_dst_state),
                      .tensors = tensors_of(call.args),
@@ -69,7 +70,7 @@ step_traits traits_of(const ssu_call& call, const ssu_setup& setup) {
   return traits;
 }
 
-ssu_problem launched_problem(const ssu_call& call, const step_traits& traits,
+ssu_problem launched_problem(const validated_ssu& call, const step_traits& traits,
                              const mamba_config& config) {
   ssu_args args = with_tensors(call.args, as_launched(traits, call.sequences));
   args.null_block_id = traits.sequences.null_block_id;
@@ -85,7 +86,7 @@ step_traits planned_on(step_traits traits, int multiprocessors) {
 
 class checked_ssu final : public checked_step {
  public:
-  checked_ssu(const ssu_call& call, ssu_setup setup)
+  checked_ssu(const validated_ssu& call, ssu_setup setup)
       : checked_step{traits_of(call, setup)},
         bound_{call.args},
         setup_{std::move(setup)},
@@ -106,7 +107,7 @@ class checked_ssu final : public checked_step {
 
   [[nodiscard]] std::shared_ptr<const checked_step> on(
       bound_tensors tensors, std::optional<ssugraph::device> where) const override {
-    const ssu_call call = validate(with_tensors(bound_, tensors), setup_.config, where);
+    const validated_ssu call = validate(with_tensors(bound_, tensors), setup_.config, where);
     return std::make_shared<checked_ssu>(call, setup_);
   }
   [[nodiscard]] std::shared_ptr<const checked_step> on_multiprocessors(int count) const override {
@@ -157,7 +158,7 @@ std::shared_ptr<const checked_step> check_ssu(const ssu_args& args, ssu_setup se
   check_reach(args);  // of the whole tensors, before they are cut
   check_rounding(args.state, setup.config);
   check_seed_and_length(args);
-  const ssu_call call = validate(cut(args, setup), setup.config);
+  const validated_ssu call = validate(cut(args, setup), setup.config);
   return std::make_shared<checked_ssu>(call, std::move(setup));
 }
 

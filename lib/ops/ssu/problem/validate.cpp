@@ -269,10 +269,11 @@ void validate(const mamba_config& config) {
                          std::to_string(rounds)};
 }
 
-ssu_call validate(const ssu_args& given, const mamba_config& config, std::optional<device> where) {
+validated_ssu validate(const ssu_args& given, const mamba_config& config,
+                       std::optional<device> where) {
   validate(config);
   check_reach(given);
-  ssu_call call;
+  validated_ssu call;
   call.args = canonical(given);
   check_rounding(call.args.state, config);
   check_dtypes(call.args);

@@ -12,7 +12,7 @@
 namespace ssugraph::detail {
 
 /** A validated call: canonical arguments (every axis present) and what they boil down to. */
-struct ssu_call {
+struct validated_ssu {
   ssu_args args;
   ssu_problem problem;
   std::int64_t sequences = 0;
@@ -37,8 +37,8 @@ void check_rounding(const tensor_view& state, const mamba_config& config);
  * invalid_argument. The CUDA runtime is asked where each address lives, unless all are known to lie
  * on `where`; nothing else.
  */
-[[nodiscard]] ssu_call validate(const ssu_args& args, const mamba_config& config,
-                                std::optional<device> where = {});
+[[nodiscard]] validated_ssu validate(const ssu_args& args, const mamba_config& config,
+                                     std::optional<device> where = {});
 
 /** Throws invalid_argument unless T fits the kernels. */
 void check_max_seqlen(std::int64_t max_seqlen);
