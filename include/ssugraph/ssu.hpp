@@ -34,6 +34,21 @@ namespace ssugraph {
  * `z` themselves: same address, dtype, shape and strides. What is known to be disjoint is: spans
  * apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint within
  * the row). Any other interleaving is refused.
+ *
+ * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
+ * (`recording_options::checked`, `eager_options::checked`). In one call:
+ *
+ * - an index is null_block_id or in [0, slots);
+ * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source, and with
+ *   `dst_state` any slot may be a source;
+ * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
+ * - 0 <= num_accepted_tokens <= T.
+ *
+ * A broken promise makes wrong values, but nothing outside of the tensors is read or written: an
+ * index that is no slot counts as null_block_id, rows and counts are cut to what there is, and a
+ * slot that is written twice, or by one and read by another, holds (or gave) either state or parts
+ * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
  */
 struct ssu_args {
   tensor_view state;                    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16

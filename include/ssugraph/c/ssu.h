@@ -23,6 +23,21 @@
  * torch's `expand` makes. A layer is *tied* (Mamba-2) if A, dt and dt_bias are one value a head
  * in that way, and faster than with the values written out: `A[:, None, None].expand(nheads, dim,
  * dstate)`, `dt[:, :, None].expand(rows, nheads, dim)`, `dt_bias[:, None].expand(nheads, dim)`.
+ *
+ * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
+ * (`checked` of ssugraph_recording_options and of ssugraph_eager_options). In one call:
+ *
+ * - an index is the null block or in [0, slots);
+ * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source, and with
+ *   `dst_state` any slot may be a source;
+ * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
+ * - 0 <= num_accepted_tokens <= T.
+ *
+ * A broken promise makes wrong values, but nothing outside of the tensors is read or written: an
+ * index that is no slot counts as the null block, rows and counts are cut to what there is, and a
+ * slot that is written twice, or by one and read by another, holds (or gave) either state or parts
+ * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
  */
 typedef struct ssugraph_ssu_args {
   size_t struct_size; /**< sizeof this struct */
