@@ -3,6 +3,8 @@
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/driver.hpp"
 
+#include <vector>
+
 namespace ssugraph::detail {
 namespace {
 
@@ -39,17 +41,15 @@ cudaKernelNodeParamsV2 as_v2(const cudaKernelNodeParams& params) {
 
 }  // namespace
 
-std::vector<void*> kernel_launch::argument_pointers() const {
-  std::vector<void*> pointers;
-  pointers.reserve(offsets_.size());
-  for (const std::size_t offset : offsets_) {
-    pointers.push_back(const_cast<std::byte*>(bytes_.data()) + offset);
-  }
-  return pointers;
+kernel_launch::pointers kernel_launch::argument_pointers() const noexcept {
+  pointers arguments;
+  for (std::size_t i = 0; i < argument_count_; ++i)
+    arguments[i] = const_cast<std::byte*>(bytes_.data()) + offsets_[i];
+  return arguments;
 }
 
 void kernel_launch::launch(stream_handle stream) const {
-  std::vector<void*> pointers = argument_pointers();
+  pointers arguments = argument_pointers();
   cudaLaunchAttribute overlap{};
   overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   overlap.val.programmaticStreamSerializationAllowed = 1;
@@ -60,24 +60,24 @@ void kernel_launch::launch(stream_handle stream) const {
   config.stream = stream;
   config.attrs = &overlap;
   config.numAttrs = programmatic_ ? 1 : 0;
-  check_cuda(cudaLaunchKernelExC(&config, function_, pointers.data()), "cudaLaunchKernelExC");
+  check_cuda(cudaLaunchKernelExC(&config, function_, arguments.data()), "cudaLaunchKernelExC");
 }
 
-cudaKernelNodeParams kernel_launch::node_params(std::vector<void*>& pointers) const {
+cudaKernelNodeParams kernel_launch::node_params(pointers& arguments) const noexcept {
   cudaKernelNodeParams params{};
   params.func = const_cast<void*>(function_);
   params.gridDim = grid_;
   params.blockDim = block_;
   params.sharedMemBytes = shared_bytes_;
-  params.kernelParams = pointers.data();
+  params.kernelParams = arguments.data();
   return params;
 }
 
 cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
                                       std::span<const cudaGraphNode_t> predecessors,
                                       context_handle part) const {
-  std::vector<void*> pointers = argument_pointers();
-  const cudaKernelNodeParams kernel = node_params(pointers);
+  pointers arguments = argument_pointers();
+  const cudaKernelNodeParams kernel = node_params(arguments);
   cudaGraphNodeParams params{};
   params.type = cudaGraphNodeTypeKernel;
   params.kernel = as_v2(kernel);
@@ -96,16 +96,16 @@ cudaGraphNode_t kernel_launch::add_to(cudaGraph_t graph,
 }
 
 void kernel_launch::update(cudaGraphExec_t exec, cudaGraphNode_t node, context_handle part) const {
-  std::vector<void*> pointers = argument_pointers();
-  const cudaKernelNodeParams params = node_params(pointers);
+  pointers arguments = argument_pointers();
+  const cudaKernelNodeParams params = node_params(arguments);
   if (part != nullptr) return update_in_part(exec, node, params, part);
   check_cuda(cudaGraphExecKernelNodeSetParams(exec, node, &params),
              "cudaGraphExecKernelNodeSetParams");
 }
 
 void kernel_launch::update(cudaGraphNode_t node, context_handle part) const {
-  std::vector<void*> pointers = argument_pointers();
-  const cudaKernelNodeParams params = node_params(pointers);
+  pointers arguments = argument_pointers();
+  const cudaKernelNodeParams params = node_params(arguments);
   if (part == nullptr) {
     check_cuda(cudaGraphKernelNodeSetParams(node, &params), "cudaGraphKernelNodeSetParams");
     return;

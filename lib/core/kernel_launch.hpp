@@ -7,24 +7,28 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 namespace ssugraph::detail {
 
 /**
  * One kernel launch as a value: what a stream takes, and what a graph node takes. The function is a
- * kernel's address or a cudaKernel_t. Arguments are held by value, in the order of its parameters.
+ * kernel's address or a cudaKernel_t. Arguments are held by value, in the order of its parameters,
+ * and without allocation.
  */
 class kernel_launch {
  public:
   template <class... Arguments>
   kernel_launch(const void* function, dim3 grid, dim3 block, const Arguments&... arguments)
       : function_{function}, grid_{grid}, block_{block} {
+    static_assert(sizeof...(Arguments) <= max_arguments);
+    static_assert(bytes_of<Arguments...>() <= max_bytes);
     (append(arguments), ...);
   }
 
@@ -54,32 +58,49 @@ class kernel_launch {
     const auto shape = [](const dim3& d) { return std::array{d.x, d.y, d.z}; };
     return a.function_ == b.function_ && shape(a.grid_) == shape(b.grid_) &&
            shape(a.block_) == shape(b.block_) && a.shared_bytes_ == b.shared_bytes_ &&
-           a.programmatic_ == b.programmatic_ && a.bytes_ == b.bytes_;
+           a.programmatic_ == b.programmatic_ && std::ranges::equal(a.bytes(), b.bytes());
   }
 
  private:
+  // Enough for the kernels of the SSU, whose arguments are the largest and the most.
+  static constexpr std::size_t max_bytes = 1024;
+  static constexpr std::size_t max_arguments = 128;
   static constexpr std::size_t alignment = 16;
+  using pointers = std::array<void*, max_arguments>;
+
+  template <class... Arguments>
+  static constexpr std::size_t bytes_of() {
+    std::size_t bytes = 0;
+    ((bytes = aligned(bytes, alignof(Arguments)) + sizeof(Arguments)), ...);
+    return bytes;
+  }
 
   template <class Argument>
   void append(const Argument& argument) {
     static_assert(std::is_trivially_copyable_v<Argument> && alignof(Argument) <= alignment);
-    const std::size_t offset = aligned(bytes_.size(), alignment);
-    bytes_.resize(offset + sizeof argument);
+    const std::size_t offset = aligned(byte_count_, alignof(Argument));
+    std::memset(bytes_.data() + byte_count_, 0, offset - byte_count_);
     std::memcpy(bytes_.data() + offset, static_cast<const void*>(&argument), sizeof argument);
-    offsets_.push_back(offset);
+    byte_count_ = offset + sizeof argument;
+    offsets_[argument_count_++] = static_cast<std::uint16_t>(offset);
   }
 
-  [[nodiscard]] std::vector<void*> argument_pointers() const;
-  /** As a graph node; `pointers` outlive the use of the result. */
-  [[nodiscard]] cudaKernelNodeParams node_params(std::vector<void*>& pointers) const;
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return std::span{bytes_}.first(byte_count_);
+  }
+  [[nodiscard]] pointers argument_pointers() const noexcept;
+  /** As a graph node; `arguments` outlive the use of the result. */
+  [[nodiscard]] cudaKernelNodeParams node_params(pointers& arguments) const noexcept;
 
   const void* function_;
   dim3 grid_;
   dim3 block_;
   unsigned shared_bytes_ = 0;
   bool programmatic_ = false;
-  std::vector<std::byte> bytes_;
-  std::vector<std::size_t> offsets_;
+  std::size_t byte_count_ = 0;
+  std::size_t argument_count_ = 0;
+  alignas(alignment) std::array<std::byte, max_bytes> bytes_;
+  std::array<std::uint16_t, max_arguments> offsets_;
 };
 
 /** Gives a kernel node of `exec` that runs in `part` the shape and arguments of `params`. Throws

@@ -1,4 +1,4 @@
-#include "lib/core/kernel_launch.hpp"
+#include "lib/core/cuda_check.hpp"
 #include "lib/ops/slots/reset_slots.hpp"
 #include "lib/step/planned_step.hpp"
 #include "lib/step/sequence.hpp"
@@ -99,8 +99,10 @@ void launch_reset_slots(std::span<const tensor_view> states, const tensor_view& 
     params.slots = index_of(slots);
     const dim3 grid{static_cast<unsigned>(slots.extent(0)), blocks_per_slot,
                     static_cast<unsigned>(layers.size())};
-    kernel_launch{reinterpret_cast<const void*>(&reset_kernel), grid, dim3{block_threads}, params}
-        .launch(stream);
+    void* arguments[] = {&params};
+    check_cuda(cudaLaunchKernel(reinterpret_cast<const void*>(&reset_kernel), grid,
+                                dim3{block_threads}, arguments, 0, stream),
+               "cudaLaunchKernel of reset_slots");
   }
 }
 
