@@ -1,5 +1,6 @@
 #include "graphs/record/prologue_kernel.hpp"
 #include "lib/core/cuda_check.hpp"
+#include "lib/device/programmatic.cuh"
 
 #include <algorithm>
 
@@ -11,6 +12,7 @@ constexpr int block_threads = 256;
 /** A block a copy; the first one draws the seeds, too. It never triggers: its successor waits. */
 __global__ void __launch_bounds__(block_threads)
     prologue_kernel(const __grid_constant__ prologue_params p) {
+  wait_for_predecessor();
   const worker me{static_cast<std::int32_t>(threadIdx.x), block_threads};
   if (blockIdx.x < p.job_count) write_copy(p, p.jobs[blockIdx.x], me);
   if (blockIdx.x != 0) return;

@@ -1,3 +1,4 @@
+#include "lib/device/programmatic.cuh"
 #include "lib/step/promises_kernel.hpp"
 
 #include <cub/block/block_reduce.cuh>
@@ -14,6 +15,7 @@ __global__ void __launch_bounds__(block_threads)
     promises_kernel(const __grid_constant__ promise_params p) {
   using block_reduce = cub::BlockReduce<broken_promise, block_threads>;
   __shared__ block_reduce::TempStorage storage;
+  wait_for_predecessor();
   const broken_promise mine =
       first_broken(p, {static_cast<std::int32_t>(threadIdx.x), block_threads});
   const broken_promise first = block_reduce{storage}.Reduce(mine, cuda::minimum<>{});

@@ -1,4 +1,5 @@
 #include "lib/core/cuda_check.hpp"
+#include "lib/device/programmatic.cuh"
 #include "lib/ops/slots/reset_slots.hpp"
 #include "lib/step/planned_step.hpp"
 #include "lib/step/sequence.hpp"
@@ -40,6 +41,7 @@ __device__ void zero_element(void* data, std::int64_t offset, int size) {
 /** Grid: (slots, parts of a slot, layers). */
 __global__ void __launch_bounds__(block_threads)
     reset_kernel(const __grid_constant__ reset_params p) {
+  wait_for_predecessor();
   const layer_state& layer = p.layers[blockIdx.z];
   const std::int64_t slot = load_index(p.slots, blockIdx.x, 0);
   if (slot < 0 || slot >= layer.slots) return;

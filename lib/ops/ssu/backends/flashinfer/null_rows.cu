@@ -31,6 +31,7 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 __global__ void seed_kernel(std::int64_t* address, std::int64_t seed) {
+  wait_for_predecessor();
   *address = seed;
 }
 
