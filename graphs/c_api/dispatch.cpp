@@ -22,6 +22,17 @@ mamba_config ssugraph::c_api::config_of(const ssugraph_config* given) {
   return config;
 }
 
+namespace {
+
+eager_options eager_of(const ssugraph_eager_options* given) {
+  const ssugraph_eager_options known = optional("options", given);
+  return {.checked = toggle("checked", known.checked),
+          .programmatic_dependent_launch =
+              flag("programmatic_dependent_launch", known.programmatic_dependent_launch)};
+}
+
+}  // namespace
+
 ssugraph_status ssugraph_selective_state_update(const ssugraph_config* config,
                                                 const ssugraph_ssu_args* args,
                                                 ssugraph_stream stream) {
@@ -39,7 +50,13 @@ ssugraph_status ssugraph_selective_state_update(const ssugraph_config* config,
 
 ssugraph_status ssugraph_initialize_mamba_ssu_backend(const ssugraph_config* config,
                                                       uint64_t seed) {
-  return guarded([&] { initialize_mamba_ssu_backend(config_of(config), seed); });
+  return ssugraph_initialize_mamba_ssu_backend_with(config, seed, nullptr);
+}
+
+ssugraph_status ssugraph_initialize_mamba_ssu_backend_with(const ssugraph_config* config,
+                                                           uint64_t seed,
+                                                           const ssugraph_eager_options* options) {
+  return guarded([&] { initialize_mamba_ssu_backend(config_of(config), seed, eager_of(options)); });
 }
 
 ssugraph_status ssugraph_get_mamba_ssu_backend(ssugraph_dispatch** dispatch) {
@@ -57,9 +74,16 @@ ssugraph_status ssugraph_backends_for(const ssugraph_config* config, const ssugr
 
 ssugraph_status ssugraph_dispatch_create(const ssugraph_config* config, uint64_t seed,
                                          ssugraph_dispatch** dispatch) {
+  return ssugraph_dispatch_create_with(config, seed, nullptr, dispatch);
+}
+
+ssugraph_status ssugraph_dispatch_create_with(const ssugraph_config* config, uint64_t seed,
+                                              const ssugraph_eager_options* options,
+                                              ssugraph_dispatch** dispatch) {
   return guarded([&] {
-    hand_out("dispatch", dispatch,
-             [&] { return std::make_shared<ssu_dispatch>(config_of(config), seed); });
+    hand_out("dispatch", dispatch, [&] {
+      return std::make_shared<ssu_dispatch>(config_of(config), seed, eager_of(options));
+    });
   });
 }
 

@@ -24,6 +24,8 @@ static_assert(sizeof(ssugraph_binding) == 24 && offsetof(ssugraph_binding, data)
 static_assert(sizeof(ssugraph_byte_range) == 16 && offsetof(ssugraph_byte_range, bytes) == 8);
 static_assert(sizeof(ssugraph_bucket_time) == 16 &&
               offsetof(ssugraph_bucket_time, microseconds) == 8);
+static_assert(sizeof(ssugraph_eager_options) == 16 &&
+              offsetof(ssugraph_eager_options, programmatic_dependent_launch) == 12);
 static_assert(sizeof(ssugraph_ssu_options) == 16 && offsetof(ssugraph_ssu_options, reserved) == 12);
 static_assert(sizeof(ssugraph_step_options) == 48 &&
               offsetof(ssugraph_step_options, writes) == 24 &&

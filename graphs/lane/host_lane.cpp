@@ -42,7 +42,8 @@ class host_lane final : public lane_engine {
     advance(prologue);
     if (core_->checked) {
       const promise_params promises = layout_.promises(bucket);
-      report_first(promises, first_broken(promises, alone));
+      report_first(promises.broken, first_broken(promises.entries, promises.entry_count,
+                                                 promises.rows, *promises.sequences, alone));
     }
     for (std::size_t step = 0; step < core_->steps.size(); ++step)
       run(step, bucket_index, bucket);

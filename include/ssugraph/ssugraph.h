@@ -64,6 +64,7 @@
 #include <ssugraph/c/step.h>
 #include <ssugraph/c/stream.h>
 #include <ssugraph/c/tensors.h>
+#include <ssugraph/c/toggle.h>
 #include <ssugraph/version.hpp>
 
 #endif

@@ -22,6 +22,8 @@ struct launch_context {
   /** The launch behind knows what all launches in front of it write that may still run: let it
    *  start at once, before this one's own wait. Only where the plan can. */
   bool triggers_ahead = false;
+  /** To launch for, at most as many as the plan is of; 0: those. */
+  std::int64_t sequences = 0;
 };
 
 /** One launch of a plan, before it is lowered. */

@@ -13,7 +13,8 @@
 /**
  * The promises: what a caller owes of index and count tensors. In checked mode every replay
  * verifies them on the lane's padded copies, right behind the prologue: on a GPU by a node of that
- * name. One source for the kernel and the host.
+ * name; an eager call on the tensors themselves, before anything else. One source for the kernels
+ * and the host.
  */
 namespace ssugraph::detail {
 
@@ -33,8 +34,8 @@ enum class promise : std::uint8_t {
 
 /** What is promised of one step of the library's, by the tensors that it is launched on. */
 struct promised {
-  sequence_rule rule;  ///< without indices: the entry is empty
-  std::int32_t step;
+  sequence_rule rule;
+  std::int32_t step = -1;  ///< negative: the entry is empty
 };
 
 /** The smallest (sequence, step, promise) that was broken, as one word. */
@@ -54,14 +55,15 @@ struct promise_params {
 /** Whether one of the first `tokens` tokens of a sequence writes `slot`. */
 SSUGRAPH_HOST_DEVICE inline bool writes(const sequence_rule& rule, std::int64_t sequence,
                                         std::int64_t tokens, std::int64_t slot) {
+  if (slot == rule.null_block_id) return false;
   for (std::int64_t t = 0; t < tokens; ++t) {
     if (destination_index(rule, sequence, t) == slot) return true;
   }
   return false;
 }
 
-SSUGRAPH_HOST_DEVICE inline bool is_slot(const sequence_rule& rule, std::int64_t index) {
-  return index >= 0 && index < rule.slots;
+SSUGRAPH_HOST_DEVICE inline bool is_slot(std::int64_t slots, std::int64_t index) {
+  return index >= 0 && index < slots;
 }
 
 /** What a sequence breaks by itself. */
@@ -86,11 +88,11 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
   }
   if (rows_of(rule, sequence).length == 0) return false;
   const std::int64_t source = source_index(rule, sequence);
-  if (breaks(source != rule.null_block_id && !is_slot(rule, source), promise::source)) return true;
+  if (breaks(!reads_null(rule, sequence) && !is_slot(rule.slots, source), promise::source)) return true;
   const std::int64_t count = write_count(rule, sequence);
   for (std::int64_t t = 0; t < count; ++t) {
     const std::int64_t slot = destination_index(rule, sequence, t);
-    if (breaks(slot != rule.null_block_id && !is_slot(rule, slot), promise::destination))
+    if (breaks(slot != rule.null_block_id && !is_slot(rule.dst_slots, slot), promise::destination))
       return true;
   }
   return false;
@@ -113,25 +115,27 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
       const std::int64_t slot = destination_index(rule, sequence, t);
       if (slot == rule.null_block_id) continue;
       if (writes(rule, other, self ? t : other_count, slot)) take(promise::written_once);
-      if (!self && other_count > 0 && source_index(rule, other) == slot)
+      if (!rule.is_apart && !self && other_count > 0 && source_index(rule, other) == slot)
         take(promise::destination_free);
     }
-    if (!self && count > 0 && writes(rule, other, other_count, source))
+    if (!rule.is_apart && !self && count > 0 && writes(rule, other, other_count, source))
       take(promise::source_unwritten);
   }
   return found;
 }
 
-/** The first promise that this worker's share of the live sequences breaks. */
-SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promise_params& p, worker w) {
+/** The first promise that this worker's share of the first `live` sequences, which have `rows` rows,
+ *  breaks. */
+SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promised* entries, std::int32_t count,
+                                                        std::int64_t rows, std::int64_t live,
+                                                        worker w) {
   broken_promise first = none_broken;
-  const std::int64_t live = *p.sequences;
-  for (std::int64_t i = w.index; i < live * p.entry_count; i += w.count) {
-    const promised& of = p.entries[i / live];
+  for (std::int64_t i = w.index; i < live * count; i += w.count) {
+    const promised& of = entries[i / live];
     const std::int64_t sequence = i % live;
-    if (of.rule.indices.data == nullptr) continue;
+    if (of.step < 0) continue;
     promise broken{};
-    if (!breaks_alone(of.rule, p.rows, sequence, broken) &&
+    if (!breaks_alone(of.rule, rows, sequence, broken) &&
         !breaks_with_earlier(of.rule, sequence, broken)) {
       continue;
     }
@@ -145,8 +149,8 @@ SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promise_params& p,
 }
 
 /** By one worker. What is not read yet stays: the earlier replay's. */
-SSUGRAPH_HOST_DEVICE inline void report_first(const promise_params& p, broken_promise first) {
-  volatile broken_promise* const reported = p.broken;
+SSUGRAPH_HOST_DEVICE inline void report_first(volatile broken_promise* reported,
+                                              broken_promise first) {
   if (first != none_broken && *reported == none_broken) *reported = first;
 }
 

@@ -9,17 +9,29 @@ namespace {
 
 constexpr int block_threads = 1024;
 
-/** One block, so that its least finding is written once: the host may clear the report meanwhile,
- *  which no atomic of the device's would respect. */
-__global__ void __launch_bounds__(block_threads)
-    promises_kernel(const __grid_constant__ promise_params p) {
+/** By one block, so that its least finding is written once: the host may clear the report
+ *  meanwhile, which no atomic of the device's would respect. */
+__device__ void verify(const promised* entries, std::int32_t count, std::int64_t rows,
+                       std::int64_t live, broken_promise* broken) {
   using block_reduce = cub::BlockReduce<broken_promise, block_threads>;
   __shared__ block_reduce::TempStorage storage;
-  wait_for_predecessor();
-  const broken_promise mine =
-      first_broken(p, {static_cast<std::int32_t>(threadIdx.x), block_threads});
+  const worker me{static_cast<std::int32_t>(threadIdx.x), block_threads};
+  const broken_promise mine = first_broken(entries, count, rows, live, me);
   const broken_promise first = block_reduce{storage}.Reduce(mine, cuda::minimum<>{});
-  if (threadIdx.x == 0) report_first(p, first);
+  if (threadIdx.x == 0) report_first(broken, first);
+}
+
+__global__ void __launch_bounds__(block_threads)
+    promises_kernel(const __grid_constant__ promise_params p) {
+  wait_for_predecessor();
+  verify(p.entries, p.entry_count, p.rows, *p.sequences, p.broken);
+}
+
+__global__ void __launch_bounds__(block_threads)
+    call_promises_kernel(const __grid_constant__ promised of, std::int64_t sequences,
+                         broken_promise* broken) {
+  wait_for_predecessor();
+  verify(&of, 1, of.rule.rows, sequences, broken);
 }
 
 const void* const kernel = reinterpret_cast<const void*>(&promises_kernel);
@@ -32,6 +44,17 @@ void load_promises() {
 
 kernel_launch lower_promises(const promise_params& params) {
   return {kernel, dim3{1}, dim3{block_threads}, params};
+}
+
+void enqueue_promises(const sequence_rule& rule, std::int64_t sequences, broken_promise* broken,
+                      cudaStream_t stream) {
+  kernel_launch{reinterpret_cast<const void*>(&call_promises_kernel),
+                dim3{1},
+                dim3{block_threads},
+                promised{.rule = rule, .step = 0},
+                sequences,
+                broken}
+      .launch(stream);
 }
 
 }  // namespace ssugraph::detail

@@ -14,6 +14,11 @@ void load_promises();
 /** The promises as a launch, behind what writes the tensors and the live batch. */
 [[nodiscard]] kernel_launch lower_promises(const promise_params& params);
 
+/** Enqueues the same of one call of `sequences` sequences, reported to `broken`. Throws cuda_error.
+ */
+void enqueue_promises(const sequence_rule& rule, std::int64_t sequences, broken_promise* broken,
+                      cudaStream_t stream);
+
 /** A word of host memory that a kernel writes and the host reads without waiting for it. */
 class mapped_report {
  public:

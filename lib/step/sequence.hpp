@@ -34,6 +34,7 @@ struct sequence_rule {
   std::int64_t rows;        ///< of the tensors that have any
   std::int64_t max_seqlen;  ///< T
   std::int64_t null_block_id;
+  bool is_apart;  ///< what is written is another state than what is read
 
   bool operator==(const sequence_rule&) const = default;
 };
@@ -123,19 +124,26 @@ SSUGRAPH_HOST_DEVICE std::int64_t destination_slot(const Rule& rule, std::int64_
   return source;
 }
 
-// --- For checks: the same as the caller gave it, where indices are bound
+// --- For checks: the same as the caller gave it
 
 /** The index of the slot that a sequence reads. */
 template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t source_index(const Rule& rule, std::int64_t sequence) {
+  if (rule.indices.data == nullptr) return sequence;
   return load_index(rule.indices, sequence, source_column(rule, sequence));
+}
+
+/** Whether that is the null block. Without indices there is none. */
+template <class Rule>
+SSUGRAPH_HOST_DEVICE bool reads_null(const Rule& rule, std::int64_t sequence) {
+  return rule.indices.data != nullptr && source_index(rule, sequence) == rule.null_block_id;
 }
 
 /** How many slots a sequence writes, null ones included: an empty or a null sequence none. */
 template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t write_count(const Rule& rule, std::int64_t sequence) {
   const int length = rows_of(rule, sequence).length;
-  if (length == 0 || source_index(rule, sequence) == rule.null_block_id) return 0;
+  if (length == 0 || reads_null(rule, sequence)) return 0;
   return stores_every_token(rule) ? length : 1;
 }
 
@@ -143,8 +151,8 @@ SSUGRAPH_HOST_DEVICE std::int64_t write_count(const Rule& rule, std::int64_t seq
 template <class Rule>
 SSUGRAPH_HOST_DEVICE std::int64_t destination_index(const Rule& rule, std::int64_t sequence,
                                                     std::int64_t i) {
-  return load_index(rule.dst_indices.data != nullptr ? rule.dst_indices : rule.indices, sequence,
-                    i);
+  if (rule.dst_indices.data != nullptr) return load_index(rule.dst_indices, sequence, i);
+  return rule.indices.data != nullptr ? load_index(rule.indices, sequence, i) : sequence;
 }
 
 }  // namespace ssugraph::detail

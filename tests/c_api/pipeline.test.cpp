@@ -600,6 +600,42 @@ TEST_P(c_eager, by_the_process_wide_default) {
   EXPECT_EQ(get_mamba_ssu_backend()->random_state(), (random_state{3, 1}));
 }
 
+TEST_P(c_eager, takes_options) {
+  const placed_stream stream{where()};
+  random_engine engine{base_seed()};
+  case_spec spec;
+  spec.null_block_id = -1;
+  const ssu_case test = make_case(spec, engine);
+  const placed_memory memory{where(), test.memory};
+  ssu_args broken = first_sequences(test.args_at(memory.data()), test.batch);
+  const placed_memory zeros{where(), 64};
+  broken.state_batch_indices = {zeros.data(), dtype::int32, {test.batch}};
+  const c_args args{broken, on_gpu()};
+  const ssugraph_config config = c_config(on_gpu() ? "native" : "reference");
+  const auto created = [&](ssugraph_dispatch** to, std::int32_t checked, std::int32_t early) {
+    const ssugraph_eager_options options{sizeof options, checked, early};
+    return ssugraph_dispatch_create_with(&config, 0, &options, to);
+  };
+  c_dispatch checked;
+  ASSERT_STATUS(created(&checked, SSUGRAPH_TOGGLE_ON, 1), SUCCESS);
+  EXPECT_EQ(
+      refused_argument(ssugraph_dispatch_selective_state_update(checked, args.get(), stream.get())),
+      "state_batch_indices[1]");
+  c_dispatch unchecked;
+  ASSERT_STATUS(created(&unchecked, SSUGRAPH_TOGGLE_OFF, 0), SUCCESS);
+  EXPECT_STATUS(ssugraph_dispatch_selective_state_update(unchecked, args.get(), stream.get()),
+                SUCCESS);
+  stream.wait();
+  c_dispatch none;
+  EXPECT_EQ(refused_argument(created(&none, 3, 0)), "checked");
+  EXPECT_EQ(refused_argument(created(&none, 0, 2)), "programmatic_dependent_launch");
+  EXPECT_STATUS(ssugraph_dispatch_create_with(&config, 0, nullptr, &none), SUCCESS);
+  const ssugraph_eager_options options{sizeof options, SSUGRAPH_TOGGLE_ON, 0};
+  ASSERT_STATUS(ssugraph_initialize_mamba_ssu_backend_with(&config, 0, &options), SUCCESS);
+  EXPECT_EQ(refused_argument(ssugraph_selective_state_update(nullptr, args.get(), stream.get())),
+            "state_batch_indices[1]");
+}
+
 TEST_P(c_eager, sets_the_random_state_of_a_dispatch) {
   c_dispatch dispatch;
   const ssugraph_config config = c_config("reference");

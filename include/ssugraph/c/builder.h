@@ -10,6 +10,7 @@
 #include <ssugraph/c/ssu.h>
 #include <ssugraph/c/status.h>
 #include <ssugraph/c/step.h>
+#include <ssugraph/c/toggle.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +21,6 @@ extern "C" {
 
 /** C++: pipeline_builder. */
 typedef struct ssugraph_builder ssugraph_builder;
-
-/** For fields that are on, off, or as the library would have it. */
-typedef enum ssugraph_toggle {
-  SSUGRAPH_TOGGLE_DEFAULT = 0, /**< as the library would have it */
-  SSUGRAPH_TOGGLE_ON = 1,      /**< on */
-  SSUGRAPH_TOGGLE_OFF = 2      /**< off */
-} ssugraph_toggle;
 
 /** C++: ssu_options. */
 typedef struct ssugraph_ssu_options {

@@ -10,6 +10,7 @@
 #include <ssugraph/c/ssu.h>
 #include <ssugraph/c/status.h>
 #include <ssugraph/c/stream.h>
+#include <ssugraph/c/toggle.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,14 @@ extern "C" {
 
 /** C++: ssu_dispatch. */
 typedef struct ssugraph_dispatch ssugraph_dispatch;
+
+/** How eager calls run; C++: eager_options. */
+typedef struct ssugraph_eager_options {
+  size_t struct_size;                    /**< sizeof this struct */
+  int32_t checked;                       /**< an ssugraph_toggle: promises are verified before each
+                                              call, which waits; default: as built */
+  int32_t programmatic_dependent_launch; /**< 0 or 1: calls start under what is in front */
+} ssugraph_eager_options;
 
 /** Takes one backend's answer: `why_not` is empty if it serves the problem. */
 typedef void (*ssugraph_backend_visitor)(void* user_data, const char* backend, const char* why_not);
@@ -39,6 +48,10 @@ SSUGRAPH_C_API ssugraph_status ssugraph_selective_state_update(const ssugraph_co
 SSUGRAPH_C_API ssugraph_status ssugraph_initialize_mamba_ssu_backend(const ssugraph_config* config,
                                                                      uint64_t seed);
 
+/** The same with options; NULL: all defaults. */
+SSUGRAPH_C_API ssugraph_status ssugraph_initialize_mamba_ssu_backend_with(
+    const ssugraph_config* config, uint64_t seed, const ssugraph_eager_options* options);
+
 /** A handle to the process-wide default. INVALID_STATE before it was initialised. */
 SSUGRAPH_C_API ssugraph_status ssugraph_get_mamba_ssu_backend(ssugraph_dispatch** dispatch);
 
@@ -55,6 +68,12 @@ SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_create(const ssugraph_config* c
                                                         uint64_t seed,
                                                         ssugraph_dispatch** dispatch);
 
+/** The same with options; NULL: all defaults. */
+SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_create_with(const ssugraph_config* config,
+                                                             uint64_t seed,
+                                                             const ssugraph_eager_options* options,
+                                                             ssugraph_dispatch** dispatch);
+
 /** Ends the handle; a process-wide default stays that. INVALID_ARGUMENT. */
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_destroy(ssugraph_dispatch* dispatch);
 
@@ -64,7 +83,8 @@ SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_plan(const ssugraph_dispatch* d
                                                       size_t capacity, size_t* length);
 
 /** Enqueues one SSU; draws a seed where it rounds and `args->rand_seed` is NULL, which is
- *  INVALID_STATE in a capture. Else as ssugraph_selective_state_update. */
+ *  INVALID_STATE in a capture. Else as ssugraph_selective_state_update. With `checked`, waits for
+ *  the stream; a broken promise is INVALID_ARGUMENT, a capture INVALID_STATE. */
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_selective_state_update(
     ssugraph_dispatch* dispatch, const ssugraph_ssu_args* args, ssugraph_stream stream);
 

@@ -1,9 +1,8 @@
-#include "lib/core/device.hpp"
 #include "lib/core/log.hpp"
+#include "lib/ops/ssu/eager.hpp"
 #include "lib/ops/ssu/find_backend.hpp"
 #include "lib/ops/ssu/problem/validate.hpp"
 #include "lib/ops/ssu/resolve.hpp"
-#include "lib/random/philox.hpp"
 
 #include <ssugraph/config.hpp>
 #include <ssugraph/dispatch.hpp>
@@ -32,71 +31,55 @@ process_default& the_default() {
 
 }  // namespace
 
-struct ssu_dispatch::resident {
-  std::int64_t draw_seed() noexcept {
-    const std::lock_guard lock{random_mutex};
-    return detail::draw_seed(random.seed, random.next_draw++);
-  }
-
-  mamba_config config;
-  detail::backend_pointer backend;
-  std::mutex random_mutex;
-  ssugraph::random_state random;
-};
-
-ssu_dispatch::ssu_dispatch(mamba_config config, std::uint64_t seed)
-    : resident_{std::make_unique<resident>()} {
-  resident_->backend = detail::find_backend(config.backend);
+ssu_dispatch::ssu_dispatch(mamba_config config, std::uint64_t seed, eager_options options)
+    : state_{std::make_shared<detail::eager_state>()} {
+  state_->backend = detail::find_backend(config.backend);
   detail::validate(config);
-  resident_->config = std::move(config);
-  resident_->random.seed = seed;
+  state_->config = std::move(config);
+  state_->checked = options.checked.value_or(SSUGRAPH_CHECKED);
+  state_->programmatic = options.programmatic_dependent_launch;
+  state_->random.seed = seed;
 }
 
 ssu_dispatch::~ssu_dispatch() = default;
 
 const mamba_config& ssu_dispatch::config() const noexcept {
-  return resident_->config;
+  return state_->config;
 }
 
 const mamba_ssu_backend& ssu_dispatch::backend() const noexcept {
-  return *resident_->backend;
+  return *state_->backend;
 }
 
 ssu_plan ssu_dispatch::plan(const ssu_args& args) const {
-  const mamba_config& config = resident_->config;
+  const mamba_config& config = state_->config;
   const detail::validated_ssu call = detail::validate(args, config);
-  return detail::resolve(resident_->backend, call.problem, call.sequences, config.algorithm)
-      ->plan();
+  return detail::resolve(state_->backend, call.problem, call.sequences, config.algorithm)->plan();
 }
 
 void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle stream) {
-  const mamba_config& config = resident_->config;
+  const mamba_config& config = state_->config;
   const detail::validated_ssu call = detail::validate(args, config);
   const auto planned =
-      detail::resolve(resident_->backend, call.problem, call.sequences, config.algorithm);
+      detail::resolve(state_->backend, call.problem, call.sequences, config.algorithm);
   if (call.sequences == 0) return;
-  const bool draws = call.problem.stochastic_rounding && !call.args.rand_seed;
-  if (draws && detail::is_capturing(stream, call.problem.device)) {
-    throw invalid_state{"the stream", "is being captured, so a seed drawn now would repeat",
-                        "bind rand_seed"};
-  }
-  const std::int64_t drawn = draws ? resident_->draw_seed() : 0;
-  planned->enqueue(call.args, drawn, stream);
+  if (state_->programmatic) planned->load();
+  detail::enqueue_eager(*state_, call.problem, *planned, call.args, call.sequences, stream);
 }
 
 random_state ssu_dispatch::random_state() const noexcept {
-  const std::lock_guard lock{resident_->random_mutex};
-  return resident_->random;
+  const std::lock_guard lock{state_->random_mutex};
+  return state_->random;
 }
 
 void ssu_dispatch::set_random_state(ssugraph::random_state state) noexcept {
-  const std::lock_guard lock{resident_->random_mutex};
-  resident_->random = state;
+  const std::lock_guard lock{state_->random_mutex};
+  state_->random = state;
 }
 
-std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config,
-                                                           std::uint64_t seed) {
-  auto dispatch = std::make_shared<ssu_dispatch>(std::move(config), seed);
+std::shared_ptr<ssu_dispatch> initialize_mamba_ssu_backend(mamba_config config, std::uint64_t seed,
+                                                           eager_options options) {
+  auto dispatch = std::make_shared<ssu_dispatch>(std::move(config), seed, options);
   detail::log_info("selective_state_update runs on " + detail::describe(dispatch->config()));
   const std::lock_guard lock{the_default().mutex};
   the_default().dispatch = dispatch;

@@ -6,6 +6,7 @@
 #include <ssugraph/config.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_problem.hpp>
 #include <ssugraph/stream.hpp>
 
 #include <cstdint>
@@ -26,11 +27,11 @@ struct eager_state {
 };
 
 /**
- * Enqueues `planned` for `sequences` sequences, at least one: verifies promises in checked mode,
- * draws a seed where one is needed. `args` are canonical and match the plan. Throws
- * invalid_argument, invalid_state and cuda_error.
+ * Enqueues `planned`, a plan of `problem`, for `sequences` sequences, at least one: verifies
+ * promises in checked mode, draws a seed where one is needed. `args` are canonical and match the
+ * plan. Throws invalid_argument, invalid_state and cuda_error.
  */
-void enqueue_eager(eager_state& state, const planned_ssu& planned, const ssu_args& args,
-                   std::int64_t sequences, stream_handle stream);
+void enqueue_eager(eager_state& state, const ssu_problem& problem, const planned_ssu& planned,
+                   const ssu_args& args, std::int64_t sequences, stream_handle stream);
 
 }  // namespace ssugraph::detail

@@ -1,6 +1,7 @@
 #include "lib/ops/ssu/resolve.hpp"
 
 #include "lib/core/device.hpp"
+#include "lib/ops/ssu/problem/cut.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/validate.hpp"
 
@@ -69,10 +70,14 @@ class foreign_ssu final : public planned_ssu {
   }
 
   using planned_ssu::enqueue;
-  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override {
+  void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const override {
+    const std::int64_t sequences = launched(how.sequences);
+    const ssu_args used = cut_to(args, sequences);
     ssu_plan here = plan();
-    here.problem = less_aligned(std::move(here.problem), relocated(asked_.problem, args));
-    owner_->enqueue(here, args, drawn_seed, stream);
+    here.problem = less_aligned(std::move(here.problem), relocated(asked_.problem, used));
+    if (sequences != here.sequences)
+      here = asked_.backend->plan(here.problem, sequences, asked_.algorithm);
+    owner_->enqueue(here, used, how.drawn_seed, stream);
   }
 
  private:

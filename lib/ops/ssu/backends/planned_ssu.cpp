@@ -35,7 +35,7 @@ plan_fields planned_ssu::fields() const {
 }
 
 void planned_ssu::enqueue(std::span<const tensor_view> tensors, stream_handle stream) const {
-  enqueue(arguments(tensors), 0, stream);
+  enqueue(arguments(tensors), ssu_launch{}, stream);
 }
 
 planned_ssu::planned_ssu(ssu_plan plan, const ssu_problem& problem) : plan_{std::move(plan)} {
@@ -80,7 +80,7 @@ void library_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::i
         "args", "tensors that algorithm " + plan.algorithm + " of " + name() + " can take",
         std::move(reason)};
   }
-  planned->enqueue(args, drawn_seed, stream);
+  planned->enqueue(args, {.drawn_seed = drawn_seed}, stream);
 }
 
 }  // namespace ssugraph::detail

@@ -18,6 +18,13 @@
 
 namespace ssugraph::detail {
 
+/** How one call of a plan is enqueued. */
+struct ssu_launch {
+  std::int64_t drawn_seed = 0;  ///< where none is bound
+  std::int64_t sequences = 0;   ///< the first of those that were planned; 0: all
+  bool programmatic = false;  ///< may start under what is in front, if its kernel is loaded and can
+};
+
 /** An SSU that is resolved: the plan that a user sees, and what runs it, typed by its backend. */
 class planned_ssu : public planned_step {
  public:
@@ -40,11 +47,15 @@ class planned_ssu : public planned_step {
 
   /** With the seed of each launch bound, if it rounds. */
   void enqueue(std::span<const tensor_view> tensors, stream_handle stream) const final;
-  /** As mamba_ssu_backend::enqueue. */
-  virtual void enqueue(const ssu_args& args, std::int64_t drawn_seed,
-                       stream_handle stream) const = 0;
+  /** As mamba_ssu_backend::enqueue. Tensors may be longer than the sequences of `how` need. */
+  virtual void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const = 0;
 
  protected:
+  /** How many are to be launched, where 0 stands for all. */
+  [[nodiscard]] std::int64_t launched(std::int64_t sequences) const noexcept {
+    return sequences > 0 ? sequences : plan_.sequences;
+  }
+
   /** Of `problem`, whatever a user's backend wrote into its plan. */
   planned_ssu(ssu_plan plan, const ssu_problem& problem);
 

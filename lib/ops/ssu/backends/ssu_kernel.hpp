@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -22,16 +23,20 @@ class ssu_kernel : public planned_ssu, public kernel_launches {
     const device_guard guard{plan().problem.device.ordinal};
     const relaxed_capture relaxed;
     launches_.front().overlaps = load_kernel(kernel());
+    is_loaded_ = true;
   }
   [[nodiscard]] const kernel_launches* kernels() const noexcept final { return this; }
   [[nodiscard]] kernel_launch lower(std::size_t /*index*/, std::span<const tensor_view> tensors,
                                     const launch_context& context) const final {
     return lower(arguments(tensors), context);
   }
-  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const final {
+  void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const final {
     const device_guard guard{plan().problem.device.ordinal};
-    const relaxed_capture relaxed;  // a first launch may load its kernel
-    lower(args, {.drawn_seed = drawn_seed}).launch(stream);
+    std::optional<relaxed_capture> relaxed;  // a first launch may load its kernel
+    if (!is_loaded_) relaxed.emplace();
+    kernel_launch launch = lower(args, {.drawn_seed = how.drawn_seed, .sequences = how.sequences});
+    launch.set_programmatic(how.programmatic && launches_.front().overlaps);
+    launch.launch(stream);
   }
 
  protected:
@@ -45,6 +50,8 @@ class ssu_kernel : public planned_ssu, public kernel_launches {
   [[nodiscard]] virtual const void* kernel() const = 0;
   [[nodiscard]] virtual kernel_launch lower(const ssu_args& args,
                                             const launch_context& context) const = 0;
+
+  bool is_loaded_ = false;
 };
 
 }  // namespace ssugraph::detail

@@ -258,7 +258,8 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
           .dst_slots = (args.dst_state ? args.dst_state : args.state).extent(0),
           .rows = args.x.extent(0),
           .max_seqlen = problem.max_seqlen,
-          .null_block_id = problem.null_block_id};
+          .null_block_id = problem.null_block_id,
+          .is_apart = problem.has_dst_state};
 }
 
 backend_features all_features() {

@@ -88,5 +88,20 @@ TEST_F(capturing, a_call_that_would_draw_its_own_seed_is_refused) {
   EXPECT_EQ(dispatch.random_state().next_draw, 0u);
 }
 
+TEST_F(capturing, a_checked_call_is_refused) {
+  const placed_memory memory{place::device, test_.memory};
+  const placed_stream stream{place::device};
+  ssu_dispatch dispatch{{.backend = "native", .stochastic_rounding = true}, 0, {.checked = true}};
+  ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  EXPECT_THROW(dispatch.selective_state_update(test_.args_at(memory.data()), stream.get()),
+               invalid_state);
+  cudaGraph_t graph = nullptr;
+  ASSERT_EQ(cudaStreamEndCapture(stream.get(), &graph), cudaSuccess) << "the capture was spoilt";
+  std::size_t nodes = 1;
+  ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &nodes), cudaSuccess);
+  EXPECT_EQ(nodes, 0u);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
 }  // namespace
 }  // namespace ssugraph::test

@@ -209,7 +209,9 @@ class vector_only final : public detail::library_backend {
         : planned_ssu{plan, plan.problem}, owner{owner} {}
     std::string why_not(const ssu_problem& problem) const override { return problem.misalignment; }
     using planned_ssu::enqueue;
-    void enqueue(const ssu_args&, std::int64_t, stream_handle) const override { ++owner.launches; }
+    void enqueue(const ssu_args&, const detail::ssu_launch&, stream_handle) const override {
+      ++owner.launches;
+    }
     const vector_only& owner;
   };
 };

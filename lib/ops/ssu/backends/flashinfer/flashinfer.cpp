@@ -78,11 +78,6 @@ std::int32_t pad_slot_of(const ssu_problem& problem) {
              : static_cast<std::int32_t>(no_slot);
 }
 
-std::int64_t sequences_of(const ssu_args& args) {
-  if (args.state_batch_indices) return args.state_batch_indices.extent(0);
-  return args.cu_seqlens ? args.cu_seqlens.extent(0) - 1 : args.x.extent(0);
-}
-
 /** FlashInfer takes no strides of these, and a problem cannot tell 1 from what it ignores. */
 void check_contiguous(const char* name, const tensor_view& counts) {
   if (!counts || counts.extent(0) < 2 || counts.stride(0) == 1) return;
@@ -90,11 +85,11 @@ void check_contiguous(const char* name, const tensor_view& counts) {
 }
 
 flashinfer_call lowered(const ssu_problem& problem, flashinfer_algorithm algorithm,
-                        const ssu_args& args) {
+                        const ssu_args& args, std::int64_t sequences) {
   return {
       .algorithm = algorithm,
       .many_tokens = takes_many_tokens(problem),
-      .sequences = static_cast<std::uint32_t>(sequences_of(args)),
+      .sequences = static_cast<std::uint32_t>(sequences),
       .nheads = static_cast<std::uint32_t>(problem.nheads),
       .ngroups = static_cast<std::uint32_t>(problem.ngroups),
       .slots = static_cast<std::uint32_t>(args.state.extent(0)),
@@ -153,14 +148,14 @@ class flashinfer_ssu final : public planned_ssu {
   }
 
   using planned_ssu::enqueue;
-  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
+  void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const override;
 
  private:
   flashinfer_algorithm algorithm_;
   const flashinfer_specialization& kernels_;
 };
 
-void flashinfer_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed,
+void flashinfer_ssu::enqueue(const ssu_args& args, const ssu_launch& how,
                              stream_handle stream) const {
   check_contiguous("cu_seqlens", args.cu_seqlens);
   check_contiguous("num_accepted_tokens", args.num_accepted_tokens);
@@ -168,13 +163,14 @@ void flashinfer_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed,
   const device_guard guard{problem.device.ordinal};
   // A first launch loads its kernel, which a capture going on must not forbid.
   const relaxed_capture relaxed;
-  flashinfer_call call = lowered(problem, algorithm_, args);
+  const std::int64_t sequences = launched(how.sequences);
+  flashinfer_call call = lowered(problem, algorithm_, args, sequences);
   std::optional<device_seed> seed;
   if (problem.stochastic_rounding && !args.rand_seed) {
-    call.rand_seed = seed.emplace(drawn_seed, stream).address();
+    call.rand_seed = seed.emplace(how.drawn_seed, stream).address();
   }
   kernels_.launch(call, stream);
-  enqueue_null_rows(rule_of(problem, args), sequences_of(args), args.out, stream);
+  enqueue_null_rows(rule_of(problem, args), sequences, args.out, stream);
 }
 
 }  // namespace

@@ -109,6 +109,7 @@ class native_ssu final : public ssu_kernel {
 
 kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& context) const {
   const ssu_problem& problem = plan().problem;
+  const std::int64_t sequences = launched(context.sequences);
   const sequence_rule rule = rule_of(problem, args);
   const ssu_params params{
       .state = lowered<4>(args.state),
@@ -138,7 +139,7 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .heads_per_group = divisor(problem.nheads / problem.ngroups),
       .tiles = divisor(plan().grid[2]),
       .heads = divisor(problem.nheads),
-      .sequences = static_cast<std::uint32_t>(plan().sequences),
+      .sequences = static_cast<std::uint32_t>(sequences),
       .workers = static_cast<std::uint32_t>(plan().tile.threads),
       .philox_rounds = problem.philox_rounds,
       .dt_min = problem.dt_min,
@@ -151,7 +152,7 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .inputs_ahead = context.inputs_ahead,
       .triggers_ahead = context.triggers_ahead,
   };
-  const auto blocks = static_cast<unsigned>(plan().grid[0] * plan().grid[1] * plan().grid[2]);
+  const auto blocks = static_cast<unsigned>(sequences * plan().grid[1] * plan().grid[2]);
   const bool waits_apart =
       !problem.has_cu_seqlens && context.state_ahead && !context.triggers_ahead;
   const int threads = plan().tile.threads + (waits_apart ? waiting_threads : 0);

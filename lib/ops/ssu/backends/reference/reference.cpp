@@ -227,14 +227,15 @@ class reference_ssu final : public planned_ssu {
   [[nodiscard]] std::string why_not(const ssu_problem& /*problem*/) const override { return {}; }
 
   using planned_ssu::enqueue;
-  void enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle stream) const override;
+  void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const override;
 };
 
-void reference_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed, stream_handle) const {
+void reference_ssu::enqueue(const ssu_args& args, const ssu_launch& how, stream_handle) const {
   const ssu_problem& problem = plan().problem;
   const sequence_rule rule = rule_of(problem, args);
   std::vector<sequence> live;  // a bucket may be far larger
-  for (std::int64_t i = 0; i < plan().sequences; ++i) {
+  const std::int64_t count = launched(how.sequences);
+  for (std::int64_t i = 0; i < count; ++i) {
     const sequence each{rule, i};
     if (each.is_null()) {
       zero_out(args.out, each);
@@ -249,7 +250,7 @@ void reference_ssu::enqueue(const ssu_args& args, std::int64_t drawn_seed, strea
   for (std::int64_t head = 0; head < problem.nheads; ++head) {
     const auto each = [&](auto&& apply) {
       for (std::size_t i = 0; i < live.size(); ++i) {
-        const head_update update{problem, args, drawn_seed, live[i], head};
+        const head_update update{problem, args, how.drawn_seed, live[i], head};
         apply(update, states.data() + i * elements);
       }
     };

@@ -116,9 +116,9 @@ triton_arguments arguments_of(const ssu_problem& problem, const ssu_args& args,
 
 }  // namespace
 
-kernel_launch lowered(const ssu_plan& plan, const triton_image& image, const void* kernel,
-                      const ssu_args& args, const launch_context& context) {
-  const dim3 grid{static_cast<unsigned>(plan.grid[0]), static_cast<unsigned>(plan.grid[1]),
+kernel_launch lowered(const ssu_plan& plan, std::int64_t sequences, const triton_image& image,
+                      const void* kernel, const ssu_args& args, const launch_context& context) {
+  const dim3 grid{static_cast<unsigned>(sequences), static_cast<unsigned>(plan.grid[1]),
                   static_cast<unsigned>(plan.grid[2])};
   const dim3 block{static_cast<unsigned>(plan.tile.threads)};
   kernel_launch launch =

@@ -132,7 +132,7 @@ class triton_ssu final : public ssu_kernel {
   [[nodiscard]] const void* kernel() const override { return loaded_kernel(image_); }
   [[nodiscard]] kernel_launch lower(const ssu_args& args,
                                     const launch_context& context) const override {
-    return lowered(plan(), image_, kernel(), args, context);
+    return lowered(plan(), launched(context.sequences), image_, kernel(), args, context);
   }
 
   const triton_image& image_;

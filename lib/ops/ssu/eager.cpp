@@ -1,0 +1,90 @@
+#include "lib/ops/ssu/eager.hpp"
+
+#include "lib/core/device.hpp"
+#include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/ops/ssu/problem/problem.hpp"
+#include "lib/random/philox.hpp"
+#include "lib/step/promises.hpp"
+
+#include <ssugraph/error.hpp>
+
+#if SSUGRAPH_CUDA
+#include "lib/core/allocation.hpp"
+#include "lib/core/cuda_context.hpp"
+#include "lib/core/cuda_handle.hpp"
+#include "lib/step/promises_kernel.hpp"
+#endif
+
+#include <string>
+
+namespace ssugraph::detail {
+namespace {
+
+#if SSUGRAPH_CUDA
+
+/** What the sequences break on a device; waits for the stream. */
+broken_promise broken_on_device(const sequence_rule& rule, std::int64_t sequences,
+                                stream_handle stream) {
+  const mapped_report report;
+  enqueue_promises(rule, sequences, report.word(), stream);
+  check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize of a checked call");
+  return *report.word();
+}
+
+broken_promise broken_by(const ssu_args& args, const sequence_rule& rule, std::int64_t sequences,
+                         device where, stream_handle stream) {
+  const device_guard guard{where.ordinal};
+  const relaxed_capture relaxed;
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (tensor && tensor.size() > 0) check_allocation(std::string{each.what.name}, tensor, where);
+  }
+  return broken_on_device(rule, sequences, stream);
+}
+
+#else
+
+broken_promise broken_by(const ssu_args&, const sequence_rule&, std::int64_t, device,
+                         stream_handle) {
+  return none_broken;
+}
+
+#endif
+
+/** Throws for the first promise that is broken. */
+void verify(const ssu_problem& problem, const ssu_args& args, std::int64_t sequences,
+            stream_handle stream) {
+  if (is_capturing(stream, problem.device)) {
+    throw invalid_state{"the stream", "is being captured, where a checked call cannot wait",
+                        "capture calls of a dispatch that is not checked"};
+  }
+  const promised of{.rule = rule_of(problem, args), .step = 0};
+  const broken_promise broken = problem.device.is_host()
+                                    ? first_broken(&of, 1, rule.rows, sequences, alone)
+                                    : broken_by(args, of.rule, sequences, problem.device, stream);
+  if (broken != none_broken) throw_broken(entry_of(broken), operands_of_ssu(), of.rule);
+}
+
+}  // namespace
+
+std::int64_t eager_state::draw_seed() noexcept {
+  const std::lock_guard lock{random_mutex};
+  return detail::draw_seed(random.seed, random.next_draw++);
+}
+
+void enqueue_eager(eager_state& state, const ssu_problem& problem, const planned_ssu& planned,
+                   const ssu_args& args, std::int64_t sequences, stream_handle stream) {
+  if (state.checked) verify(problem, args, sequences, stream);
+  const bool draws = problem.stochastic_rounding && !args.rand_seed;
+  if (draws && is_capturing(stream, problem.device)) {
+    throw invalid_state{"the stream", "is being captured, so a seed drawn now would repeat",
+                        "bind rand_seed"};
+  }
+  planned.enqueue(args,
+                  {.drawn_seed = draws ? state.draw_seed() : 0,
+                   .sequences = sequences,
+                   .programmatic = state.programmatic},
+                  stream);
+}
+
+}  // namespace ssugraph::detail
