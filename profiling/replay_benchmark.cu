@@ -1,7 +1,8 @@
 /**
  * What the host pays for a replay and for a lane: 48 small layers, so that the launch and nothing
  * else is measured. The batch stays or changes from replay to replay; the lane has one bucket or
- * 35, as serving engines do. Run it alone on an idle machine:
+ * 35, as serving engines do. And for one call of one layer: eager, or prepared. Run it alone on an
+ * idle machine:
  *
  *     replay_benchmark --benchmark_repetitions=20 --benchmark_report_aggregates_only=true
  */
@@ -23,6 +24,7 @@
 namespace {
 
 using ssugraph::dtype;
+using ssugraph::stream_handle;
 using ssugraph::tensor_view;
 
 constexpr int layers = 48;
@@ -96,26 +98,32 @@ stream_owner make_stream() {
   return stream_owner{stream};
 }
 
-/** Time of one `replay` call, waits left out; `batch_of` gives the batch of replay i. */
+/** Time of `call(i)`, waits left out. */
+template <class Call>
+void measure_calls(benchmark::State& state, stream_handle stream, Call call) {
+  std::vector<double> samples;
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    call(static_cast<int>(samples.size()));
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+    state.SetIterationTime(spent.count());
+    samples.push_back(spent.count() * 1e6);
+    if (samples.size() % replays_per_wait == 0) check(cudaStreamSynchronize(stream));
+  }
+  check(cudaStreamSynchronize(stream));
+  std::sort(samples.begin(), samples.end());
+  state.counters["p50_us"] = profiling::quantile(samples, 0.5);
+  state.counters["p90_us"] = profiling::quantile(samples, 0.9);
+}
+
+/** Of one replay; `batch_of` gives the batch of replay i. */
 template <class BatchOf>
 void measure(benchmark::State& state, BatchOf batch_of) {
   if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
   model model;
   const stream_owner stream = make_stream();
   ssugraph::lane lane = model.build(state.range(0)).make_lane(stream.get());
-  std::vector<double> samples;
-  for (auto _ : state) {
-    const auto begin = std::chrono::steady_clock::now();
-    lane.replay(batch_of(static_cast<int>(samples.size())), stream.get());
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-    state.SetIterationTime(spent.count());
-    samples.push_back(spent.count() * 1e6);
-    if (samples.size() % replays_per_wait == 0) check(cudaStreamSynchronize(stream.get()));
-  }
-  check(cudaStreamSynchronize(stream.get()));
-  std::sort(samples.begin(), samples.end());
-  state.counters["p50_us"] = profiling::quantile(samples, 0.5);
-  state.counters["p90_us"] = profiling::quantile(samples, 0.9);
+  measure_calls(state, stream.get(), [&](int i) { lane.replay(batch_of(i), stream.get()); });
   state.counters["nodes"] = layers + 1;
 }
 
@@ -125,6 +133,35 @@ void replay_same_batch(benchmark::State& state) {
 
 void replay_changed_batch(benchmark::State& state) {
   measure(state, [](int i) { return 1 + i % smallest_bucket; });
+}
+
+/** One layer's call; launched programmatically if the argument is 1. */
+struct single_call {
+  explicit single_call(const benchmark::State& state)
+      : dispatch{{}, 0, {.checked = false, .programmatic_dependent_launch = state.range(0) == 1}} {}
+
+  thrust::device_vector<std::int32_t> slots = thrust::device_vector<std::int32_t>(max_batch, 1);
+  layer tensors;
+  ssugraph::ssu_dispatch dispatch;
+  ssugraph::ssu_args args =
+      tensors.args({thrust::raw_pointer_cast(slots.data()), dtype::int32, {max_batch}});
+  stream_owner stream = make_stream();
+};
+
+void eager_call(benchmark::State& state) {
+  if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
+  single_call one{state};
+  measure_calls(state, one.stream.get(),
+                [&](int) { one.dispatch.selective_state_update(one.args, one.stream.get()); });
+}
+
+void prepared_call(benchmark::State& state) {
+  if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
+  single_call one{state};
+  const ssugraph::ssu_call call = one.dispatch.prepare(one.args);
+  const ssugraph::ssu_addresses addresses = call.addresses();
+  measure_calls(state, one.stream.get(),
+                [&](int i) { call.launch(addresses, 1 + i % smallest_bucket, one.stream.get()); });
 }
 
 std::size_t free_memory() {
@@ -164,6 +201,18 @@ BENCHMARK(replay_same_batch)
 BENCHMARK(replay_changed_batch)
     ->Arg(1)
     ->Arg(most_buckets)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(replays);
+BENCHMARK(eager_call)
+    ->Arg(0)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Unit(benchmark::kMicrosecond)
+    ->Iterations(replays);
+BENCHMARK(prepared_call)
+    ->Arg(0)
+    ->Arg(1)
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond)
     ->Iterations(replays);

@@ -42,6 +42,8 @@ const char* name_of(handle_kind kind) {
   switch (kind) {
     case handle_kind::dispatch:
       return "dispatch";
+    case handle_kind::call:
+      return "call";
     case handle_kind::builder:
       return "builder";
     case handle_kind::pipeline:

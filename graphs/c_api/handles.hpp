@@ -18,7 +18,7 @@
  */
 namespace ssugraph::c_api {
 
-enum class handle_kind : std::uint8_t { dispatch, builder, pipeline, lane, staging_ring };
+enum class handle_kind : std::uint8_t { dispatch, call, builder, pipeline, lane, staging_ring };
 
 [[nodiscard]] void* add_handle(handle_kind kind, std::shared_ptr<void> object);
 /** Throws invalid_argument, which names the kind: null, unknown, destroyed, of another kind. */
@@ -64,6 +64,11 @@ template <>
 struct behind<ssugraph_dispatch> {
   using object = ssu_dispatch;
   static constexpr handle_kind kind = handle_kind::dispatch;
+};
+template <>
+struct behind<ssugraph_call> {
+  using object = const ssu_call;
+  static constexpr handle_kind kind = handle_kind::call;
 };
 template <>
 struct behind<ssugraph_builder> {

@@ -8,6 +8,7 @@
 #include <ssugraph/export.hpp>
 #include <ssugraph/random.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_call.hpp>
 #include <ssugraph/ssu_plan.hpp>
 #include <ssugraph/stream.hpp>
 
@@ -85,6 +86,13 @@ class SSUGRAPH_EXPORT ssu_dispatch {
    * `rand_seed` there.
    */
   void selective_state_update(const ssu_args& args, stream_handle stream);
+
+  /**
+   * `args`, of the largest batch, validated, planned and loaded once, to be launched with other
+   * addresses and up to as many sequences. Enqueues nothing, and reads no tensor. Throws as `plan`,
+   * and cuda_error.
+   */
+  [[nodiscard]] ssu_call prepare(const ssu_args& args) const;
 
   /** Seed stream of the calls that pass no `rand_seed`; counts draws already enqueued. */
   [[nodiscard]] ssugraph::random_state random_state() const noexcept;

@@ -59,6 +59,7 @@
 #include <ssugraph/c/random.h>
 #include <ssugraph/c/reset_slots.h>
 #include <ssugraph/c/ssu.h>
+#include <ssugraph/c/ssu_call.h>
 #include <ssugraph/c/staging.h>
 #include <ssugraph/c/status.h>
 #include <ssugraph/c/step.h>

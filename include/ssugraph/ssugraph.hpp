@@ -23,6 +23,7 @@
 #include <ssugraph/recording.hpp>
 #include <ssugraph/reset_slots.hpp>
 #include <ssugraph/ssu.hpp>
+#include <ssugraph/ssu_call.hpp>
 #include <ssugraph/ssu_plan.hpp>
 #include <ssugraph/ssu_problem.hpp>
 #include <ssugraph/staging.hpp>

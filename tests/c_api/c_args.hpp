@@ -76,6 +76,7 @@ class c_handle {
 };
 
 using c_dispatch = c_handle<ssugraph_dispatch, ssugraph_dispatch_destroy>;
+using c_call = c_handle<ssugraph_call, ssugraph_call_destroy>;
 using c_builder = c_handle<ssugraph_builder, ssugraph_builder_destroy>;
 using c_pipeline = c_handle<ssugraph_pipeline, ssugraph_pipeline_destroy>;
 using c_lane = c_handle<ssugraph_lane, ssugraph_lane_destroy>;

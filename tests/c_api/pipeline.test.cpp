@@ -636,6 +636,54 @@ TEST_P(c_eager, takes_options) {
             "state_batch_indices[1]");
 }
 
+TEST_P(c_eager, launches_prepared_calls) {
+  const placed_stream stream{where()};
+  random_engine engine{base_seed()};
+  const ssu_case test = make_case(rounding_spec(), engine);
+  mamba_config config = test.config;
+  config.backend = on_gpu() ? "native" : "reference";
+  const placed_memory by_cpp{where(), test.memory};
+  const placed_memory by_c{where(), test.memory};
+  const ssu_args there = without_seed(test.args_at(by_cpp.data()));
+  const ssu_args here = without_seed(test.args_at(by_c.data()));
+  const ssu_call expected = ssu_dispatch{config, 3}.prepare(there);
+  const ssugraph_config given = c_config(config);
+  c_dispatch dispatch;
+  ASSERT_STATUS(ssugraph_dispatch_create(&given, 3, &dispatch), SUCCESS);
+  c_call call;
+  const c_args args{there, on_gpu()};
+  ASSERT_STATUS(ssugraph_call_create(dispatch, args.get(), &call), SUCCESS);
+  const ssu_addresses to = ssu_dispatch{config}.prepare(here).addresses();
+  ssugraph_ssu_addresses addresses{sizeof addresses,
+                                   to.state,
+                                   to.x,
+                                   to.dt,
+                                   to.A,
+                                   to.B,
+                                   to.C,
+                                   to.D,
+                                   to.z,
+                                   to.dt_bias,
+                                   to.out,
+                                   to.state_batch_indices,
+                                   to.dst_state_batch_indices,
+                                   to.num_accepted_tokens,
+                                   to.cu_seqlens,
+                                   to.rand_seed};
+  for (const std::int64_t batch : {test.batch, test.batch - 1}) {
+    expected.launch(expected.addresses(), batch, stream.get());
+    EXPECT_STATUS(ssugraph_call_launch(call, &addresses, batch, stream.get()), SUCCESS);
+  }
+  stream.wait();
+  EXPECT_EQ(by_c.read_all(), by_cpp.read_all());
+  EXPECT_EQ(refused_argument(ssugraph_call_launch(call, &addresses, test.batch + 1, stream.get())),
+            "batch");
+  addresses.out = nullptr;
+  EXPECT_EQ(refused_argument(ssugraph_call_launch(call, &addresses, 1, stream.get())), "out");
+  EXPECT_EQ(refused_argument(ssugraph_call_launch(call, nullptr, 1, stream.get())), "addresses");
+  EXPECT_EQ(refused_argument(ssugraph_call_launch(nullptr, &addresses, 1, stream.get())), "call");
+}
+
 TEST_P(c_eager, sets_the_random_state_of_a_dispatch) {
   c_dispatch dispatch;
   const ssugraph_config config = c_config("reference");

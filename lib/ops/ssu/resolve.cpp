@@ -75,9 +75,9 @@ class foreign_ssu final : public planned_ssu {
     const ssu_args used = cut_to(args, sequences);
     ssu_plan here = plan();
     here.problem = less_aligned(std::move(here.problem), relocated(asked_.problem, used));
-    if (sequences != here.sequences)
-      here = asked_.backend->plan(here.problem, sequences, asked_.algorithm);
-    owner_->enqueue(here, used, how.drawn_seed, stream);
+    if (sequences == here.sequences) return owner_->enqueue(here, used, how.drawn_seed, stream);
+    ssu_plan fewer = asked_.backend->plan(here.problem, sequences, asked_.algorithm);
+    owner_of(fewer, asked_.backend)->enqueue(fewer, used, how.drawn_seed, stream);
   }
 
  private:
