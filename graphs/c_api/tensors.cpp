@@ -120,6 +120,17 @@ tensor_view view_of(const std::string& name, const DLTensor* tensor, const std::
 
 namespace {
 
+/** As view_of; a seed without axes, a scalar of other libraries, counts as a tensor of one. */
+tensor_view view_of_seed(const std::string& name, const DLTensor* tensor, const char* dtypes) {
+  if (tensor == nullptr || tensor->ndim != 0) return view_of(name, tensor, dtypes);
+  std::int64_t one = 1;
+  DLTensor with_axis = *tensor;
+  with_axis.ndim = 1;
+  with_axis.shape = &one;
+  with_axis.strides = nullptr;
+  return view_of(name, &with_axis, dtypes);
+}
+
 /** A struct of zeros has no null block, or slot 0 would lose its state without a word. */
 std::int64_t null_block_of(const ssugraph_ssu_args& given) {
   if (flag("has_null_block", given.has_null_block)) return given.null_block_id;
@@ -144,7 +155,8 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   ssu_args args;
   for (std::size_t i = 0; i < count; ++i) {
     const detail::ssu_operand& each = detail::ssu_operands[i];
-    args.*each.member = view_of(std::string{each.what.name}, tensors[i], dtypes_of(each.elements));
+    const auto view = each.what.role == detail::operand_role::seed ? view_of_seed : view_of;
+    args.*each.member = view(std::string{each.what.name}, tensors[i], dtypes_of(each.elements));
   }
   args.null_block_id = null_block_of(known);
   args.max_seqlen = known.max_seqlen;

@@ -8,7 +8,7 @@ namespace ssugraph::detail {
 namespace {
 
 /** How the copy of an operand is padded. Only of those that have copies. */
-padding padding_for(const operand& what, bool is_bound) {
+padding padding_for(const operand& what, bool is_bound, const step_traits& step) {
   switch (what.role) {
     case operand_role::counts:
       return padding::one_token;
@@ -21,7 +21,9 @@ padding padding_for(const operand& what, bool is_bound) {
     case operand_role::seed:
       break;
   }
-  return is_bound ? padding::null_slots : padding::identity;
+  if (!is_bound) return padding::identity;
+  const bool keeps_null = step.sequences.null_block_id == step.null_block_id;
+  return keeps_null ? padding::null_slots : padding::no_slots;
 }
 
 std::int64_t columns_of(const tensor_view& source) {
@@ -66,20 +68,20 @@ padded_copies::copy_places padded_copies::add(const step_traits& step) {
     const operand& what = step.operands[i];
     const tensor_view& source = step.tensors[i];
     const bool made_up = what.role == operand_role::source_slots;
-    if (what.has_copy() && (source || made_up))
-      places[i] = add(what, source, step.sequences.null_block_id);
+    if (what.has_copy() && (source || made_up)) places[i] = add(what, source, step);
   }
   return places;
 }
 
 std::int32_t padded_copies::add(const operand& what, const tensor_view& source,
-                                std::int64_t null_block_id) {
-  const padding pad = padding_for(what, static_cast<bool>(source));
+                                const step_traits& step) {
+  const padding pad = padding_for(what, static_cast<bool>(source), step);
+  const bool has_null = pad == padding::null_slots || pad == padding::no_slots;
   const copy_job job{
       .source = index_of(source),
       .copy = nullptr,
       .columns = columns_of(source),
-      .null_block_id = pad == padding::null_slots ? null_block_id : -1,
+      .null_block_id = has_null ? step.null_block_id : -1,
       .pad = pad,
   };
   const auto found =

@@ -38,7 +38,7 @@ class padded_copies {
 
   [[nodiscard]] copy_places add(const step_traits& step);
   [[nodiscard]] std::int32_t add(const operand& what, const tensor_view& source,
-                                 std::int64_t null_block_id);
+                                 const step_traits& step);
 
   std::int64_t max_batch_;
   std::vector<copy_job> jobs_;

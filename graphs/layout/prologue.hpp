@@ -19,6 +19,7 @@ namespace ssugraph::detail {
 /** How a copy is padded behind the live batch. */
 enum class padding : std::uint8_t {
   null_slots,  ///< with the null block
+  no_slots,    ///< with -1, which the null block becomes, too
   identity,    ///< no source: sequence i gets slot i, padded ones -1
   one_token,   ///< with 1 accepted token
   last_bound,  ///< with cu_seqlens[batch]: empty sequences
@@ -70,6 +71,10 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::
   switch (job.pad) {
     case padding::null_slots:
       return row < live ? load_index(job.source, row, column) : job.null_block_id;
+    case padding::no_slots: {
+      const std::int64_t slot = row < live ? load_index(job.source, row, column) : no_slot;
+      return slot == job.null_block_id ? no_slot : slot;
+    }
     case padding::identity:
       return row < live ? row : -1;
     case padding::one_token:

@@ -41,6 +41,7 @@ enum class ssu_feature : std::uint8_t {
   dt_limits,            ///< dt_min or dt_max
   dst_state,            ///< the tensor of that name
   out_in_place,         ///< `out` that is `x` or `z`
+  dst_indices_alone,    ///< dst_state_batch_indices without state_batch_indices; not of 0.1
 };
 
 /** What a backend has. What a problem needs beyond it is refused by name, so that nothing new ever

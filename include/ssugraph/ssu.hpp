@@ -35,6 +35,9 @@ namespace ssugraph {
  * apart from each other, and slices of the rows of one buffer (equal outer stride, disjoint within
  * the row). Any other interleaving is refused.
  *
+ * n is the number of sequences: the rows of x or, with cu_seqlens, one less than its entries. The
+ * other index and count tensors may be longer; what is behind the n-th entry is not looked at.
+ *
  * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
  * (`recording_options::checked`, `eager_options::checked`). In one call:
  *
@@ -61,9 +64,12 @@ struct ssu_args {
   tensor_view z;                        ///< optional (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view dt_bias;                  ///< optional (nheads, dim), fp32, fp16 or bf16
   tensor_view out;                      ///< (rows, nheads, dim), fp32, fp16 or bf16
-  tensor_view state_batch_indices;      ///< optional (n) or (n, T), int32 or int64: slots read,
-                                        ///< from 1 on, unless null_block_id is no longer 0
-  tensor_view dst_state_batch_indices;  ///< optional, same shape: slots written (default: those)
+  /** Optional (n) or (n, T), int32 or int64: slots read, from 1 on unless null_block_id is no longer
+   *  0. Default: sequence i reads slot i. */
+  tensor_view state_batch_indices;
+  /** Optional, the same shape: slots written. Default: those read. May be there alone, but for
+   *  speculative mode. All null: for the output only, no state is written. */
+  tensor_view dst_state_batch_indices;
   tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
   tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
   tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding

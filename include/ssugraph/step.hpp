@@ -34,8 +34,8 @@ struct step_context {
   const std::int32_t* live_rows = nullptr;
   const std::int32_t* first_row = nullptr;  ///< one: 0; with cu_seqlens cu_seqlens[0]
   /** The padded copies that the next SSU step takes (behind the last one: the last one), cut to the
-   *  bucket; see graphs/README.md. Where the user binds no indices, `state_batch_indices` holds
-   *  0, 1, ... and `null_block_id` is -1. Unbound tensors are empty views. */
+   *  bucket; see graphs/README.md. Where the user binds no sources, `state_batch_indices` holds
+   *  0, 1, ... and `null_block_id` is -1, in destinations, too. Unbound tensors are empty views. */
   tensor_view state_batch_indices;
   tensor_view dst_state_batch_indices;  ///< as state_batch_indices
   tensor_view num_accepted_tokens;      ///< padded with 1

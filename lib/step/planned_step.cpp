@@ -44,16 +44,16 @@ index_tensor index_of(const tensor_view& tensor) {
 std::int64_t launched_null_block_id(std::span<const operand> operands,
                                     std::span<const tensor_view> tensors,
                                     std::int64_t null_block_id) {
-  bool is_bound = false;
+  bool has_sources = false;
   for (std::size_t i = 0; i < operands.size(); ++i) {
-    const bool names_slots = operands[i].role == operand_role::source_slots ||
-                             operands[i].role == operand_role::destination_slots;
+    const bool is_source = operands[i].role == operand_role::source_slots;
+    const bool names_slots = is_source || operands[i].role == operand_role::destination_slots;
     if (!names_slots || !tensors[i]) continue;
-    is_bound = true;
+    has_sources = has_sources || is_source;
     const bool is_wide = tensors[i].dtype() == dtype::int64;
     if (!is_wide && !std::in_range<std::int32_t>(null_block_id)) return -1;
   }
-  return is_bound ? null_block_id : -1;
+  return has_sources ? null_block_id : -1;
 }
 
 bound_tensors as_launched(const step_traits& step, std::int64_t sequences) {

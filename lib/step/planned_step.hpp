@@ -78,6 +78,7 @@ struct step_traits {
   std::span<const operand> operands;  ///< of the operation
   bound_tensors tensors;              ///< canonical, cut to the largest batch
   sequence_rule sequences;            ///< of these tensors, with the null block as launched
+  std::int64_t null_block_id = -1;    ///< as the caller gave it
   ssugraph::device device;            ///< where they are
   bool draws_seed = false;            ///< takes one of a lane's seeds
   int multiprocessors = 0;            ///< to plan for; 0 on the host
@@ -134,7 +135,8 @@ class checked_step {
 [[nodiscard]] index_tensor index_of(const tensor_view& tensor);
 
 /** The null block of what is launched, which the copies of indices are padded with:
- *  `null_block_id` if all of them can hold it, else -1, which names no slot, either. */
+ *  `null_block_id` if source slots are bound, which that may be none of, and all indices can hold
+ *  it; else -1, which names no slot, either. */
 [[nodiscard]] std::int64_t launched_null_block_id(std::span<const operand> operands,
                                                   std::span<const tensor_view> tensors,
                                                   std::int64_t null_block_id);

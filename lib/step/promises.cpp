@@ -21,7 +21,9 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
     return std::string{place < operands.size() ? operands[place].name : ""};
   };
   const std::string most = std::to_string(rule.max_seqlen);
-  const std::string slot = "null_block_id or in [0, " + std::to_string(rule.slots) + ")";
+  const auto slot_of = [](std::int64_t slots) {
+    return "null_block_id or in [0, " + std::to_string(slots) + ")";
+  };
   const std::string bounds = name_of(operand_role::bounds);
   const std::string source = name_of(operand_role::source_slots);
   const bool has_destinations = rule.dst_indices.data != nullptr;
@@ -40,9 +42,9 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
     case promise::accepted:
       return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
     case promise::source:
-      return {source, slot, "another slot"};
+      return {source, slot_of(rule.slots), "another slot"};
     case promise::destination:
-      return {destination, slot, "another slot"};
+      return {destination, slot_of(rule.dst_slots), "another slot"};
     case promise::written_once:
       return {destination, "a slot that is written once", "one that is written twice"};
     case promise::destination_free:

@@ -135,6 +135,21 @@ TEST_F(c_tensors, whose_null_block_is_not_said_to_be_one) {
   }
 }
 
+TEST_F(c_tensors, of_a_seed_may_be_a_scalar) {
+  const auto scalar = [](c_tensor& t) {
+    t.tensor.ndim = 0;
+    t.tensor.shape = t.tensor.strides = nullptr;
+  };
+  EXPECT_EQ(refused("rand_seed", scalar), "success");
+  EXPECT_EQ(refused("rand_seed",
+                    [&](c_tensor& t) {
+                      scalar(t);
+                      t.tensor.dtype = {kDLInt, 32, 1};
+                    }),
+            "rand_seed");
+  EXPECT_EQ(refused("num_accepted_tokens", scalar), refused("num_accepted_tokens", [](auto&) {}));
+}
+
 TEST_F(c_tensors, without_axes_or_with_too_many) {
   for (const int ndim :
        {-1, 0, 5, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()})

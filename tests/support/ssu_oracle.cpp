@@ -65,9 +65,7 @@ class evaluation {
   using slot = std::optional<std::int64_t>;
 
   std::int64_t sequence_count() const {
-    if (args_.cu_seqlens) return args_.cu_seqlens.extent(0) - 1;
-    if (args_.state_batch_indices) return args_.state_batch_indices.extent(0);
-    return args_.x.extent(0);
+    return args_.cu_seqlens ? args_.cu_seqlens.extent(0) - 1 : args_.x.extent(0);
   }
 
   slot look_up(const tensor_view& table, const tensor_view& state, std::int64_t i,

@@ -119,6 +119,61 @@ TEST_P(ssu_suite, null_sequences_and_destinations) {
   }
 }
 
+/** Writes column 0 of the destinations of the first sequences. */
+void set_destinations(ssu_case& test, const std::vector<std::int64_t>& slots) {
+  const tensor_view table = test.args_at(test.memory.data()).dst_state_batch_indices;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    std::byte* address = table.rank() == 1 ? address_of(table, i) : address_of(table, i, 0);
+    store_index(address, table.dtype(), slots[i]);
+  }
+}
+
+TEST_P(ssu_suite, destinations_without_sources) {
+  for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::varlen}) {
+    for (const dtype index : {dtype::int32, dtype::int64}) {
+      for (const std::int64_t null : {0, 3, -1}) {
+        case_spec spec = spec_of(mode);
+        spec.dim = 64;
+        spec.dstate = 128;
+        spec.io_dtype = spec.state_dtype = dtype::bfloat16;
+        spec.has_dst = true;
+        spec.index_dtype = index;
+        spec.null_block_id = null;
+        ssu_case test = reproducible_case(spec);
+        test.layout.state_batch_indices = {};
+        // Sequence i reads slot i, the null block's, too. In place, there if that is a slot's; on
+        // their own; nowhere.
+        set_destinations(test, {0, 1, 8, 9, null});
+        SCOPED_TRACE(test.name);
+        ASSERT_TRUE(agrees(test));
+      }
+    }
+  }
+}
+
+TEST_P(ssu_suite, null_destinations_alone_are_for_the_output_only) {
+  for (const ssu_mode mode : {ssu_mode::plain, ssu_mode::varlen, ssu_mode::speculative}) {
+    for (const std::int64_t null : {0, -1}) {
+      case_spec spec = spec_of(mode);
+      spec.dim = 64;
+      spec.dstate = 128;
+      spec.io_dtype = spec.state_dtype = dtype::bfloat16;
+      spec.has_dst = true;
+      spec.null_block_id = null;
+      ssu_case test = reproducible_case(spec);
+      const tensor_view table = test.args_at(test.memory.data()).dst_state_batch_indices;
+      for (std::int64_t i = 0; i < table.extent(0); ++i) {
+        for (std::int64_t t = 0; t < (table.rank() == 1 ? 1 : table.extent(1)); ++t) {
+          std::byte* address = table.rank() == 1 ? address_of(table, i) : address_of(table, i, t);
+          store_index(address, table.dtype(), null);
+        }
+      }
+      SCOPED_TRACE(test.name);
+      ASSERT_TRUE(agrees(test));
+    }
+  }
+}
+
 TEST_P(ssu_suite, a_null_id_may_be_wider_than_the_indices) {
   case_spec spec = spec_of(ssu_mode::plain);
   const ssu_case narrow = reproducible_case(spec);

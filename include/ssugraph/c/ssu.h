@@ -24,6 +24,9 @@
  * in that way, and faster than with the values written out: `A[:, None, None].expand(nheads, dim,
  * dstate)`, `dt[:, :, None].expand(rows, nheads, dim)`, `dt_bias[:, None].expand(nheads, dim)`.
  *
+ * n is the number of sequences: the rows of x or, with cu_seqlens, one less than its entries. The
+ * other index and count tensors may be longer; what is behind the n-th entry is not looked at.
+ *
  * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
  * (`checked` of ssugraph_recording_options and of ssugraph_eager_options). In one call:
  *
@@ -58,16 +61,17 @@ typedef struct ssugraph_ssu_args {
   const DLTensor* z;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt_bias; /**< (nheads, dim), fp32, fp16 or bf16; tied: stride 0 over dim */
   const DLTensor* out;     /**< (rows, nheads, dim), fp32, fp16 or bf16 */
-  /** (n) or (n, T), int32 or int64: slots read. Without it, sequence i has slot i. */
+  /** (n) or (n, T), int32 or int64: slots read. Without it, sequence i reads slot i. */
   const DLTensor* state_batch_indices;
-  /** The same shape, int32 or int64: slots written. Without it, those read. */
+  /** The same shape, int32 or int64: slots written. Without it, those read. May be there alone,
+   *  but for speculative mode. All null: for the output only, no state is written. */
   const DLTensor* dst_state_batch_indices;
   /** (n), int32 or int64. With it the mode is speculative, which wants indices of shape (n, T). */
   const DLTensor* num_accepted_tokens;
   /** (n + 1), int32 or int64: sequence i has rows cu[i] to cu[i + 1], in varlen mode or
    *  speculative. */
   const DLTensor* cu_seqlens;
-  const DLTensor* rand_seed; /**< (1), int64: seed of the stochastic rounding */
+  const DLTensor* rand_seed; /**< (1) or no axes, int64: seed of the stochastic rounding */
   /** Slots of its own, else as state: written instead of `state`, which is then only read. */
   const DLTensor* dst_state;
   float dt_min;       /**< with dt_limited: dt, behind bias and softplus, is at least this */

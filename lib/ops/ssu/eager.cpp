@@ -62,7 +62,7 @@ void verify(const ssu_problem& problem, const ssu_args& args, std::int64_t seque
   const broken_promise broken = problem.device.is_host()
                                     ? first_broken(&of, 1, rule.rows, sequences, alone)
                                     : broken_by(args, of.rule, sequences, problem.device, stream);
-  if (broken != none_broken) throw_broken(entry_of(broken), operands_of_ssu(), of.rule);
+  if (broken != none_broken) throw_broken(entry_of(broken), operands_of_ssu(problem.has_dst_state), of.rule);
 }
 
 }  // namespace

@@ -96,7 +96,9 @@ auto needs_of(const ssu_problem& problem) {
                     std::pair{ssu_feature::mixed_dtypes, has_mixed_dtypes(problem)},
                     std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
                     std::pair{ssu_feature::dst_state, problem.has_dst_state},
-                    std::pair{ssu_feature::out_in_place, problem.out_in_place}};
+                    std::pair{ssu_feature::out_in_place, problem.out_in_place},
+                    std::pair{ssu_feature::dst_indices_alone,
+                              problem.has_dst_indices && !problem.has_indices}};
 }
 
 /** The dtypes that a backend has of such elements. */
@@ -265,7 +267,8 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
 backend_features all_features() {
   backend_features has = features_of_0_1();
   has.features = has.features | enum_set{ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
-                                         ssu_feature::dst_state, ssu_feature::out_in_place};
+                                         ssu_feature::dst_state, ssu_feature::out_in_place,
+                                         ssu_feature::dst_indices_alone};
   return has;
 }
 
@@ -324,6 +327,8 @@ std::string to_string(ssu_feature feature) {
       return "dst_state";
     case ssu_feature::out_in_place:
       return "out_in_place";
+    case ssu_feature::dst_indices_alone:
+      return "dst_indices_alone";
   }
   return "unknown";
 }

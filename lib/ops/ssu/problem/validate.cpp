@@ -4,6 +4,7 @@
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
+#include "lib/ops/ssu/problem/cut.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/shapes.hpp"
@@ -131,35 +132,45 @@ void check_shapes(const ssu_args& args, const ssu_args& given) {
   }
 }
 
+/** How many sequences a call has: the rows that it has decide, and not how long its index tensors
+ *  are. */
 std::int64_t count_sequences(const ssu_args& args) {
-  if (args.state_batch_indices) return args.state_batch_indices.extent(0);
   if (args.cu_seqlens) return std::max<std::int64_t>(args.cu_seqlens.extent(0) - 1, 0);
   return args.x.extent(0);
 }
 
-void check_indices(const ssu_args& args) {
-  const tensor_view& indices = args.state_batch_indices;
-  const tensor_view& destinations = args.dst_state_batch_indices;
-  if (destinations && !indices) {
-    throw invalid_argument{"dst_state_batch_indices", "state_batch_indices beside it",
-                           to_string(destinations) + " alone"};
-  }
-  if (!indices) return;
-  if (indices.rank() > 2 || (indices.rank() == 2 && indices.extent(1) < 1)) {
-    throw invalid_argument{"state_batch_indices", "shape (n) or (n, T)", to_string(indices)};
-  }
-  if (indices.rank() == 2) check_max_seqlen(indices.extent(1));
-  if (!destinations) return;
-  if (!std::ranges::equal(destinations.extents(), indices.extents())) {
-    throw invalid_argument{"dst_state_batch_indices", "the shape of state_batch_indices",
-                           to_string(destinations) + " beside " + to_string(indices)};
+/** Index and count tensors have at least an entry a sequence; what is behind those is nobody's. */
+void check_entries(const ssu_args& args, std::int64_t sequences) {
+  if (args.cu_seqlens) check_shape("cu_seqlens", args.cu_seqlens, {sequences + 1});
+  for (const ssu_operand& each : ssu_operands) {
+    const tensor_view& tensor = args.*each.member;
+    if (!tensor || each.what.leading != first_axis::sequences) continue;
+    if (tensor.extent(0) >= sequences) continue;
+    const std::string of = args.cu_seqlens ? "sequence of cu_seqlens" : "row of x";
+    throw invalid_argument{std::string{each.what.name},
+                           "an entry for each " + of + ", " + std::to_string(sequences),
+                           to_string(tensor)};
   }
 }
 
-/** Index and count tensors, by mode. */
+void check_slots(const std::string& name, const tensor_view& indices) {
+  if (!indices) return;
+  if (indices.rank() > 2 || (indices.rank() == 2 && indices.extent(1) < 1))
+    throw invalid_argument{name, "shape (n) or (n, T)", to_string(indices)};
+  if (indices.rank() == 2) check_max_seqlen(indices.extent(1));
+}
+
+/** Index and count tensors, by mode, cut to their sequences. */
 void check_sequences(const ssu_args& args, std::int64_t sequences) {
-  const std::int64_t rows = args.x.extent(0);
-  if (!args.state_batch_indices && args.state.extent(0) < sequences) {
+  const tensor_view& indices = args.state_batch_indices;
+  const tensor_view& destinations = args.dst_state_batch_indices;
+  check_slots("state_batch_indices", indices);
+  check_slots("dst_state_batch_indices", destinations);
+  if (indices && destinations && !std::ranges::equal(destinations.extents(), indices.extents())) {
+    throw invalid_argument{"dst_state_batch_indices", "the shape of state_batch_indices",
+                           to_string(destinations) + " beside " + to_string(indices)};
+  }
+  if (!indices && args.state.extent(0) < sequences) {
     throw invalid_argument{"state",
                            "a slot for each of " + std::to_string(sequences) +
                                " sequences, there being no state_batch_indices",
@@ -171,18 +182,11 @@ void check_sequences(const ssu_args& args, std::int64_t sequences) {
                            "the slots of state or more, there being no dst_state_batch_indices",
                            to_string(args.dst_state) + " beside " + to_string(args.state)};
   }
-  if (args.cu_seqlens) {
-    check_shape("cu_seqlens", args.cu_seqlens, {sequences + 1});
-  } else if (rows != sequences) {
-    throw invalid_argument{"state_batch_indices",
-                           "one sequence a row of x, " + std::to_string(rows),
-                           to_string(args.state_batch_indices)};
-  }
   check_max_seqlen(args.max_seqlen);
   if (mode_of(args) != ssu_mode::speculative) return;
-  if (!args.state_batch_indices || args.state_batch_indices.rank() != 2) {
+  if (!indices || indices.rank() != 2) {
     throw invalid_argument{"state_batch_indices", "shape (n, T) beside num_accepted_tokens",
-                           to_string(args.state_batch_indices)};
+                           to_string(indices)};
   }
   check_shape("num_accepted_tokens", args.num_accepted_tokens, {sequences});
 }
@@ -278,8 +282,9 @@ validated_ssu validate(const ssu_args& given, const mamba_config& config,
   check_rounding(call.args.state, config);
   check_dtypes(call.args);
   check_shapes(call.args, given);
-  check_indices(call.args);
   call.sequences = count_sequences(call.args);
+  check_entries(call.args, call.sequences);
+  call.args = cut_to(call.args, call.sequences);
   check_sequences(call.args, call.sequences);
   check_dt_limits(call.args);
   if (given.rand_seed) check_shape("rand_seed", given.rand_seed, {1});

@@ -74,6 +74,7 @@ class declared_features : public testing::Test {
       return made;
     }();
     registered->has = features_of_0_1();
+    registered->has.features.insert(ssu_feature::dst_indices_alone);
     return registered;
   }
 };
@@ -93,6 +94,7 @@ TEST_F(declared_features, are_what_a_problem_needs_or_it_is_refused_by_name) {
          spec.max_seqlen = 2;
        }},
       {ssu_feature::dst_indices, [](case_spec& spec) { spec.has_dst = true; }},
+      {ssu_feature::dst_indices_alone, [](case_spec& spec) { spec.has_dst = true; }},
       {ssu_feature::D, [](case_spec& spec) { spec.has_D = true; }},
       {ssu_feature::z, [](case_spec& spec) { spec.has_z = true; }},
       {ssu_feature::dt_bias, [](case_spec& spec) { spec.has_dt_bias = true; }},
@@ -112,7 +114,8 @@ TEST_F(declared_features, are_what_a_problem_needs_or_it_is_refused_by_name) {
     need(spec);
     random_engine engine{base_seed()};
     ssu_case test = make_case(spec, engine);
-    const ssu_args args = args_of(test);
+    ssu_args args = args_of(test);
+    if (feature == ssu_feature::dst_indices_alone) args.state_batch_indices = {};
     SCOPED_TRACE(to_string(feature));
     const auto asked = backend();
     asked->has.features.insert(feature);
@@ -151,7 +154,8 @@ TEST_F(declared_features, of_0_1_are_the_default_and_hold_nothing_new) {
   const backend_features has = silent{}.features();
   EXPECT_EQ(has, features_of_0_1());
   for (const ssu_feature feature : {ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
-                                    ssu_feature::dst_state, ssu_feature::out_in_place})
+                                    ssu_feature::dst_state, ssu_feature::out_in_place,
+                                    ssu_feature::dst_indices_alone})
     EXPECT_FALSE(has.features.contains(feature)) << to_string(feature);
   for (const dtype type : new_dtypes) {
     EXPECT_FALSE(has.state.contains(type));

@@ -142,15 +142,23 @@ std::vector<bad_input> bad_sequences() {
       {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},
       {"above 2^31 - 1", "max_seqlen",
        [](ssu_args& args) { args.max_seqlen = std::int64_t{1} << 31; }},
-      {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 3)},
+      {"more sequences than indices", "state_batch_indices", resize(&ssu_args::cu_seqlens, 0, 5)},
       {"length", "cu_seqlens", resize(&ssu_args::cu_seqlens, 0, 0)},
       {"rank", "cu_seqlens",
        [](ssu_args& args) { args.cu_seqlens = args.cu_seqlens.with_unit_axis(0); }},
       {"length", "num_accepted_tokens", resize(&ssu_args::num_accepted_tokens, 0, 2)},
-      {"dst with no src", "dst_state_batch_indices", drop(&ssu_args::state_batch_indices)},
+      {"dst with no src in speculative mode", "state_batch_indices",
+       drop(&ssu_args::state_batch_indices)},
+      {"fewer than sequences", "dst_state_batch_indices",
+       resize(&ssu_args::dst_state_batch_indices, 0, 2)},
+      {"3-D destinations", "dst_state_batch_indices",
+       [](ssu_args& args) {
+         args.num_accepted_tokens = args.state_batch_indices = {};
+         args.dst_state_batch_indices = args.dst_state_batch_indices.with_unit_axis(2);
+       }},
       {"shape unlike the sources'", "dst_state_batch_indices",
        resize(&ssu_args::dst_state_batch_indices, 1, 2)},
-      {"indices that are not one a row", "state_batch_indices",
+      {"fewer indices than rows", "state_batch_indices",
        [](ssu_args& args) {
          args.cu_seqlens = {};
          args.num_accepted_tokens = {};
