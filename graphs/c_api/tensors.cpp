@@ -121,7 +121,8 @@ tensor_view view_of(const std::string& name, const DLTensor* tensor, const std::
 namespace {
 
 /** As view_of; a seed without axes, a scalar of other libraries, counts as a tensor of one. */
-tensor_view view_of_seed(const std::string& name, const DLTensor* tensor, const char* dtypes) {
+tensor_view view_of_seed(const std::string& name, const DLTensor* tensor,
+                         const std::string& dtypes) {
   if (tensor == nullptr || tensor->ndim != 0) return view_of(name, tensor, dtypes);
   std::int64_t one = 1;
   DLTensor with_axis = *tensor;

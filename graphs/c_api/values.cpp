@@ -26,8 +26,8 @@ static_assert(sizeof(ssugraph_bucket_time) == 16 &&
               offsetof(ssugraph_bucket_time, microseconds) == 8);
 static_assert(sizeof(ssugraph_eager_options) == 16 &&
               offsetof(ssugraph_eager_options, programmatic_dependent_launch) == 12);
-static_assert(sizeof(ssugraph_ssu_addresses) == 128 &&
-              offsetof(ssugraph_ssu_addresses, rand_seed) == 120);
+static_assert(sizeof(ssugraph_ssu_addresses) == 136 &&
+              offsetof(ssugraph_ssu_addresses, dst_state) == 128);
 static_assert(sizeof(ssugraph_ssu_options) == 16 && offsetof(ssugraph_ssu_options, reserved) == 12);
 static_assert(sizeof(ssugraph_step_options) == 48 &&
               offsetof(ssugraph_step_options, writes) == 24 &&

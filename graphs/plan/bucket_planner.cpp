@@ -30,7 +30,10 @@ launch_manner manner_of(const pipeline_core& core) {
 }  // namespace
 
 bucket_planner::bucket_planner(const pipeline_core& core)
-    : buckets_{core.buckets}, place_{core.place}, manner_{manner_of(core)}, options_{core.tuning},
+    : buckets_{core.buckets},
+      place_{core.place},
+      manner_{manner_of(core)},
+      options_{core.tuning},
       row_budget_{core.row_budget} {}
 
 bucket_plans bucket_planner::plans(const checked_step& step) {

@@ -17,8 +17,8 @@ std::string name_of(launch_manner manner) {
 
 }  // namespace
 
-std::string tuning_key(const checked_step& step, launch_manner manner,
-                       std::int64_t row_budget, std::span<const plan_choice> candidates) {
+std::string tuning_key(const checked_step& step, launch_manner manner, std::int64_t row_budget,
+                       std::span<const plan_choice> candidates) {
   std::string key = step.tuning_key() + ", on " + std::to_string(step.traits().multiprocessors) +
                     " multiprocessors " + name_of(manner) + " |";
   if (row_budget != 0) key += " at most " + std::to_string(row_budget) + " rows |";

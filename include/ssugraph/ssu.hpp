@@ -43,8 +43,8 @@ namespace ssugraph {
  *
  * - an index is null_block_id or in [0, slots);
  * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
- *   two sequences that read one slot, neither may write it. A sequence may write its own source, and with
- *   `dst_state` any slot may be a source;
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source,
+ * and with `dst_state` any slot may be a source;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
  * - 0 <= num_accepted_tokens <= T.
  *
@@ -54,25 +54,25 @@ namespace ssugraph {
  * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
  */
 struct ssu_args {
-  tensor_view state;                    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
-  tensor_view x;                        ///< (rows, nheads, dim), fp32, fp16 or bf16
-  tensor_view dt;                       ///< (rows, nheads, dim), fp32, fp16 or bf16
-  tensor_view A;                        ///< (nheads, dim, dstate), fp32, fp16 or bf16
-  tensor_view B;                        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
-  tensor_view C;                        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
-  tensor_view D;                        ///< optional (nheads, dim), fp32, fp16 or bf16
-  tensor_view z;                        ///< optional (rows, nheads, dim), fp32, fp16 or bf16
-  tensor_view dt_bias;                  ///< optional (nheads, dim), fp32, fp16 or bf16
-  tensor_view out;                      ///< (rows, nheads, dim), fp32, fp16 or bf16
-  /** Optional (n) or (n, T), int32 or int64: slots read, from 1 on unless null_block_id is no longer
-   *  0. Default: sequence i reads slot i. */
+  tensor_view state;    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
+  tensor_view x;        ///< (rows, nheads, dim), fp32, fp16 or bf16
+  tensor_view dt;       ///< (rows, nheads, dim), fp32, fp16 or bf16
+  tensor_view A;        ///< (nheads, dim, dstate), fp32, fp16 or bf16
+  tensor_view B;        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
+  tensor_view C;        ///< (rows, ngroups, dstate), fp32, fp16 or bf16
+  tensor_view D;        ///< optional (nheads, dim), fp32, fp16 or bf16
+  tensor_view z;        ///< optional (rows, nheads, dim), fp32, fp16 or bf16
+  tensor_view dt_bias;  ///< optional (nheads, dim), fp32, fp16 or bf16
+  tensor_view out;      ///< (rows, nheads, dim), fp32, fp16 or bf16
+  /** Optional (n) or (n, T), int32 or int64: slots read, from 1 on unless null_block_id is no
+   * longer 0. Default: sequence i reads slot i. */
   tensor_view state_batch_indices;
   /** Optional, the same shape: slots written. Default: those read. May be there alone, but for
    *  speculative mode. All null: for the output only, no state is written. */
   tensor_view dst_state_batch_indices;
-  tensor_view num_accepted_tokens;      ///< optional (n): speculative mode; wants 2-D indices
-  tensor_view cu_seqlens;               ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
-  tensor_view rand_seed;                ///< optional int64 (1): seed of the stochastic rounding
+  tensor_view num_accepted_tokens;  ///< optional (n): speculative mode; wants 2-D indices
+  tensor_view cu_seqlens;           ///< optional (n + 1): sequence i has rows cu[i]..cu[i + 1)
+  tensor_view rand_seed;            ///< optional int64 (1): seed of the stochastic rounding
   /** Optional (slots of its own, nheads, dim, dstate), dtype of the state, strides of its own:
    *  written instead of `state`, which is then only read, so that sequences may share a source and
    *  a slot may be one sequence's source and another's destination. Destinations are slots of it:

@@ -33,6 +33,7 @@ struct ssu_addresses {
   const void* num_accepted_tokens = nullptr;
   const void* cu_seqlens = nullptr;
   const void* rand_seed = nullptr;
+  const void* dst_state = nullptr;
   ///@}
 
   bool operator==(const ssu_addresses&) const = default;
@@ -68,8 +69,8 @@ class SSUGRAPH_EXPORT ssu_call {
    * take; cuda_error.
    *
    * Not looked at, and so the caller's promise: each address is on the device that the call was
-   * prepared for, and all of its tensor is there; `state` and `out` share no byte with another
-   * tensor; and what ssu_args says of indices and counts.
+   * prepared for, and all of its tensor is there; what is written shares no byte with another
+   * tensor, but for `out` on `x` or `z`; and what ssu_args says of indices and counts.
    *
    * Ordered by the stream. Where native or triton runs it, no allocation, on the host either. A
    * seed that is not bound is drawn as by an eager call, and so is an invalid_state in a capture;

@@ -88,7 +88,8 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
   }
   if (rows_of(rule, sequence).length == 0) return false;
   const std::int64_t source = source_index(rule, sequence);
-  if (breaks(!reads_null(rule, sequence) && !is_slot(rule.slots, source), promise::source)) return true;
+  if (breaks(!reads_null(rule, sequence) && !is_slot(rule.slots, source), promise::source))
+    return true;
   const std::int64_t count = write_count(rule, sequence);
   for (std::int64_t t = 0; t < count; ++t) {
     const std::int64_t slot = destination_index(rule, sequence, t);
@@ -124,8 +125,8 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
   return found;
 }
 
-/** The first promise that this worker's share of the first `live` sequences, which have `rows` rows,
- *  breaks. */
+/** The first promise that this worker's share of the first `live` sequences, which have `rows`
+ * rows, breaks. */
 SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promised* entries, std::int32_t count,
                                                         std::int64_t rows, std::int64_t live,
                                                         worker w) {

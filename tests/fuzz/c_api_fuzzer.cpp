@@ -32,7 +32,25 @@ bool succeeded(ssugraph_status status) {
   return false;
 }
 
-enum { state, x, dt, A, B, C, D, z, dt_bias, out, slots, dst, accepted, boundaries, seed, tensors };
+enum {
+  state,
+  x,
+  dt,
+  A,
+  B,
+  C,
+  D,
+  z,
+  dt_bias,
+  out,
+  slots,
+  dst,
+  accepted,
+  boundaries,
+  seed,
+  written,
+  tensors
+};
 
 using ssugraph::test::c_fields;
 using ssugraph::test::fuzz_input;
@@ -58,6 +76,7 @@ class call {
     if (bound & 1) place(D, {4, 8}, {kDLFloat, 32, 1});
     if (bound & 2) place(z, {rows, 4, 8}, {kDLFloat, 32, 1});
     if (bound & 4) place(dt_bias, {4, 8}, {kDLFloat, 32, 1});
+    if (bound & 16) place(written, {12, 4, 8, 16}, {kDLFloat, 32, 1});
     if (mode == 2) {
       for (const int tensor : {slots, dst})
         place(tensor, {4, t}, {kDLInt, 32, 1});
@@ -140,7 +159,7 @@ class call {
   void spoil_scalar(fuzz_input& from) {
     const auto value = from.number();
     const auto small = static_cast<std::int32_t>(value);
-    switch (from.pick(12)) {
+    switch (from.pick(14)) {
       case 0:
         args().struct_size = value;
         break;
@@ -175,6 +194,12 @@ class call {
       case 10:
         std::memcpy(name_.data(), &value, sizeof value);
         config().algorithm = name_.data();
+        break;
+      case 12:
+        args().dt_limited = small;
+        break;
+      case 13:
+        std::memcpy(&args().dt_min, &value, sizeof value);
         break;
       default:
         place(seed, {1}, {kDLInt, 64, 1});

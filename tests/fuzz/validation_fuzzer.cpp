@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -130,6 +131,7 @@ class call {
     if (bound & 1) place(&ssu_args::D, dtype::float32, {nheads, 8});
     if (bound & 2) place(&ssu_args::z, dtype::float32, {rows, nheads, 8});
     if (bound & 4) place(&ssu_args::dt_bias, dtype::float32, {nheads, 8});
+    if (bound & 32) place(&ssu_args::dst_state, dtype::float32, {12, nheads, 8, 16});
     if (mode == 2) {
       place(&ssu_args::state_batch_indices, dtype::int32, {n, t});
       place(&ssu_args::dst_state_batch_indices, dtype::int64, {n, t});
@@ -235,11 +237,12 @@ class call {
     if (size <= 64) return;
     // Out of each other's way, where there is room.
     args_.state = args_.state.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 61));
+    args_.dst_state = args_.dst_state.at(reinterpret_cast<const void*>(std::uintptr_t{3} << 59));
     args_.out = args_.out.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 60));
   }
 
   void spoil_scalar(fuzz_input& from) {
-    const std::size_t how = from.pick(6);
+    const std::size_t how = from.pick(8);
     const std::uint64_t value = from.number();
     switch (how) {
       case 0:
@@ -256,6 +259,12 @@ class call {
         break;
       case 4:
         config_.philox_rounds = static_cast<int>(value % 13);
+        break;
+      case 6:
+        args_.dt_min = std::bit_cast<float>(static_cast<std::uint32_t>(value));
+        break;
+      case 7:
+        args_.dt_max = std::bit_cast<float>(static_cast<std::uint32_t>(value));
         break;
       default:
         place(&ssu_args::rand_seed, dtype::int64, {1});

@@ -15,9 +15,9 @@
 /**
  * The tensors and scalars of one SSU call; C++: ssu_args. `rows` are tokens. Each tensor may omit
  * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed; fp32, fp16 and
- * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`: no two of
- * their elements may lie in one place, and none may overlap another tensor, but that `out` may be
- * `x` or `z` themselves.
+ * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`: no two
+ * of their elements may lie in one place, and none may overlap another tensor, but that `out` may
+ * be `x` or `z` themselves.
  *
  * An axis whose entries are all the same value has stride 0, and no memory of its own: that is what
  * torch's `expand` makes. A layer is *tied* (Mamba-2) if A, dt and dt_bias are one value a head
@@ -32,8 +32,8 @@
  *
  * - an index is the null block or in [0, slots);
  * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
- *   two sequences that read one slot, neither may write it. A sequence may write its own source, and with
- *   `dst_state` any slot may be a source;
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source,
+ * and with `dst_state` any slot may be a source;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
  * - 0 <= num_accepted_tokens <= T.
  *

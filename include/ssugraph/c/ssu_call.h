@@ -39,6 +39,7 @@ typedef struct ssugraph_ssu_addresses {
   const void* num_accepted_tokens;     /**< the same */
   const void* cu_seqlens;              /**< the same */
   const void* rand_seed;               /**< the same */
+  const void* dst_state;               /**< the same */
 } ssugraph_ssu_addresses;
 
 /** `args`, of the largest batch, validated, planned and loaded once; enqueues nothing. It outlives

@@ -60,9 +60,10 @@ void verify(const ssu_problem& problem, const ssu_args& args, std::int64_t seque
   }
   const promised of{.rule = rule_of(problem, args), .step = 0};
   const broken_promise broken = problem.device.is_host()
-                                    ? first_broken(&of, 1, rule.rows, sequences, alone)
+                                    ? first_broken(&of, 1, of.rule.rows, sequences, alone)
                                     : broken_by(args, of.rule, sequences, problem.device, stream);
-  if (broken != none_broken) throw_broken(entry_of(broken), operands_of_ssu(problem.has_dst_state), of.rule);
+  if (broken != none_broken)
+    throw_broken(entry_of(broken), operands_of_ssu(problem.has_dst_state), of.rule);
 }
 
 }  // namespace

@@ -84,21 +84,21 @@ bool has_mixed_dtypes(const ssu_problem& problem) {
 
 /** Each feature, and whether `problem` needs it. */
 auto needs_of(const ssu_problem& problem) {
-  return std::array{std::pair{ssu_feature::untied, !problem.tied},
-                    std::pair{ssu_feature::varlen, problem.has_cu_seqlens},
-                    std::pair{ssu_feature::speculative, problem.mode == ssu_mode::speculative},
-                    std::pair{ssu_feature::dst_indices, problem.has_dst_indices},
-                    std::pair{ssu_feature::D, problem.D_dtype.has_value()},
-                    std::pair{ssu_feature::z, problem.z_dtype.has_value()},
-                    std::pair{ssu_feature::dt_bias, problem.dt_bias_dtype.has_value()},
-                    std::pair{ssu_feature::dt_softplus, problem.dt_softplus},
-                    std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding},
-                    std::pair{ssu_feature::mixed_dtypes, has_mixed_dtypes(problem)},
-                    std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
-                    std::pair{ssu_feature::dst_state, problem.has_dst_state},
-                    std::pair{ssu_feature::out_in_place, problem.out_in_place},
-                    std::pair{ssu_feature::dst_indices_alone,
-                              problem.has_dst_indices && !problem.has_indices}};
+  return std::array{
+      std::pair{ssu_feature::untied, !problem.tied},
+      std::pair{ssu_feature::varlen, problem.has_cu_seqlens},
+      std::pair{ssu_feature::speculative, problem.mode == ssu_mode::speculative},
+      std::pair{ssu_feature::dst_indices, problem.has_dst_indices},
+      std::pair{ssu_feature::D, problem.D_dtype.has_value()},
+      std::pair{ssu_feature::z, problem.z_dtype.has_value()},
+      std::pair{ssu_feature::dt_bias, problem.dt_bias_dtype.has_value()},
+      std::pair{ssu_feature::dt_softplus, problem.dt_softplus},
+      std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding},
+      std::pair{ssu_feature::mixed_dtypes, has_mixed_dtypes(problem)},
+      std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
+      std::pair{ssu_feature::dst_state, problem.has_dst_state},
+      std::pair{ssu_feature::out_in_place, problem.out_in_place},
+      std::pair{ssu_feature::dst_indices_alone, problem.has_dst_indices && !problem.has_indices}};
 }
 
 /** The dtypes that a backend has of such elements. */

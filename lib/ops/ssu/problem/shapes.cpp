@@ -70,8 +70,7 @@ std::vector<std::int64_t> extents_of(const ssu_args& args, const ssu_operand& op
   std::vector<std::int64_t> extents;
   extents.reserve(static_cast<std::size_t>(operand.shape.rank));
   for (int axis = 0; axis < operand.shape.rank; ++axis)
-    extents.push_back(
-        extent_of(args, operand, operand.shape.axes[static_cast<std::size_t>(axis)]));
+    extents.push_back(extent_of(args, operand, operand.shape.axes[static_cast<std::size_t>(axis)]));
   return extents;
 }
 

@@ -16,8 +16,8 @@ namespace ssugraph::detail {
 /** `(4, 1, 128)`. */
 [[nodiscard]] std::string tuple(std::span<const std::int64_t> extents);
 
-/** What each axis of a bound tensor counts in a call: rows of x, ngroups of B, slots of its own, all
- *  else of state; these have all of their axes. */
+/** What each axis of a bound tensor counts in a call: rows of x, ngroups of B, slots of its own,
+ * all else of state; these have all of their axes. */
 [[nodiscard]] std::vector<std::int64_t> extents_of(const ssu_args& args,
                                                    const ssu_operand& operand);
 

@@ -153,9 +153,9 @@ TEST_F(declared_features, of_0_1_are_the_default_and_hold_nothing_new) {
   };
   const backend_features has = silent{}.features();
   EXPECT_EQ(has, features_of_0_1());
-  for (const ssu_feature feature : {ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
-                                    ssu_feature::dst_state, ssu_feature::out_in_place,
-                                    ssu_feature::dst_indices_alone})
+  for (const ssu_feature feature :
+       {ssu_feature::mixed_dtypes, ssu_feature::dt_limits, ssu_feature::dst_state,
+        ssu_feature::out_in_place, ssu_feature::dst_indices_alone})
     EXPECT_FALSE(has.features.contains(feature)) << to_string(feature);
   for (const dtype type : new_dtypes) {
     EXPECT_FALSE(has.state.contains(type));
