@@ -45,10 +45,11 @@ struct ssu_addresses {
  * and step. Const, cheap to copy, and safe to share between threads. Keeps what it needs of its
  * dispatch, whose random state it draws from.
  *
- * @code
+ * @code{.cpp}
+ * const ssugraph::ssu_dispatch dispatch{ssugraph::mamba_config{}};
  * const ssugraph::ssu_call call = dispatch.prepare(args);  // tensors of the largest batch
  * ssugraph::ssu_addresses at = call.addresses();           // those of `args`
- * at.state = state_of_this_layer;
+ * at.state = layers[i].state;
  * call.launch(at, batch, stream);
  * @endcode
  */

@@ -179,6 +179,19 @@ TEST_P(checked_calls, name_what_breaks_a_promise_of_speculative_calls) {
        {"dst_state_batch_indices[3]", [](promises& p, auto) { p.dst[3][1] = p.dst[2][2]; }}});
 }
 
+TEST_P(checked_calls, of_destinations_without_sources) {
+  case_spec spec = spec_of(ssu_mode::plain, true);
+  random_engine engine{base_seed()};
+  promises all = kept(spec);
+  all.dst[1] = {0};
+  all.dst[2] = {2};
+  ssu_case test = with(make_case(spec, engine), all);
+  test.layout.state_batch_indices = {};
+  EXPECT_EQ(refused_in(test), "") << "slot 0 is the null block, as a destination";
+  test.layout.null_block_id = -1;
+  EXPECT_EQ(refused_in(test), "dst_state_batch_indices[1]") << "sequence 0 reads slot 0";
+}
+
 TEST_P(checked_calls, have_nothing_to_say_of_promises_that_are_kept) {
   random_engine engine{base_seed()};
   const execution unchecked = GetParam() == place::host ? reference_eager() : native_eager();
