@@ -40,7 +40,7 @@ class c_args {
   [[nodiscard]] c_tensor& of(const std::string& name);
 
   ssugraph_ssu_args args{};
-  std::array<c_tensor, 15> tensors{};
+  std::array<c_tensor, 16> tensors{};
 };
 
 /** Of a backend by name; all else by default. */

@@ -46,7 +46,8 @@ class prepared_calls : public testing::TestWithParam<std::string> {
             .dst_state_batch_indices = args.dst_state_batch_indices.data(),
             .num_accepted_tokens = args.num_accepted_tokens.data(),
             .cu_seqlens = args.cu_seqlens.data(),
-            .rand_seed = args.rand_seed.data()};
+            .rand_seed = args.rand_seed.data(),
+            .dst_state = args.dst_state.data()};
   }
 
   /** The argument that a launch refuses; empty: none. */
