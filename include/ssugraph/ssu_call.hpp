@@ -14,6 +14,10 @@ namespace ssugraph {
 
 class ssu_dispatch;
 
+namespace detail {
+struct prepared_ssu;
+}  // namespace detail
+
 /** Where the first elements of the tensors of an `ssu_args` lie, by name. Null: not bound. */
 struct ssu_addresses {
   ///@{
@@ -81,11 +85,9 @@ class SSUGRAPH_EXPORT ssu_call {
 
  private:
   friend class ssu_dispatch;
-  struct prepared;
+  explicit ssu_call(std::shared_ptr<const detail::prepared_ssu> call) noexcept;
 
-  explicit ssu_call(std::shared_ptr<const prepared> call) noexcept;
-
-  std::shared_ptr<const prepared> prepared_;
+  std::shared_ptr<const detail::prepared_ssu> prepared_;
 };
 
 }  // namespace ssugraph

@@ -84,7 +84,7 @@ alignments needed_by(const detail::planned_ssu& planned, const detail::validated
 
 }  // namespace
 
-struct ssu_call::prepared {
+struct detail::prepared_ssu {
   [[nodiscard]] ssu_args at(const ssu_addresses& addresses) const;
   /** Throws invalid_argument unless the plan can take `args`. */
   void check_alignment(const ssu_args& args) const;
@@ -96,7 +96,7 @@ struct ssu_call::prepared {
   alignments needed;        ///< of what need not be asked
 };
 
-ssu_args ssu_call::prepared::at(const ssu_addresses& others) const {
+ssu_args detail::prepared_ssu::at(const ssu_addresses& others) const {
   ssu_args args = call.args;
   bool is_aligned = true;
   for (std::size_t i = 0; i < ssu_operands.size(); ++i) {
@@ -116,7 +116,7 @@ ssu_args ssu_call::prepared::at(const ssu_addresses& others) const {
   return args;
 }
 
-void ssu_call::prepared::check_alignment(const ssu_args& args) const {
+void detail::prepared_ssu::check_alignment(const ssu_args& args) const {
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
     if (tensor && tensor.size() > 0) detail::check_address(std::string{each.what.name}, tensor);
@@ -135,11 +135,12 @@ ssu_call ssu_dispatch::prepare(const ssu_args& args) const {
   planned->load();
   const ssu_addresses addresses = addresses_of(call.args);
   const alignments needed = needed_by(*planned, call);
-  return ssu_call{std::make_shared<const ssu_call::prepared>(
-      ssu_call::prepared{state_, std::move(call), planned, addresses, needed})};
+  return ssu_call{std::make_shared<const detail::prepared_ssu>(
+      detail::prepared_ssu{state_, std::move(call), planned, addresses, needed})};
 }
 
-ssu_call::ssu_call(std::shared_ptr<const prepared> call) noexcept : prepared_{std::move(call)} {}
+ssu_call::ssu_call(std::shared_ptr<const detail::prepared_ssu> call) noexcept
+    : prepared_{std::move(call)} {}
 
 const ssu_plan& ssu_call::plan() const noexcept {
   return prepared_->planned->plan();
