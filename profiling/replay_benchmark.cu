@@ -164,10 +164,21 @@ void prepared_call(benchmark::State& state) {
                 [&](int i) { call.launch(addresses, 1 + i % smallest_bucket, one.stream.get()); });
 }
 
-std::size_t free_memory() {
-  std::size_t free = 0, total = 0;
-  check(cudaMemGetInfo(&free, &total));
-  return free;
+/** As many bytes as the arguments of an SSU. */
+struct arguments {
+  std::byte bytes[768];
+};
+
+__global__ void nothing(const __grid_constant__ arguments) {}
+
+/** What any launch takes. */
+void bare_launch(benchmark::State& state) {
+  if (!ssugraph::has_cuda_device()) return state.SkipWithError("no CUDA device");
+  const stream_owner stream = make_stream();
+  measure_calls(state, stream.get(), [&](int) {
+    nothing<<<128, 128, 0, stream.get()>>>(arguments{});
+    check(cudaGetLastError());
+  });
 }
 
 /** A lane of all buckets: kernels are loaded, nothing is tuned. */
@@ -176,19 +187,11 @@ void make_lane(benchmark::State& state) {
   model model;
   const ssugraph::pipeline pipeline = model.build(state.range(0));
   const stream_owner stream = make_stream();
-  // Many at a time: the driver takes memory in pieces larger than one lane needs.
-  constexpr int held = 20;
-  const std::size_t free_before = free_memory();
-  std::vector<ssugraph::lane> lanes;
-  for (int i = 0; i < held; ++i)
-    lanes.push_back(pipeline.make_lane(stream.get()));
-  const double fallen = static_cast<double>(free_before) - static_cast<double>(free_memory());
-  const std::size_t own_bytes = lanes.front().stats().own_bytes;
-  lanes.clear();
+  const std::size_t own_bytes = pipeline.make_lane(stream.get()).stats().own_bytes;
   for (auto _ : state)
     benchmark::DoNotOptimize(pipeline.make_lane(stream.get()));
   state.counters["own_MiB"] = static_cast<double>(own_bytes) / (1 << 20);
-  state.counters["lane_MiB"] = fallen / held / (1 << 20);
+  state.counters["lane_MiB"] = static_cast<double>(pipeline.lane_bytes()) / (1 << 20);
 }
 
 constexpr int replays = 8000;
@@ -216,6 +219,7 @@ BENCHMARK(prepared_call)
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond)
     ->Iterations(replays);
+BENCHMARK(bare_launch)->UseManualTime()->Unit(benchmark::kMicrosecond)->Iterations(replays);
 BENCHMARK(make_lane)->Arg(1)->Arg(most_buckets)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

@@ -112,12 +112,10 @@ TEST_F(c_capture, of_its_steps_does_what_a_replay_does) {
 }
 
 TEST_F(c_capture, takes_bindings_of_rows_alone) {
-  std::optional<placed_memory> out;
+  const placed_memory out{place::device, 8 * 1024};
   expect_like_replay([&](ssugraph_lane* lane, std::int32_t bucket) {
-    const std::size_t bytes = 8 * 1024;
-    out.emplace(place::device, bytes);
-    const ssugraph_binding state{"layer0", "state", out->data()};
-    const ssugraph_binding unread{"layer2", "out", out->data()};
+    const ssugraph_binding state{"layer0", "state", out.data()};
+    const ssugraph_binding unread{"layer2", "out", out.data()};
     EXPECT_EQ(refused_argument(
                   ssugraph_lane_record_bound(lane, bucket, live(), &state, 1, stream_->get())),
               "layer0.state");

@@ -42,15 +42,19 @@ kernel_key key_of(const ssu_problem& problem, int lanes, int rows, state_access 
           .one_token = !problem.has_cu_seqlens};
 }
 
-/** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size. */
-tile_choice best_workers(std::int64_t dim, int lanes, int rows) {
-  const int usual = lanes == min_lanes ? min_workers : usual_workers;
-  tile_choice best{rows, usual};
+/** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size; along
+ * dim the widest, which read the longest stretches. Warps may share rows, but blocks do not. */
+tile_choice best_workers(std::int64_t dim, int lanes, int rows, state_access access) {
+  const int warps_a_row = lanes / warp_lanes(access, lanes);
+  const bool is_wide = access == state_access::along_dim && lanes > min_lanes;
+  const int usual = lanes == min_lanes ? min_workers : is_wide ? max_workers : usual_workers;
+  tile_choice best{rows, usual_workers};
   const auto cost = [&](const tile_choice& tile) {
     const int of_block = tile.rows_of_block(lanes);
     return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual)};
   };
   for (int workers = min_workers; workers <= max_workers; workers += warp_threads) {
+    if (workers % (warps_a_row * warp_threads) != 0) continue;
     const tile_choice tile{rows, workers};
     if (cost(tile) < cost(best)) best = tile;
   }
@@ -88,30 +92,35 @@ std::string why_no_short_strides(const ssu_problem& problem) {
   return {};
 }
 
-/** Whether `tensor` can be read in 16-byte words along `axis`. */
-bool is_vector_along(const ssu_problem& problem, ssu_tensor tensor, std::size_t axis) {
-  constexpr std::int64_t vector_bytes = 16;
+/** Why `tensor` cannot be read in 16-byte words along `axis`; empty if it can. */
+std::string why_no_words_along(const ssu_problem& problem, ssu_tensor tensor, std::size_t axis) {
+  constexpr std::int64_t word_bytes = 16;
+  const std::string name{name_of(tensor)};
   const tensor_layout& layout = problem.layout(tensor);
   const std::int64_t size = size_of(dtype_of(problem, tensor).value());
-  for (std::size_t other = 0; other < layout.strides.size(); ++other) {
-    if (other != axis && layout.strides[other] * size % vector_bytes != 0) return false;
+  if (layout.strides[axis] != 1) {
+    return name + " is not contiguous along axis " + std::to_string(axis);
   }
-  return layout.strides[axis] == 1 && layout.alignment % vector_bytes == 0;
+  if (layout.alignment % word_bytes != 0) return name + " is not 16-byte aligned";
+  for (std::size_t other = 0; other < layout.strides.size(); ++other) {
+    if (other != axis && layout.strides[other] * size % word_bytes != 0) {
+      return "stride " + std::to_string(other) + " of " + name + " is no multiple of 16 bytes";
+    }
+  }
+  return {};
 }
 
 /** Why dim is nothing that states are read along. */
 std::string why_no_columns(const ssu_problem& problem) {
-  constexpr state_access access = state_access::along_dim;
   if (problem.dstate % octet_size != 0) return "dstate is no multiple of 8";
   for (const auto& [tensor, axis] :
        {std::pair{ssu_tensor::state, 2}, std::pair{ssu_tensor::dst_state, 2},
         std::pair{ssu_tensor::B, 2}, std::pair{ssu_tensor::C, 2}, std::pair{ssu_tensor::A, 2}}) {
-    const bool plays_a_part =
-        dtype_of(problem, tensor) && !(problem.tied && tensor == ssu_tensor::A);
-    if (plays_a_part && !is_vector_along(problem, tensor, axis))
-      return std::string{name_of(tensor)} + " allows no 16-byte accesses";
+    if (!dtype_of(problem, tensor) || (problem.tied && tensor == ssu_tensor::A)) continue;
+    std::string reason = why_no_words_along(problem, tensor, axis);
+    if (!reason.empty()) return reason;
   }
-  if (vector_tiles(problem, access).empty()) return "no tile divides dim";
+  if (vector_tiles(problem, state_access::along_dim).empty()) return "no tile divides dim";
   return {};
 }
 
@@ -140,9 +149,11 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access a
   std::vector<tile_choice> tiles;
   for (int rows = max_rows; rows > 1; rows /= 2) {
     const kernel_key key = key_of(problem, lanes, rows, access);
-    const tile_choice tile = best_workers(problem.dim, lanes, rows);
+    const tile_choice tile = best_workers(problem.dim, lanes, rows, access);
     const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
-    if (is_compiled(key) && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
+    // Of runs of neighbours there are whole ones alone.
+    const bool whole_runs = access != state_access::along_dim || problem.dim % rows == 0;
+    if (is_compiled(key) && whole_runs && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
   }
   return tiles;
 }

@@ -73,19 +73,20 @@ struct held_rows {
 
 /**
  * Column by column, where dim is what is contiguous: of each of its eight columns a thread has as
- * many neighbours as it has rows. Two rows of 16 bits share a word, so they are put in order.
+ * many rows, in runs of neighbours. Two rows of 16 bits share a word, so they are put in order.
  */
 template <class V>
 struct held_columns {
   using octet = typename V::octet;
   using layout = typename V::layout;
-  static constexpr int run_bytes = V::rows * sizeof(typename V::state);
+  static constexpr int run_bytes = V::run_rows * sizeof(typename V::state);
   static constexpr int run_words = run_bytes / sizeof(std::uint32_t);
-  static constexpr int rows_a_word = V::rows / run_words;
-  struct alignas(run_bytes < vector_bytes ? run_bytes : vector_bytes) run {
+  static constexpr int runs = V::rows / V::run_rows;
+  static constexpr int rows_a_word = V::run_rows / run_words;
+  struct alignas(run_bytes) run {
     std::uint32_t word[run_words];
   };
-  run column[octet_size];
+  run column[octet_size][runs];
   octet even;  ///< what was put last, if its row is even
 
   /** Where column `i` is. One behind the end of the rows can be read: the last one. */
@@ -96,12 +97,24 @@ struct held_columns {
   __device__ static std::uint32_t number(const tile<V>& mine, int i) {
     return layout::first(mine.lane, i / layout::width) + i % layout::width;
   }
+  /** From the first run of a column to run `k`. Behind the last one that can be read comes the
+   * first again. */
+  __device__ static std::uint32_t to_run(const tile<V>& mine, int k) {
+    return exists(mine, k) ? k * mine.runs_apart() * sizeof(typename V::state) : 0;
+  }
+  __device__ static bool exists(const tile<V>& mine, int k) {
+    return mine.exists(mine.row(k * V::run_rows));
+  }
 
   __device__ void read(const tile<V>& mine, std::int64_t slot) {
     std::byte* const first = mine.first_row_of(mine.p.state, slot);
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i)
-      column[i] = *reinterpret_cast<const run*>(at(mine, first, mine.p.state, i));
+    for (int i = 0; i < octet_size; ++i) {
+      const std::byte* from = at(mine, first, mine.p.state, i);
+#pragma unroll
+      for (int k = 0; k < runs; ++k)
+        column[i][k] = *reinterpret_cast<const run*>(from + to_run(mine, k));
+    }
   }
 
   /** Brings what `read` reads into the L2 cache. */
@@ -110,8 +123,11 @@ struct held_columns {
     if (mine.group() % (cache_line / run_bytes) != 0) return;
     std::byte* const first = mine.first_row_of(mine.p.state, slot);
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i)
-      detail::prefetch(at(mine, first, mine.p.state, i));
+    for (int i = 0; i < octet_size; ++i) {
+#pragma unroll
+      for (int k = 0; k < runs; ++k)
+        detail::prefetch(at(mine, first, mine.p.state, i) + to_run(mine, k));
+    }
   }
 
   __device__ void widen(int r, float (&h)[octet_size]) const {
@@ -119,9 +135,9 @@ struct held_columns {
 #pragma unroll
     for (int i = 0; i < octet_size; i += rows_a_word) {
       if constexpr (rows_a_word == 1) {
-        word[i] = column[i].word[r];
+        word[i] = word_of_row(i, r);
       } else {
-        word[i / 2] = half_words(column[i].word[r / 2], column[i + 1].word[r / 2], r % 2);
+        word[i / 2] = half_words(word_of_row(i, r), word_of_row(i + 1, r), r % 2);
       }
     }
     detail::widen<typename V::state>(word, h);
@@ -134,7 +150,7 @@ struct held_columns {
     }
 #pragma unroll
     for (int i = 0; i < octet_size; ++i) {
-      column[i].word[r / rows_a_word] =
+      column[i][r / V::run_rows].word[r % V::run_rows / rows_a_word] =
           rows_a_word == 1 ? word[i] : half_words(even[i / 2], word[i / 2], i % 2);
     }
   }
@@ -143,8 +159,11 @@ struct held_columns {
     std::byte* const first = mine.first_row_of(mine.p.dst_state, slot);
 #pragma unroll
     for (int i = 0; i < octet_size; ++i) {
-      if (number(mine, i) < mine.p.dstate)
-        *reinterpret_cast<run*>(at(mine, first, mine.p.dst_state, i)) = column[i];
+      if (number(mine, i) >= mine.p.dstate) continue;
+      std::byte* to = at(mine, first, mine.p.dst_state, i);
+#pragma unroll
+      for (int k = 0; k < runs; ++k)
+        if (exists(mine, k)) *reinterpret_cast<run*>(to + to_run(mine, k)) = column[i][k];
     }
   }
   /** Writes the octets that `make(r, word)` makes. */
@@ -160,6 +179,9 @@ struct held_columns {
   }
 
  private:
+  __device__ std::uint32_t word_of_row(int i, int r) const {
+    return column[i][r / V::run_rows].word[r % V::run_rows / rows_a_word];
+  }
   /** Of two words the low halves, or the high ones. */
   __device__ static std::uint32_t half_words(std::uint32_t a, std::uint32_t b, int high) {
     return __byte_perm(a, b, high != 0 ? 0x7632 : 0x5410);

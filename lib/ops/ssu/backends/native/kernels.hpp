@@ -37,13 +37,22 @@ constexpr bool is_compiled(const kernel_key& key) {
   const bool narrow = key.io == io_width::narrow;
   const int threads = key.lanes == 2 && key.one_token && (narrow || along_dim) ? 4 : key.lanes;
   const int most = std::min(threads, key.tied && (narrow || along_dim) ? 8 : 4);
-  return key.rows >= (narrow ? 2 : most) && key.rows <= most;
+  const int least = narrow ? 2 : std::min(most, 4);
+  return key.rows >= least && key.rows <= most;
+}
+
+/**
+ * Threads of one warp that share a row. Along dim they are few, so that a warp reads enough
+ * neighbours of dim at a time; as many warps as that takes then share the row.
+ */
+constexpr int warp_lanes(state_access access, int lanes) {
+  return access == state_access::along_dim ? std::min(lanes, 8) : lanes;
 }
 
 /** Whether a kernel serves only where its tiles leave no rest of dim, and asks for none. */
 constexpr bool takes_whole_tiles(const kernel_key& key) {
-  return key.access == state_access::along_dim ||
-         (key.access == state_access::along_dstate && key.rows > 2 && key.io == io_width::narrow);
+  if (key.access == state_access::along_dim) return key.rows > key.lanes;
+  return key.access == state_access::along_dstate && key.rows > 2 && key.io == io_width::narrow;
 }
 
 /**

@@ -72,7 +72,7 @@ struct recurrence {
       sum[r] = update_row(decay, token.dt_x(r), B, C, h[r % Held]);
       keep(r, sum[r]);
     }
-    V::sum::reduce(sum, mine.lane);
+    V::sum::reduce(sum, mine.sum_lane);
   }
 
  private:

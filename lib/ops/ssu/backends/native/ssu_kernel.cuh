@@ -5,6 +5,7 @@
 #include "lib/ops/ssu/backends/native/held_state.cuh"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
+#include "lib/ops/ssu/backends/native/shared_rows.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
 #include "lib/state/codec.cuh"
 #include "lib/step/sequence.hpp"
@@ -103,6 +104,10 @@ __global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_register
         held.put(r, word);
       },
       sum);
+  if constexpr (V::warps_a_row > 1) {
+    __shared__ shared_rows<V> all_lanes;
+    all_lanes.add_up(mine, sum);
+  }
   float out[V::owned];
 #pragma unroll
   for (int k = 0; k < V::owned; ++k) {

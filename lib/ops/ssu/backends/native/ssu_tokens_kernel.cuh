@@ -6,6 +6,7 @@
 #include "lib/ops/ssu/backends/native/held_state.cuh"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
+#include "lib/ops/ssu/backends/native/shared_rows.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
 #include "lib/ops/ssu/backends/native/token_stage.cuh"
 #include "lib/ops/ssu/backends/native/token_stager.cuh"
@@ -85,6 +86,11 @@ __global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
     of_layer.update(
         stage.decay[at], token, B, C, h, [](int) {},
         [&](int r, float part) { nans |= static_cast<std::uint32_t>(isnan(part)) << r; }, sum);
+    if constexpr (V::warps_a_row > 1) {
+      // By turns, so that the sums of the last token may still be read.
+      __shared__ shared_rows<V> all_lanes[2];
+      all_lanes[t % 2].add_up(mine, sum);
+    }
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {
       rounded.from.t = static_cast<std::uint32_t>(t);

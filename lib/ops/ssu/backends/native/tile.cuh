@@ -48,19 +48,34 @@ struct tile {
   const ssu_params& p;
   std::uint32_t head;
   std::uint32_t number;  ///< of the tile in its head
-  std::uint32_t lane = threadIdx.x % V::lanes;
-  /** Threads that share a row are a group. Its rows are apart by the number of groups, or are
-   *  neighbours. */
+  /** Of the threads that share a row, over all warps, and within this warp. */
+  std::uint32_t lane = warp_of_row() * V::warp_lanes + threadIdx.x % V::warp_lanes;
+  std::uint32_t sum_lane = threadIdx.x % V::warp_lanes;
+  /** Threads that share a row are a group. */
   std::uint32_t groups = p.workers / V::lanes;
-  std::uint32_t first_row = number * groups * V::rows + group() * (V::along_dim ? V::rows : 1);
-  bool writes_own = V::sum::owner(V::sum::own_row(lane)) == lane && exists(own_row(0));
+  std::uint32_t first_row = number * groups * V::rows + group() * V::run_rows;
+  bool owns_first = V::sum::owner(V::sum::own_row(sum_lane)) == sum_lane;
+  bool writes_own = owns_first && warp_of_row() == 0 && exists(own_row(0));
   static_assert(V::owned == 1 || V::whole_tiles,
                 "own rows behind the first are not asked whether they exist");
 
-  __device__ std::uint32_t group() const { return threadIdx.x / V::lanes; }
-  __device__ std::uint32_t rows_apart() const { return V::along_dim ? 1 : groups; }
-  __device__ std::uint32_t row(int r) const { return first_row + r * rows_apart(); }
-  __device__ std::uint32_t own_row(int k) const { return row(V::sum::own_row(lane) + k); }
+  /** Which of the warps that share a row this is. */
+  __device__ static std::uint32_t warp_of_row() {
+    return V::warps_a_row == 1 ? 0 : threadIdx.x / warp_threads % V::warps_a_row;
+  }
+  __device__ static std::uint32_t group() {
+    if constexpr (V::warps_a_row == 1) return threadIdx.x / V::lanes;
+    return threadIdx.x / (warp_threads * V::warps_a_row) * (warp_threads / V::warp_lanes) +
+           threadIdx.x % warp_threads / V::warp_lanes;
+  }
+  /** From row to row within a run, and from a run to the next. */
+  __device__ std::uint32_t rows_apart() const { return V::run_rows > 1 ? 1 : groups; }
+  __device__ std::uint32_t runs_apart() const { return groups * V::run_rows; }
+  __device__ std::uint32_t row(int r) const {
+    if constexpr (V::run_rows == 1) return first_row + r * groups;
+    return first_row + r / V::run_rows * runs_apart() + r % V::run_rows;
+  }
+  __device__ std::uint32_t own_row(int k) const { return row(V::sum::own_row(sum_lane) + k); }
   __device__ bool exists(std::uint32_t row) const { return V::whole_tiles || row < p.dim; }
   /** A row that can be read: beyond the last one, the last one. */
   __device__ std::uint32_t readable(std::uint32_t row) const {
@@ -70,7 +85,9 @@ struct tile {
   /** Where this thread's first row is, of those that can be read; `states`: the state, or what is
    *  written in its place. */
   __device__ std::byte* first_row_of(const strided<4>& states, std::int64_t slot) const {
-    return address<V::vector>(states, slot, head, readable(first_row));
+    const std::uint32_t last = p.dim - V::run_rows;  // that a whole run follows
+    const std::uint32_t first = V::whole_tiles ? first_row : min(first_row, last);
+    return address<V::vector>(states, slot, head, first);
   }
   /** From row `r` to the next that can be read. */
   __device__ std::int64_t to_next_row(const strided<4>& states, int r) const {

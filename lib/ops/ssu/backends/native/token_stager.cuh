@@ -23,7 +23,8 @@ struct token_stager {
   // --- Who does what
 
   /** Threads that own the same row, and the rounds in which they serve all tokens. */
-  static constexpr int owners = V::lanes / V::rows;
+  static constexpr int owners_a_warp = V::warp_lanes / V::rows;
+  static constexpr int owners = owners_a_warp * V::warps_a_row;
   static constexpr int row_rounds = (staged_tokens + owners - 1) / owners;
   static constexpr int step_rounds = V::tied ? 1 : row_rounds;
   static constexpr int min_groups = min_workers / V::lanes;
@@ -39,8 +40,8 @@ struct token_stager {
   int groups = static_cast<int>(mine.groups);
   int group = static_cast<int>(mine.group());
   int first_row = group * V::rows;
-  int own = first_row + static_cast<int>(V::sum::own_row(mine.lane));
-  int owner = static_cast<int>(V::sum::rank(mine.lane));
+  int own = first_row + static_cast<int>(V::sum::own_row(mine.sum_lane));
+  int owner = static_cast<int>(V::sum::rank(mine.sum_lane) + mine.warp_of_row() * owners_a_warp);
 
   int begin = 0;  ///< the first token that is staged
   int staged = 0;

@@ -20,13 +20,18 @@ struct variant {
   static constexpr bool vector = Key.access != state_access::by_element;
   static constexpr bool along_dim = Key.access == state_access::along_dim;
   using layout = octet_layout<State, Key.lanes, vector>;
-  using sum = row_sum<Key.lanes, Key.rows>;
+  using sum = row_sum<native::warp_lanes(Key.access, Key.lanes), Key.rows>;
   using octet = std::uint32_t[words_of_octet<State>];
   using io = io_scalar<Key.io>;
   using io_octet = io_words<Key.io>;
   using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
   static constexpr int lanes = Key.lanes;
+  static constexpr int warp_lanes = native::warp_lanes(Key.access, Key.lanes);
+  static constexpr int warps_a_row = lanes / warp_lanes;
   static constexpr int rows = Key.rows;
+  /** Rows that follow one another in dim; behind each run comes that of the next group. */
+  static constexpr int run_rows =
+      along_dim ? std::min(Key.rows, vector_bytes / static_cast<int>(sizeof(State))) : 1;
   static constexpr int owned = sum::owned;
   /** Time steps that a thread makes: where tied, that of its head. */
   static constexpr int steps = Key.tied ? 1 : owned;

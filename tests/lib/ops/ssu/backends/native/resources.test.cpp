@@ -100,11 +100,11 @@ struct spill {
   std::size_t bytes;
 };
 
-constexpr kernel_key scalar_tokens(bool tied) {
+constexpr kernel_key tokens_by_element(io_width io, bool tied) {
   return {.lanes = 32,
           .rows = 2,
           .access = state_access::by_element,
-          .io = io_width::any,
+          .io = io,
           .tied = tied,
           .one_token = false};
 }
@@ -118,16 +118,45 @@ constexpr kernel_key tied_tokens(int lanes, int rows) {
           .one_token = false};
 }
 
+constexpr kernel_key along_dim(int lanes, bool one_token) {
+  return {.lanes = lanes,
+          .rows = 8,
+          .access = state_access::along_dim,
+          .io = io_width::any,
+          .tied = true,
+          .one_token = one_token};
+}
+
+constexpr kernel_key two_lanes(io_width io) {
+  return {.lanes = 2,
+          .rows = 2,
+          .access = state_access::along_dstate,
+          .io = io,
+          .tied = false,
+          .one_token = true};
+}
+
 constexpr spill spills[]{
     {{dtype::float32, false, tied_tokens(32, 2)}, 8},
     {{dtype::float32, false, tied_tokens(32, 4)}, 8},
     {{dtype::float32, false, tied_tokens(32, 8)}, 8},
-    {{dtype::float16, true, scalar_tokens(false)}, 32},
-    {{dtype::bfloat16, true, scalar_tokens(false)}, 32},
-    {{dtype::bfloat16, true, scalar_tokens(true)}, 32},
+    {{dtype::float32, false, along_dim(8, true)}, 8},
+    {{dtype::float32, false, along_dim(16, true)}, 40},
+    {{dtype::float32, false, along_dim(32, true)}, 40},
+    {{dtype::float16, true, tokens_by_element(io_width::narrow, false)}, 32},
+    {{dtype::float16, true, tokens_by_element(io_width::any, false)}, 32},
+    {{dtype::float16, true, tokens_by_element(io_width::any, true)}, 32},
+    {{dtype::float16, true, two_lanes(io_width::wide)}, 8},
+    {{dtype::float16, true, two_lanes(io_width::any)}, 8},
+    {{dtype::bfloat16, true, tokens_by_element(io_width::narrow, false)}, 32},
+    {{dtype::bfloat16, true, tokens_by_element(io_width::any, false)}, 32},
+    {{dtype::bfloat16, true, tokens_by_element(io_width::narrow, true)}, 32},
+    {{dtype::bfloat16, true, tokens_by_element(io_width::any, true)}, 32},
+    {{dtype::bfloat16, true, two_lanes(io_width::any)}, 8},
     {{dtype::bfloat16, true, tied_tokens(8, 8)}, 8},
     {{dtype::bfloat16, true, tied_tokens(16, 8)}, 8},
     {{dtype::bfloat16, true, tied_tokens(32, 8)}, 24},
+    {{dtype::bfloat16, true, along_dim(32, false)}, 8},
 };
 
 std::size_t bytes_allowed(const kernel_name& name) {
@@ -142,7 +171,7 @@ TEST(native_kernels, are_all_there) {
     EXPECT_NE(each.function, nullptr) << text_of(each.name);
     functions.insert(each.function);
   }
-  EXPECT_EQ(kernels.size(), 540u) << "108 for each of five formats";
+  EXPECT_EQ(kernels.size(), 610u) << "122 for each of five formats";
   EXPECT_EQ(functions.size(), kernels.size());
 }
 
