@@ -135,6 +135,17 @@ TEST_F(c_tensors, whose_null_block_is_not_said_to_be_one) {
   }
 }
 
+TEST_F(c_tensors, limit_dt_only_if_they_say_so) {
+  c_args args{args_};
+  args.args.dt_min = 0.5f;
+  args.args.dt_max = 0.25f;
+  for (const auto& [limited, argument] :
+       {std::pair{0, "success"}, std::pair{1, "dt_min"}, std::pair{2, "dt_limited"}}) {
+    args.args.dt_limited = limited;
+    EXPECT_EQ(refused_argument(ask(args)), argument) << limited;
+  }
+}
+
 TEST_F(c_tensors, of_a_seed_may_be_a_scalar) {
   const auto scalar = [](c_tensor& t) {
     t.tensor.ndim = 0;

@@ -53,5 +53,20 @@ TEST_P(infinity, passes_through) {
   }
 }
 
+/** Limits of dt take no NaN away. */
+TEST_P(infinity, and_no_limit_makes_a_number_of_nan) {
+  case_spec spec;
+  spec.dt_min = 0.125f;
+  spec.dt_max = 0.5f;
+  random_engine engine{base_seed()};
+  ssu_case test = make_case(spec, engine);
+  const ssu_args args = test.args_at(test.memory.data());
+  store(address_of(args.dt, 1, 0, 0), args.dt.dtype(), std::numeric_limits<double>::quiet_NaN());
+  arena after = run_on_copy(test, GetParam());
+  const tensor_view out = test.args_at(after.data()).out;
+  EXPECT_TRUE(std::isnan(load(address_of(out, 1, 0, 0), out.dtype())));
+  EXPECT_FALSE(std::isnan(load(address_of(out, 0, 0, 0), out.dtype())));
+}
+
 }  // namespace
 }  // namespace ssugraph::test

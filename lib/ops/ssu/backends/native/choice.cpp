@@ -42,21 +42,24 @@ kernel_key key_of(const ssu_problem& problem, int lanes, int rows, state_access 
           .one_token = !problem.has_cu_seqlens};
 }
 
-/** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size; along
- * dim the widest, which read the longest stretches. Warps may share rows, but blocks do not. */
+/** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size, then,
+ * along dim, the wider, which read longer stretches. Warps may share rows, but blocks do not. */
 tile_choice best_workers(std::int64_t dim, int lanes, int rows, state_access access) {
   const int warps_a_row = lanes / warp_lanes(access, lanes);
-  const bool is_wide = access == state_access::along_dim && lanes > min_lanes;
-  const int usual = lanes == min_lanes ? min_workers : is_wide ? max_workers : usual_workers;
-  tile_choice best{rows, usual_workers};
+  const bool along_dim = access == state_access::along_dim;
+  const int usual = lanes == min_lanes ? min_workers
+                    : along_dim        ? usual_workers_along_dim(lanes)
+                                       : usual_workers;
+  tile_choice best{rows, usual};
   const auto cost = [&](const tile_choice& tile) {
     const int of_block = tile.rows_of_block(lanes);
     return std::pair{tiles_of(dim, of_block) * of_block, std::abs(tile.workers - usual)};
   };
-  for (int workers = min_workers; workers <= max_workers; workers += warp_threads) {
+  for (int workers = min_workers; workers <= max_workers(access); workers += warp_threads) {
     if (workers % (warps_a_row * warp_threads) != 0) continue;
     const tile_choice tile{rows, workers};
-    if (cost(tile) < cost(best)) best = tile;
+    const bool is_wider = along_dim && cost(tile) == cost(best);
+    if (cost(tile) < cost(best) || is_wider) best = tile;
   }
   return best;
 }

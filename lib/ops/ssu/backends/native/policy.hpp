@@ -14,15 +14,20 @@ inline constexpr int waiting_threads = 32;
 
 /** Threads of a block that hold rows: those that cut dim into tiles with the least rest, and of
  *  them the nearest to the usual number, which is the least where two threads hold a row: 8192x16
- *  untied takes 56.4 us at batch 256 with 64, 56.7 with 128. */
+ *  untied takes 56.4 us at batch 256 with 64, 56.7 with 128. Along dim the usual number reads a
+ *  whole cache line of each column, which takes twice as many where 32 threads hold a row. */
 inline constexpr int usual_workers = 128;
 inline constexpr int min_workers = 64;
-inline constexpr int max_workers = 224;
-inline constexpr int max_block_threads = max_workers + waiting_threads;
-static_assert(min_workers % warp_threads == 0 && max_workers % warp_threads == 0 &&
-                  usual_workers % warp_threads == 0 && waiting_threads % warp_threads == 0,
+constexpr int max_workers(state_access access) {
+  return access == state_access::along_dim ? 256 : 224;
+}
+constexpr int usual_workers_along_dim(int lanes) {
+  return lanes == warp_threads ? 256 : usual_workers;
+}
+static_assert(min_workers % warp_threads == 0 && usual_workers % warp_threads == 0 &&
+                  max_workers(state_access::along_dstate) % warp_threads == 0 &&
+                  waiting_threads % warp_threads == 0,
               "whole warps hold rows or wait: all threads of a warp take part in its sums");
-static_assert(max_block_threads <= max_threads_per_block, "CUDA has no larger blocks");
 
 /**
  * Rows of dim a thread holds at once, all loaded before the first is used: as many as there are,

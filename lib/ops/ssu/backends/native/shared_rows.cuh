@@ -11,7 +11,7 @@ namespace ssugraph::detail::native {
 /** The sums of rows that several warps share: each has those of its own lanes. */
 template <class V>
 struct shared_rows {
-  static constexpr int rows = max_workers / V::lanes * V::rows;
+  static constexpr int rows = V::max_workers / V::lanes * V::rows;
   float part[V::warps_a_row][rows];
 
   /** The first of `sum` become those of all lanes, in the warps that write them. All workers of the

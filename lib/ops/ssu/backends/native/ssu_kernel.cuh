@@ -37,7 +37,7 @@ struct own_scalars {
 };
 
 template <class V>
-__global__ void __launch_bounds__(max_block_threads) __maxnreg__(V::max_registers)
+__global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(V::max_registers)
     ssu_kernel(const __grid_constant__ ssu_params p) {
   // --- When the launch behind may start
   if (p.triggers_ahead) trigger_successor();

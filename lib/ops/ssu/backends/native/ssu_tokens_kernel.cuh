@@ -24,7 +24,7 @@
 namespace ssugraph::detail::native {
 
 template <class V>
-__global__ void __launch_bounds__(max_workers) __maxnreg__(V::max_registers)
+__global__ void __launch_bounds__(V::max_workers) __maxnreg__(V::max_registers)
     ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
   static_assert(sizeof(token_stage<V>) <= max_static_shared_bytes,
                 "a block has no more shared memory unless its launch asks for it");

@@ -29,7 +29,7 @@ struct staged_octets {
  */
 template <class V>
 struct token_stage {
-  static constexpr int rows = max_workers / V::lanes * V::rows;
+  static constexpr int rows = V::max_workers / V::lanes * V::rows;
 
   staged_octets<V::lanes> B;
   staged_octets<V::lanes> C;

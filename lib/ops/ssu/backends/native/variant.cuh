@@ -42,6 +42,7 @@ struct variant {
   static constexpr bool rounding = Rounding;
   static constexpr bool one_token = Key.one_token;
   static constexpr bool whole_tiles = takes_whole_tiles(Key);
+  static constexpr int max_workers = native::max_workers(Key.access);
   static constexpr int max_registers = native::max_registers(Key);
 
   static_assert(vector || lanes == warp_threads,
