@@ -30,7 +30,8 @@ class Config(c.Structure):
 
 class SsuArgs(c.Structure):
     _fields_ = ([("struct_size", c.c_size_t), ("null_block_id", c.c_int64),
-                 ("max_seqlen", c.c_int64), ("dt_softplus", c.c_int32), ("has_null_block", c.c_int32)] +
+                 ("max_seqlen", c.c_int64), ("dt_softplus", c.c_int32),
+                 ("has_null_block", c.c_int32)] +
                 [(name, c.c_void_p) for name in ARGS + INDICES + ["rand_seed"]])
 
 

@@ -17,14 +17,17 @@ namespace ssugraph::detail {
 
 namespace {
 
+/** The most that launches of the library's overlap. */
 launch_manner manner_of(const pipeline_core& core) {
-  if (!core.programmatic_dependent_launch) return launch_manner::in_turn;
-  const auto both_ours = [](const pipeline_step& a, const pipeline_step& b) {
-    return a.library() != nullptr && b.library() != nullptr;
-  };
-  return std::ranges::adjacent_find(core.steps, both_ours) != core.steps.end()
-             ? launch_manner::back_to_back
-             : launch_manner::overlapping;
+  launch_manner manner = launch_manner::in_turn;
+  if (!core.programmatic_dependent_launch) return manner;
+  for (std::size_t i = 1; i < core.steps.size(); ++i) {
+    const pipeline_step& in_front = core.steps[i - 1];
+    if (core.steps[i].library() == nullptr) continue;
+    if (in_front.library() != nullptr) return launch_manner::back_to_back;
+    if (in_front.custom()->options.writes) manner = launch_manner::overlapping;
+  }
+  return manner;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ enum class launch_manner : std::uint8_t {
 };
 
 /** What sets apart measurements that may differ: all but alignment and strides beyond what the
- *  candidates tell. `row_budget`: of the pipeline; 0: none. */
+ *  candidates and a problem's misalignment tell. `row_budget`: of the pipeline; 0: none. */
 [[nodiscard]] std::string tuning_key(const checked_step& step, launch_manner manner,
                                      std::int64_t row_budget,
                                      std::span<const plan_choice> candidates);

@@ -41,7 +41,7 @@ enum class ssu_feature : std::uint8_t {
   dt_limits,            ///< dt_min or dt_max
   dst_state,            ///< the tensor of that name
   out_in_place,         ///< `out` that is `x` or `z`
-  dst_indices_alone,    ///< dst_state_batch_indices without state_batch_indices; not of 0.1
+  dst_indices_alone,    ///< dst_state_batch_indices without state_batch_indices
 };
 
 /** What a backend has. What a problem needs beyond it is refused by name, so that nothing new ever
@@ -55,8 +55,8 @@ struct backend_features {
   bool operator==(const backend_features&) const = default;
 };
 
-/** All that version 0.1 had: each feature above, fp32, fp16 and bf16, int32 and int64. What later
- *  versions add is not in it. */
+/** All that version 0.1 had: the features up to stochastic_rounding, fp32, fp16 and bf16, int32 and
+ *  int64. What later versions add is not in it. */
 [[nodiscard]] SSUGRAPH_EXPORT backend_features features_of_0_1() noexcept;
 
 /** As it is written here. */

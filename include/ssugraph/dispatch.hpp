@@ -59,8 +59,8 @@ struct eager_options {
  */
 class SSUGRAPH_EXPORT ssu_dispatch {
  public:
-  /** Throws invalid_argument on an unknown backend (with the valid names) or rounds outside 0..10.
-   */
+  /** Throws invalid_argument on an unknown backend (with the valid names) or rounds other than
+   *  0 and 3..10. */
   explicit ssu_dispatch(mamba_config config, std::uint64_t seed = 0, eager_options options = {});
   ssu_dispatch(const ssu_dispatch&) = delete;
   ssu_dispatch& operator=(const ssu_dispatch&) = delete;

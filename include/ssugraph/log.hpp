@@ -21,7 +21,7 @@ namespace ssugraph {
 using log_sink = std::function<void(std::string_view line)>;
 
 /** Replaces where messages go (default, and for an empty sink: warnings to stderr, and news there,
- *  too, if `SSUGRAPH_LOG` is `info` when the first line comes). When it returns, the one before
+ *  too, if `SSUGRAPH_LOG` is `info` when the first of it comes). When it returns, the one before
  *  runs no more, unless it made this call. Thread-safe. */
 SSUGRAPH_EXPORT void set_log_sink(log_sink sink);
 

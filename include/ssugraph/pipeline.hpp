@@ -70,9 +70,9 @@ class SSUGRAPH_EXPORT pipeline {
   /**
    * Device memory that a lane takes, before there is one: its own (copies, counters, seeds,
    * scratch) and what the driver needs for the graphs of all buckets, by a measured figure a node.
-   * An upper bound, which lanes that were made came within 10 % of; but the driver takes memory in
-   * pieces of 32 MiB, which lanes share. A custom step, or a backend that is captured, counts as
-   * two nodes of each graph. Host target: the lane's own, in host memory.
+   * An upper bound, which lanes that were made came within 10 % of, where no custom step and no
+   * user's backend has more than two nodes, for which each is counted; but the driver takes memory
+   * in pieces of 32 MiB, which lanes share. Host target: the lane's own, in host memory.
    */
   [[nodiscard]] std::size_t lane_bytes() const;
   /** A line a step and bucket: name, plan; of a custom step one line, its options. */

@@ -22,8 +22,8 @@ struct recording_options {
   bool strict_capture = false;
   /** Graphs that a lane may have; 0: any number. */
   std::size_t max_graphs = 0;
-  /** Device memory that a lane may take, counted as by pipeline::lane_bytes, for the graphs that it
-   *  has; 0: any. */
+  /** Device memory that a lane may take, counted as by pipeline::lane_bytes, but for the graphs
+   * that it has and by the nodes that were recorded; 0: any. */
   std::size_t max_bytes = 0;
   /**
    * Verify what callers promise of index and count tensors: one kernel more a replay, and in what

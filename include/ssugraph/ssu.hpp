@@ -41,10 +41,11 @@ namespace ssugraph {
  * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
  * (`recording_options::checked`, `eager_options::checked`). In one call:
  *
- * - an index is null_block_id or in [0, slots);
+ * - an index is null_block_id or in [0, slots), a destination that of `dst_state` where it is
+ * bound;
  * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
- *   two sequences that read one slot, neither may write it. A sequence may write its own source,
- * and with `dst_state` any slot may be a source;
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source.
+ *   With `dst_state` any slot may be a source; sequences that share one round by the same bits;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
  * - 0 <= num_accepted_tokens <= T.
  *
@@ -86,8 +87,8 @@ struct ssu_args {
   ///@}
   /** The slot that is nobody's: a sequence that reads it gets zero `out` rows and no state, and a
    *  destination that is this is not written. By default 0: number sequences from slot 1 on, or set
-   *  -1, and every slot is somebody's. Plays no part without indices. All backends but flashinfer
-   *  treat a slot outside [0, slots) the same way. */
+   *  -1, and every slot is somebody's. Plays no part without index tensors. All backends but
+   * flashinfer treat a slot outside [0, slots) the same way. */
   std::int64_t null_block_id = 0;
   /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
   std::int64_t max_seqlen = 0;

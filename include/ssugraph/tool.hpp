@@ -26,7 +26,8 @@ struct tool_node {
   std::int32_t layer;      ///< its place among the steps of its operation; -1: the user's
   const char* plan;        ///< backend and algorithm, `native:2x128`; else empty
   std::int64_t bytes;      ///< that a step of the library's must move for a full bucket; else 0
-  std::int64_t bytes_a_sequence;  ///< what each padded sequence takes off that
+  std::int64_t bytes_a_sequence;  ///< what each padded sequence takes off that; with a
+                                  ///< budget of rows, at least
 };
 
 /** Nodes of one graph, in the order in which they were added. Valid during the call. */

@@ -135,8 +135,8 @@ class checked_step {
 [[nodiscard]] index_tensor index_of(const tensor_view& tensor);
 
 /** The null block of what is launched, which the copies of indices are padded with:
- *  `null_block_id` if source slots are bound, which that may be none of, and all indices can hold
- *  it; else -1, which names no slot, either. */
+ *  `null_block_id`; but -1, which names no slot, either, where no source slots are bound, for those
+ *  made up may be any, or where an index cannot hold it. */
 [[nodiscard]] std::int64_t launched_null_block_id(std::span<const operand> operands,
                                                   std::span<const tensor_view> tensors,
                                                   std::int64_t null_block_id);

@@ -37,8 +37,7 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
     case promise::length:
       return {bounds, "at most " + most + " tokens", "a longer sequence"};
     case promise::rows:
-      return {bounds, "an end among the rows of the bucket, at most " + std::to_string(rule.rows),
-              "one behind them"};
+      return {bounds, "an end among the rows that there are", "one behind them"};
     case promise::accepted:
       return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
     case promise::source:

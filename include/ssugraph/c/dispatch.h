@@ -38,7 +38,7 @@ typedef void (*ssugraph_backend_visitor)(void* user_data, const char* backend, c
  * `args->rand_seed` is needed. NULL: ssugraph_dispatch_selective_state_update of the process-wide
  * default, which may draw a seed; INVALID_STATE without a default, and where it would draw in a
  * capture. INVALID_ARGUMENT, UNSUPPORTED, INVALID_STATE before anything ran; CUDA_ERROR.
- * Stream-ordered; capture-safe.
+ * Stream-ordered; capture-safe unless checked.
  */
 SSUGRAPH_C_API ssugraph_status ssugraph_selective_state_update(const ssugraph_config* config,
                                                                const ssugraph_ssu_args* args,
@@ -63,7 +63,7 @@ SSUGRAPH_C_API ssugraph_status ssugraph_backends_for(const ssugraph_config* conf
                                                      void* user_data);
 
 /** A config bound to its backend, with a random state of its own. INVALID_ARGUMENT (no such
- *  backend, rounds outside 0..10), UNSUPPORTED (not in this build). */
+ *  backend, rounds other than 0 and 3..10), UNSUPPORTED (not in this build). */
 SSUGRAPH_C_API ssugraph_status ssugraph_dispatch_create(const ssugraph_config* config,
                                                         uint64_t seed,
                                                         ssugraph_dispatch** dispatch);

@@ -31,7 +31,7 @@ SSUGRAPH_C_API ssugraph_status ssugraph_has_cuda_device(int32_t* found);
 typedef void (*ssugraph_log_function)(void* user_data, const char* line);
 
 /** Replaces where messages go; NULL, the default: warnings to stderr, and news (which backend runs,
- *  what was built) there, too, if the environment has `SSUGRAPH_LOG=info` when the first line
+ *  what was built) there, too, if the environment has `SSUGRAPH_LOG=info` when the first of it
  *  comes. When it returns, the one before runs no more, unless it made this call. */
 SSUGRAPH_C_API ssugraph_status ssugraph_set_log_sink(ssugraph_log_function sink, void* user_data);
 

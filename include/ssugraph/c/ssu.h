@@ -30,10 +30,11 @@
  * What index and count tensors hold is the caller's promise, which nobody verifies but checked mode
  * (`checked` of ssugraph_recording_options and of ssugraph_eager_options). In one call:
  *
- * - an index is the null block or in [0, slots);
+ * - an index is the null block or in [0, slots), a destination that of `dst_state` where it is
+ * bound;
  * - no slot is written twice, and none that one sequence writes is another one's source: of a fork,
- *   two sequences that read one slot, neither may write it. A sequence may write its own source,
- * and with `dst_state` any slot may be a source;
+ *   two sequences that read one slot, neither may write it. A sequence may write its own source.
+ *   With `dst_state` any slot may be a source; sequences that share one round by the same bits;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
  * - 0 <= num_accepted_tokens <= T.
  *
@@ -46,7 +47,7 @@ typedef struct ssugraph_ssu_args {
   size_t struct_size; /**< sizeof this struct */
   /** With `has_null_block`, the slot that is nobody's: a sequence that reads it has zero rows of
    *  `out` and no state, and one that would write it does not. Else 0 or negative, and every slot
-   *  is somebody's. Plays no part without indices. */
+   *  is somebody's. Plays no part without index tensors. */
   int64_t null_block_id;
   int64_t max_seqlen;      /**< T of varlen mode: no sequence is longer. 0: the number of rows */
   int32_t dt_softplus;     /**< 0 or 1 */

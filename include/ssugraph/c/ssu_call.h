@@ -55,7 +55,8 @@ SSUGRAPH_C_API ssugraph_status ssugraph_call_destroy(ssugraph_call* call);
  * Enqueues the SSU of the first `batch` sequences at other addresses. INVALID_ARGUMENT: a batch
  * outside of what was prepared, an address that is NULL where a tensor was bound or the other way
  * round, or aligned less than the kernel needs. That each address has memory for all of its tensor
- * on the device of the call, and what is written overlaps nothing, is the caller's promise. Seeds,
+ * on the device of the call, and what is written overlaps nothing but
+ * `out` an `x` or `z` that it is, is the caller's promise. Seeds,
  * captures and errors else as of ssugraph_dispatch_selective_state_update. May be called by many
  * threads at a time. Stream-ordered; capture-safe.
  */

@@ -71,11 +71,11 @@ class foreign_ssu final : public planned_ssu {
 
   using planned_ssu::enqueue;
   void enqueue(const ssu_args& args, const ssu_launch& how, stream_handle stream) const override {
-    const std::int64_t sequences = launched(how.sequences);
+    const std::int64_t sequences = how.sequences > 0 ? how.sequences : asked_.sequences;
     const ssu_args used = cut_to(args, sequences);
     ssu_plan here = plan();
     here.problem = less_aligned(std::move(here.problem), relocated(asked_.problem, used));
-    if (sequences == here.sequences) return owner_->enqueue(here, used, how.drawn_seed, stream);
+    if (sequences == asked_.sequences) return owner_->enqueue(here, used, how.drawn_seed, stream);
     ssu_plan fewer = asked_.backend->plan(here.problem, sequences, asked_.algorithm);
     owner_of(fewer, asked_.backend)->enqueue(fewer, used, how.drawn_seed, stream);
   }

@@ -60,34 +60,43 @@ alignments alignments_of(const ssu_addresses& addresses) {
   return all;
 }
 
-/** Each operand at an address that is aligned to `bytes`, and to its dtype, and no better. */
-ssu_args aligned_to(ssu_args args, std::int64_t bytes) {
-  for (const ssu_operand& each : ssu_operands) {
-    tensor_view& tensor = args.*each.member;
-    const std::int64_t alignment = std::max(bytes, size_of(tensor.dtype()));
-    if (tensor) tensor = tensor.at(reinterpret_cast<const void*>(alignment));
+/** Each operand at an address of its own, aligned to a vector, but `loose` only to its dtype. */
+ssu_args aligned_but(ssu_args args, std::size_t loose) {
+  constexpr std::uintptr_t vector_bytes = 16;
+  for (std::size_t i = 0; i < ssu_operands.size(); ++i) {
+    tensor_view& tensor = args.*ssu_operands[i].member;
+    if (!tensor) continue;
+    std::uintptr_t address = vector_bytes * (2 * i + 1);
+    if (i == loose) address += static_cast<std::uintptr_t>(size_of(tensor.dtype()));
+    tensor = tensor.at(reinterpret_cast<const void*>(address));
   }
   return args;
 }
 
-/** What `planned` takes without a question: no less than its tensors have, and less where it does
- *  not need that. */
+/** What `planned` takes without a question, whatever else lies where: of a tensor that it reads in
+ *  vectors, those; of others, elements. What it was prepared with, if that is less. */
 alignments needed_by(const detail::planned_ssu& planned, const detail::validated_ssu& call) {
-  constexpr std::int64_t vector_bytes = 16;
-  for (const std::int64_t bytes : {std::int64_t{1}, vector_bytes}) {
-    const ssu_args args = aligned_to(call.args, bytes);
-    if (planned.why_not(detail::relocated(call.problem, args)).empty())
-      return alignments_of(addresses_of(args));
+  constexpr std::size_t nobody = ssu_operands.size();
+  const auto takes = [&](std::size_t loose) {
+    const ssu_args args = aligned_but(call.args, loose);
+    return planned.why_not(detail::relocated(call.problem, args)).empty();
+  };
+  const alignments given = alignments_of(addresses_of(call.args));
+  if (!takes(nobody)) return given;
+  alignments needed = alignments_of(addresses_of(aligned_but(call.args, nobody)));
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    const tensor_view& tensor = call.args.*ssu_operands[i].member;
+    if (tensor && takes(i)) needed[i] = static_cast<std::uintptr_t>(size_of(tensor.dtype()));
   }
-  return alignments_of(addresses_of(call.args));
+  return needed;
 }
 
 }  // namespace
 
 struct detail::prepared_ssu {
   [[nodiscard]] ssu_args at(const ssu_addresses& addresses) const;
-  /** Throws invalid_argument unless the plan can take `args`. */
-  void check_alignment(const ssu_args& args) const;
+  /** Throws invalid_argument unless the plan can take `args` where they lie. */
+  void check_place(const ssu_args& args) const;
 
   std::shared_ptr<detail::eager_state> state;
   detail::validated_ssu call;
@@ -112,11 +121,12 @@ ssu_args detail::prepared_ssu::at(const ssu_addresses& others) const {
     tensor = tensor.at(address);
     is_aligned = is_aligned && reinterpret_cast<std::uintptr_t>(address) % needed[i] == 0;
   }
-  if (!is_aligned) check_alignment(args);
+  const bool is_in_place = args.out == args.x || args.out == args.z;
+  if (!is_aligned || (is_in_place && !call.problem.out_in_place)) check_place(args);
   return args;
 }
 
-void detail::prepared_ssu::check_alignment(const ssu_args& args) const {
+void detail::prepared_ssu::check_place(const ssu_args& args) const {
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
     if (tensor && tensor.size() > 0) detail::check_address(std::string{each.what.name}, tensor);

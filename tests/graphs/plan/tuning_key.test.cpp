@@ -47,6 +47,23 @@ TEST(tuning_key, tells_how_launches_follow_one_another) {
   EXPECT_EQ(keys.size(), 3u);
 }
 
+TEST(tuning_key, tells_what_is_innermost) {
+  case_spec spec = whole_spec();
+  const std::string along_dstate = key_of(spec);
+  spec.dim_innermost = true;
+  EXPECT_NE(key_of(spec), along_dstate);
+}
+
+TEST(tuning_key, tells_a_budget_of_rows) {
+  ssu_case layer = make_layers(whole_spec(), 1).front();
+  const auto step = detail::check_ssu(without_seed(layer.args_at(layer.memory.data())),
+                                      detail::setup_ssu({}, /*on_host=*/true, layer.capacity));
+  std::set<std::string> keys;
+  for (const std::int64_t budget : {0, 5, 6})
+    keys.insert(detail::tuning_key(*step, launch_manner::in_turn, budget, candidates));
+  EXPECT_EQ(keys.size(), 3u);
+}
+
 TEST(tuning_key, tells_the_dtype_of_every_tensor) {
   std::set<std::string> keys{key_of(whole_spec())};
   std::size_t count = 1;

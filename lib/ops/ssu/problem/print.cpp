@@ -101,6 +101,7 @@ std::string to_table(const ssu_plan& plan) {
 
 std::string detail::tuning_key(const ssu_problem& problem) {
   std::string key = to_string(problem) + ":";
+  if (!problem.misalignment.empty()) key += " " + problem.misalignment + ",";
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
     const auto tensor = static_cast<ssu_tensor>(i);
     if (const std::optional<dtype> type = dtype_of(problem, tensor))

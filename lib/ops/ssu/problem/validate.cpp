@@ -192,8 +192,9 @@ void check_sequences(const ssu_args& args, std::int64_t sequences) {
 }
 
 void check_dt_limits(const ssu_args& args) {
-  if (args.dt_min <= args.dt_max) return;
-  throw invalid_argument{"dt_min", "at most dt_max, and neither NaN",
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  if (args.dt_min <= args.dt_max && args.dt_min < infinite && args.dt_max > -infinite) return;
+  throw invalid_argument{"dt_min", "a number or -inf, at most dt_max, a number or inf",
                          std::to_string(args.dt_min) + " and " + std::to_string(args.dt_max)};
 }
 

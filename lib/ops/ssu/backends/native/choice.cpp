@@ -127,6 +127,13 @@ std::string why_no_columns(const ssu_problem& problem) {
   return {};
 }
 
+/** Why states are accessed element by element: of the access that their strides are for. */
+std::string why_by_element(const ssu_problem& problem) {
+  const auto& strides = problem.layout(ssu_tensor::state).strides;
+  const bool dim_is_innermost = strides[2] == 1 && strides[3] != 1;
+  return why_not(problem, dim_is_innermost ? state_access::along_dim : state_access::along_dstate);
+}
+
 state_access access_of(const ssu_problem& problem) {
   for (const state_access access : {state_access::along_dstate, state_access::along_dim}) {
     if (why_not(problem, access).empty()) return access;
@@ -169,7 +176,7 @@ algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
                         const std::string& algorithm) {
   const state_access access = access_of(problem);
   const bool in_vectors = access != state_access::by_element;
-  const std::string why_no_vectors = why_not(problem, state_access::along_dstate);
+  const std::string why_no_vectors = in_vectors ? std::string{} : why_by_element(problem);
   const auto by_element = [](const std::string& reason) {
     return algorithm_choice{
         state_access::by_element, max_lanes, {scalar_rows, usual_workers}, reason};

@@ -14,8 +14,9 @@
 
 /**
  * The native SSU kernel for one token a sequence. A block owns a tile of rows (dim) of one head of
- * one sequence; `lanes` neighbouring threads share a row, each holding eight elements of dstate, in
- * `rows` rows at once. Memory is touched once: state and inputs in, state and `out` out.
+ * one sequence; `lanes` threads, neighbours or along dim of several warps, share a row, each
+ * holding eight elements of dstate, in `rows` rows at once. Memory is touched once: state and
+ * inputs in, state and `out` out.
  *
  * Each thread *owns* one of its rows, two or more the same where there are more lanes than rows
  * (and one thread several where there are fewer): they alone read what that row has a scalar of (x,

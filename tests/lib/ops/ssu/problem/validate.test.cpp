@@ -194,6 +194,8 @@ std::vector<bad_input> bad_sequences() {
          args.dt_min = 0.5f;
          args.dt_max = 0.25f;
        }},
+      {"limits that leave nothing", "dt_min",
+       [](ssu_args& args) { args.dt_min = std::numeric_limits<float>::infinity(); }},
       {"limit that is no number", "dt_min",
        [](ssu_args& args) { args.dt_max = std::numeric_limits<float>::quiet_NaN(); }},
       {"negative", "max_seqlen", [](ssu_args& args) { args.max_seqlen = -1; }},

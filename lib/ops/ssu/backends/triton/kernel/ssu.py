@@ -13,8 +13,8 @@ from triton.experimental import gluon
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.extra import libdevice
 
-from .memory import (ABSENT, ANY, NO_HINT, OCTET, along_dim, along_dstate, load_bits, load_few, scaled,
-                     store_float, to_float)
+from .memory import (ABSENT, ANY, NO_HINT, OCTET, along_dim, along_dstate, load_bits, load_few,
+                     scaled, store_float, to_float)
 from .programmatic import trigger_successor, wait_for_predecessor
 from .rounding import round_stochastically
 from .sequence import destination_slot, is_bound, rows_of, source_slot
