@@ -10,11 +10,25 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 /** Prepared calls do at other addresses and for fewer sequences what eager calls do. */
 namespace ssugraph::test {
 namespace {
+
+/** The argument that a launch refuses; empty: none. */
+std::string refused(const ssu_call& call, const ssu_addresses& addresses, std::int64_t batch = 1) {
+  const bool on_host = call.plan().problem.device.is_host();
+  const placed_stream stream{on_host ? place::host : place::device};
+  try {
+    call.launch(addresses, batch, stream.get());
+  } catch (const invalid_argument& error) {
+    return error.argument();
+  }
+  stream.wait();
+  return {};
+}
 
 class prepared_calls : public testing::TestWithParam<std::string> {
  protected:
@@ -48,19 +62,6 @@ class prepared_calls : public testing::TestWithParam<std::string> {
             .cu_seqlens = args.cu_seqlens.data(),
             .rand_seed = args.rand_seed.data(),
             .dst_state = args.dst_state.data()};
-  }
-
-  /** The argument that a launch refuses; empty: none. */
-  static std::string refused(const ssu_call& call, const ssu_addresses& addresses,
-                             std::int64_t batch = 1) {
-    const placed_stream stream{where()};
-    try {
-      call.launch(addresses, batch, stream.get());
-    } catch (const invalid_argument& error) {
-      return error.argument();
-    }
-    stream.wait();
-    return {};
   }
 };
 
@@ -201,6 +202,61 @@ TEST_P(prepared_calls, take_each_alignment_that_their_kernel_can) {
       const bool takes = bytes % 16 == 0 || algorithm == "scalar" || GetParam() == "reference";
       EXPECT_EQ(refused(call, addresses, test.batch), takes ? "" : "addresses");
     }
+  }
+}
+
+/** As of 0.1: `out` has memory of its own. */
+class apart_backend : public mamba_ssu_backend {
+ public:
+  std::string name() const override { return "apart"; }
+  support supports(const ssu_problem&) const override { return {}; }
+  ssu_plan plan(const ssu_problem& problem, std::int64_t, const std::string&) const override {
+    ssu_plan plan;
+    plan.algorithm = "none";
+    plan.problem = problem;
+    return plan;
+  }
+  void enqueue(const ssu_plan&, const ssu_args& args, std::int64_t, stream_handle) const override {
+    rows = args.x.extent(0);
+  }
+  static inline std::int64_t rows = -1;
+
+  static void register_once() {
+    static const bool registered = [] {
+      register_mamba_ssu_backend(std::make_shared<apart_backend>());
+      return true;
+    }();
+    static_cast<void>(registered);
+  }
+};
+
+TEST(prepared_call, is_asked_again_where_out_comes_onto_x) {
+  apart_backend::register_once();
+  case_spec spec;
+  spec.out = out_place::on_x;
+  random_engine engine{base_seed()};
+  ssu_case test = make_case(spec, engine);
+  arena elsewhere = test.memory;
+  ssu_args args = first_sequences(test.args_at(test.memory.data()), test.batch);
+  args.out = args.out.at(test.args_at(elsewhere.data()).out.data());
+  for (const auto& [backend, argument] : {std::pair{"apart", "addresses"}, {"reference", ""}}) {
+    const ssu_call call = ssu_dispatch{{.backend = backend}}.prepare(args);
+    ssu_addresses at = call.addresses();
+    at.out = at.x;
+    EXPECT_EQ(refused(call, at, test.batch), argument) << backend;
+  }
+}
+
+/** Whatever it writes into its plans. */
+TEST(prepared_call, gives_a_users_backend_the_batch_that_was_meant) {
+  apart_backend::register_once();
+  random_engine engine{base_seed()};
+  ssu_case test = make_case({}, engine);
+  const ssu_args args = first_sequences(test.args_at(test.memory.data()), test.batch);
+  const ssu_call call = ssu_dispatch{{.backend = "apart"}}.prepare(args);
+  for (const std::int64_t batch : {test.batch, std::int64_t{1}}) {
+    call.launch(call.addresses(), batch, nullptr);
+    EXPECT_EQ(apart_backend::rows, batch);
   }
 }
 
