@@ -76,7 +76,7 @@ rebind_outcome bucket_executable::go_over(bucket_executable next, cudaStream_t s
   try {
     if (!std::ranges::all_of(next.recorded_.steps, &recorded_step::is_ours))
       return replace(std::move(next), stream);
-    update_launches(std::move(next.recorded_));
+    update_launches(next.recorded_);
     return rebind_outcome::updated;
   } catch (...) {
     exec_.reset();
@@ -86,16 +86,16 @@ rebind_outcome bucket_executable::go_over(bucket_executable next, cudaStream_t s
 }
 
 /** Of the executable and of the graph that it is of: those of library kernels that differ. */
-void bucket_executable::update_launches(bucket_graph next) {
+void bucket_executable::update_launches(const bucket_graph& next) {
   for (std::size_t step = 0; step < recorded_.steps.size(); ++step) {
     recorded_step& now = recorded_.steps[step];
     for (std::size_t i = 0; i < now.launches.size(); ++i) {
       auto& launch = std::get<kernel_launch>(now.launches[i]);
-      auto& changed = std::get<kernel_launch>(next.steps[step].launches[i]);
+      const auto& changed = std::get<kernel_launch>(next.steps[step].launches[i]);
       if (launch == changed) continue;
       changed.update(exec_.get(), now.nodes[i], part_);
       changed.update(now.nodes[i], part_);
-      launch = std::move(changed);
+      launch = changed;
     }
   }
 }

@@ -59,7 +59,7 @@ class bucket_executable {
 
  private:
   [[nodiscard]] std::size_t nodes() const;
-  void update_launches(bucket_graph next);
+  void update_launches(const bucket_graph& next);
   rebind_outcome replace(bucket_executable next, cudaStream_t stream);
 
   bucket_graph recorded_;

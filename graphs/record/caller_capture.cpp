@@ -33,8 +33,8 @@ memory_lookup in_memory_of(cudaGraph_t graph) {
 
 }  // namespace
 
-void caller_capture::record_prologue(const lane_layout& layout, std::size_t bucket_index,
-                                     const std::int32_t* live, cudaStream_t stream) {
+launch_path& caller_capture::begin(const lane_layout& layout, std::size_t bucket_index,
+                                   const std::int32_t* live, cudaStream_t stream) {
   if (live == nullptr) {
     throw invalid_argument{"live", "the address of a device int32", "null"};
   }
@@ -50,9 +50,9 @@ void caller_capture::record_prologue(const lane_layout& layout, std::size_t buck
   };
   add(lower_prologue(layout.prologue(live, bucket)), "prologue");
   if (core_.checked) add(lower_promises(layout.promises(bucket)), "promises");
-  path_ = std::move(path);
   bucket_index_ = bucket_index;
   recorded_.assign(core_.steps.size(), false);
+  return path_.emplace(std::move(path));
 }
 
 void caller_capture::record_step(const lane_layout& layout, std::size_t step,
@@ -78,7 +78,7 @@ void caller_capture::record_step(const lane_layout& layout, std::size_t step,
   }
   const bound_steps rows =
       bind_rows(core_, layout.steps(), bucket_index_, bindings, in_memory_of(here.graph));
-  record_on(rows[step], layout, step, stream, std::move(here));
+  record_on(*path_, rows[step], layout, step, stream, std::move(here));
 }
 
 void caller_capture::record(const lane_layout& layout, std::size_t bucket_index,
@@ -86,18 +86,19 @@ void caller_capture::record(const lane_layout& layout, std::size_t bucket_index,
                             cudaStream_t stream) {
   const bound_steps rows = bind_rows(core_, layout.steps(), bucket_index, bindings,
                                      in_memory_of(open_capture_of(stream).graph));
-  record_prologue(layout, bucket_index, live, stream);
+  launch_path& path = begin(layout, bucket_index, live, stream);
   for (std::size_t step = 0; step < rows.size(); ++step)
-    record_on(rows[step], layout, step, stream, open_capture_of(stream));
+    record_on(path, rows[step], layout, step, stream, open_capture_of(stream));
 }
 
-void caller_capture::record_on(const checked_pointer& rows, const lane_layout& layout,
-                               std::size_t step, cudaStream_t stream, capture_state here) {
+void caller_capture::record_on(launch_path& path, const checked_pointer& rows,
+                               const lane_layout& layout, std::size_t step, cudaStream_t stream,
+                               capture_state here) {
   const kept_last_error kept{core_.last_error};
-  path_->go_on(stream, std::move(here));
-  const recorded_step recorded = add_to(*path_, layout, step, rows);
+  path.go_on(stream, std::move(here));
+  const recorded_step recorded = add_to(path, layout, step, rows);
   if (tool_listens()) {
-    report_to_tool(path_->graph(), bucket(), recorded.nodes, owner_of(core_, step, bucket_index_));
+    report_to_tool(path.graph(), bucket(), recorded.nodes, owner_of(core_, step, bucket_index_));
   }
   recorded_[step] = true;
 }

@@ -24,7 +24,9 @@ class caller_capture {
 
   /** Starts anew: the prologue of a bucket. Throws invalid_argument, invalid_state, cuda_error. */
   void record_prologue(const lane_layout& layout, std::size_t bucket_index,
-                       const std::int32_t* live, cudaStream_t stream);
+                       const std::int32_t* live, cudaStream_t stream) {
+    static_cast<void>(begin(layout, bucket_index, live, stream));
+  }
   /** `bindings` are of this step's rows. Throws invalid_argument, invalid_state, cuda_error, and
    *  what a callable throws. */
   void record_step(const lane_layout& layout, std::size_t step, std::span<const binding> bindings,
@@ -36,10 +38,13 @@ class caller_capture {
   void forget() noexcept { path_.reset(); }
 
  private:
+  /** Records the prologue; behind it is the path of this capture. */
+  launch_path& begin(const lane_layout& layout, std::size_t bucket_index, const std::int32_t* live,
+                     cudaStream_t stream);
   /** Records a step where the capture of `stream` stands, which is `here`. Null: its rows are the
    *  lane's. */
-  void record_on(const checked_pointer& rows, const lane_layout& layout, std::size_t step,
-                 cudaStream_t stream, capture_state here);
+  void record_on(launch_path& path, const checked_pointer& rows, const lane_layout& layout,
+                 std::size_t step, cudaStream_t stream, capture_state here);
   /** Adds a step, under the same checks as in the lane's own graphs. */
   [[nodiscard]] recorded_step add_to(launch_path& path, const lane_layout& layout, std::size_t step,
                                      const checked_pointer& rows) const;

@@ -62,14 +62,14 @@ layer::layer(const options& opts, const shape& s, std::int64_t rows, std::int64_
       untied_{opts.untied},
       dim_innermost_{opts.dim_innermost},
       io_{opts.io},
-      BC_{opts.BC},
+      group_type_{opts.group_type},
       x_width_{s.nheads * s.dim},
-      B_width_{s.ngroups * s.dstate},
+      group_width_{s.ngroups * s.dstate},
       state_{opts.state, slots * s.nheads * s.dim * s.dstate, 1.0f},
-      row_{io_, rows * (x_width_ + 2 * B_width_), 1.0f},
+      row_{io_, rows * (x_width_ + 2 * group_width_), 1.0f},
       out_{io_, rows * x_width_, 1.0f} {
   const std::int64_t channels = s.nheads * (untied_ ? s.dim : 1);
-  if (BC_ != io_) BC_row_ = {BC_, rows * (x_width_ + 2 * B_width_), 1.0f};
+  if (group_type_ != io_) group_row_ = {group_type_, rows * (x_width_ + 2 * group_width_), 1.0f};
   if (opts.z) z_ = {io_, rows * x_width_, 1.0f};
   dt_ = {dtype::bfloat16, rows * channels, 1.0f};
   A_ = {dtype::float32, channels * (untied_ ? s.dstate : 1), 7.5f, -8.5f};
@@ -86,8 +86,8 @@ tensor_view layer::per_channel(const random_tensor& tensor) const {
 
 ssugraph::ssu_args layer::args(const sequences& seqs) const {
   const auto& [name, nheads, dim, dstate, ngroups] = shape_;
-  const std::int64_t width = x_width_ + 2 * B_width_;
-  const random_tensor& BC_row = BC_ == io_ ? row_ : BC_row_;
+  const std::int64_t width = x_width_ + 2 * group_width_;
+  const random_tensor& group_row = group_type_ == io_ ? row_ : group_row_;
   ssugraph::ssu_args args;
   args.state = {state_.at(0), state_type_, {slots_, nheads, dim, dstate}};
   if (dim_innermost_) {
@@ -96,8 +96,8 @@ ssugraph::ssu_args layer::args(const sequences& seqs) const {
         state_.at(0), state_type_, {slots_, nheads, dim, dstate}, {nheads * head, head, 1, dim}};
   }
   args.x = {row_.at(0), io_, {rows_, nheads, dim}, {width, dim, 1}};
-  args.B = {BC_row.at(x_width_), BC_, {rows_, ngroups, dstate}, {width, dstate, 1}};
-  args.C = args.B.at(BC_row.at(x_width_ + B_width_));
+  args.B = {group_row.at(x_width_), group_type_, {rows_, ngroups, dstate}, {width, dstate, 1}};
+  args.C = args.B.at(group_row.at(x_width_ + group_width_));
   args.out = {out_.at(0), io_, {rows_, nheads, dim}};
   if (z_.at(0) != nullptr) args.z = args.out.at(z_.at(0));
   args.D = per_channel(D_);

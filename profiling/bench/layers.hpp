@@ -50,11 +50,11 @@ class layer {
   bool untied_;
   bool dim_innermost_;
   ssugraph::dtype io_;
-  ssugraph::dtype BC_;
+  ssugraph::dtype group_type_;
   std::int64_t x_width_;
-  std::int64_t B_width_;
+  std::int64_t group_width_;
   /** x, B and C of a row lie in one, but those of another dtype. */
-  random_tensor state_, row_, BC_row_, z_, dt_, out_, A_, D_, dt_bias_;
+  random_tensor state_, row_, group_row_, z_, dt_, out_, A_, D_, dt_bias_;
 };
 
 /** All layers of a shape, and what they share. */

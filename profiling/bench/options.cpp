@@ -45,7 +45,7 @@ struct arguments {
   std::vector<std::string> shapes{"128x64x128g8"};
   std::string state = "bf16";
   std::string io = "bf16";
-  std::string BC;
+  std::string group_type;
   std::string innermost = "dstate";
   int philox_rounds = 0;
   std::vector<std::int32_t> batches{1, 2, 4, 8, 16, 32, 64, 128, 256};
@@ -70,7 +70,7 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--shape", args.shapes, "NHEADSxDIMxDSTATEgNGROUPS, several by commas");
   app.add_option("--state", args.state, "fp32, fp16 or bf16");
   app.add_option("--io", args.io, "Of x, z and out: fp32, fp16 or bf16");
-  app.add_option("--BC", args.BC, "Of B and C (default: that of --io)");
+  app.add_option("--BC", args.group_type, "Of B and C (default: that of --io)");
   app.add_option("--innermost", args.innermost, "What is contiguous in a state: dstate or dim");
   app.add_option("--philox-rounds", args.philox_rounds,
                  "Stochastic rounding by so many, 3 .. 10; 0: none");
@@ -176,25 +176,26 @@ void check_backend(const std::string& text) {
 }
 
 options checked(const arguments& args) {
-  options opts{.shapes = {},
-               .state = parse("--state", args.state, floats),
-               .io = parse("--io", args.io, floats),
-               .BC = parse("--BC", args.BC.empty() ? args.io : args.BC, floats),
-               .dim_innermost = parse("--innermost", args.innermost, orders),
-               .philox_rounds = args.philox_rounds,
-               .batches = args.batches,
-               .live = args.live,
-               .mode = parse("--mode", args.mode, modes),
-               .tokens = args.tokens,
-               .untied = args.untied,
-               .z = args.z,
-               .pdl = parse("--pdl", args.pdl, switches),
-               .layers = args.layers,
-               .between = parse("--between", args.between, neighbours),
-               .seeds = {},
-               .backends = args.backends,
-               .rounds = args.rounds,
-               .json = args.json};
+  options opts{
+      .shapes = {},
+      .state = parse("--state", args.state, floats),
+      .io = parse("--io", args.io, floats),
+      .group_type = parse("--BC", args.group_type.empty() ? args.io : args.group_type, floats),
+      .dim_innermost = parse("--innermost", args.innermost, orders),
+      .philox_rounds = args.philox_rounds,
+      .batches = args.batches,
+      .live = args.live,
+      .mode = parse("--mode", args.mode, modes),
+      .tokens = args.tokens,
+      .untied = args.untied,
+      .z = args.z,
+      .pdl = parse("--pdl", args.pdl, switches),
+      .layers = args.layers,
+      .between = parse("--between", args.between, neighbours),
+      .seeds = {},
+      .backends = args.backends,
+      .rounds = args.rounds,
+      .json = args.json};
   for (const std::string& text : args.shapes)
     opts.shapes.push_back(parse_shape(text, opts.state));
   for (const std::string& text : args.seeds)

@@ -35,10 +35,10 @@ enum class seed_source : std::uint8_t {
 struct options {
   std::vector<shape> shapes;
   ssugraph::dtype state;
-  ssugraph::dtype io;  ///< of x, z and out
-  ssugraph::dtype BC;  ///< of B and C
-  bool dim_innermost;  ///< of a state: dim is contiguous, not dstate
-  int philox_rounds;   ///< 0: no stochastic rounding
+  ssugraph::dtype io;          ///< of x, z and out
+  ssugraph::dtype group_type;  ///< of B and C
+  bool dim_innermost;          ///< of a state: dim is contiguous, not dstate
+  int philox_rounds;           ///< 0: no stochastic rounding
   std::vector<std::int32_t> batches;
   std::optional<std::int32_t> live;
   ssugraph::ssu_mode mode;

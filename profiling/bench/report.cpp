@@ -80,7 +80,7 @@ std::string table_head(const shape& s, const options& opts) {
   std::string title = fmt::format("\n{}, state {}", s.name, name_of(opts.state));
   if (opts.dim_innermost) title += " with dim innermost";
   if (opts.io != ssugraph::dtype::bfloat16) title += fmt::format(", io {}", name_of(opts.io));
-  if (opts.BC != opts.io) title += fmt::format(", B and C {}", name_of(opts.BC));
+  if (opts.group_type != opts.io) title += fmt::format(", B and C {}", name_of(opts.group_type));
   if (opts.philox_rounds > 0) title += fmt::format(", Philox-{}", opts.philox_rounds);
   title += ", " + to_string(opts.mode);
   if (opts.has_cu_seqlens()) title += fmt::format(" of {} tokens", opts.tokens);
@@ -118,7 +118,7 @@ nlohmann::json to_json(const machine& where, const options& opts) {
            {{"shapes", shapes},
             {"state", name_of(opts.state)},
             {"io", name_of(opts.io)},
-            {"BC", name_of(opts.BC)},
+            {"BC", name_of(opts.group_type)},
             {"dim_innermost", opts.dim_innermost},
             {"philox_rounds", opts.philox_rounds},
             {"mode", to_string(opts.mode)},

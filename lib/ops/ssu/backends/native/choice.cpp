@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace ssugraph::detail::native {
@@ -95,12 +96,14 @@ std::string why_no_short_strides(const ssu_problem& problem) {
   return {};
 }
 
-/** Why `tensor` cannot be read in 16-byte words along `axis`; empty if it can. */
+/** Why `tensor` cannot be read in 16-byte words along `axis`; empty if it can, or is not bound. */
 std::string why_no_words_along(const ssu_problem& problem, ssu_tensor tensor, std::size_t axis) {
   constexpr std::int64_t word_bytes = 16;
+  const std::optional<dtype> type = dtype_of(problem, tensor);
+  if (!type) return {};
   const std::string name{name_of(tensor)};
   const tensor_layout& layout = problem.layout(tensor);
-  const std::int64_t size = size_of(dtype_of(problem, tensor).value());
+  const std::int64_t size = size_of(*type);
   if (layout.strides[axis] != 1) {
     return name + " is not contiguous along axis " + std::to_string(axis);
   }
@@ -119,7 +122,7 @@ std::string why_no_columns(const ssu_problem& problem) {
   for (const auto& [tensor, axis] :
        {std::pair{ssu_tensor::state, 2}, std::pair{ssu_tensor::dst_state, 2},
         std::pair{ssu_tensor::B, 2}, std::pair{ssu_tensor::C, 2}, std::pair{ssu_tensor::A, 2}}) {
-    if (!dtype_of(problem, tensor) || (problem.tied && tensor == ssu_tensor::A)) continue;
+    if (problem.tied && tensor == ssu_tensor::A) continue;
     std::string reason = why_no_words_along(problem, tensor, axis);
     if (!reason.empty()) return reason;
   }
