@@ -360,6 +360,7 @@ ssu_args first_sequences(const ssu_args& args, std::int64_t sequences) {
 
 ssu_case shifted(const ssu_case& test, std::size_t bytes) {
   ssu_case moved = test;
+  if (bytes == 0) return moved;  // which no offset from address 0 would be
   moved.memory = arena{test.memory.size() + bytes};
   std::memcpy(moved.memory.data() + bytes, test.memory.data(), test.memory.size());
   moved.layout = relocate(test.layout, reinterpret_cast<std::byte*>(bytes));
