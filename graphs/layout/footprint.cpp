@@ -15,7 +15,7 @@ namespace {
  *  custom step adds, nobody knows before it is recorded. */
 constexpr std::size_t nodes_of_captured_step = 2;
 
-/** Nodes of a step in the graph of a bucket. */
+/** Nodes of a step in one bucket's graph. */
 std::size_t nodes_of(const pipeline_step& step, std::size_t bucket_index) {
   const library_step* ours = step.library();
   const kernel_launches* kernels = ours != nullptr ? ours->plans[bucket_index]->kernels() : nullptr;

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-/** How much memory a lane takes, as far as that can be said before there is one. */
+/** How much memory a lane takes, as far as it is known before the lane is made. */
 namespace ssugraph::detail {
 
 /**
@@ -22,7 +22,7 @@ inline constexpr std::size_t bytes_a_node = 2'400;
   return bytes_a_graph + nodes * bytes_a_node;
 }
 
-/** Of a lane with the graphs of all buckets. */
+/** Of a lane that has recorded all of its buckets. */
 [[nodiscard]] std::size_t lane_bytes(const pipeline_core& core);
 
 }  // namespace ssugraph::detail

@@ -8,7 +8,6 @@
 #include <ssugraph/ssu_plan.hpp>
 #include <ssugraph/ssu_problem.hpp>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -64,7 +63,7 @@ std::string to_string(const ssu_problem& problem) {
         std::pair{problem.out_in_place, " out in place"}}) {
     if (present) text += word;
   }
-  if (!std::isinf(problem.dt_min) || !std::isinf(problem.dt_max)) {
+  if (detail::has_dt_limits(problem)) {
     char limits[64];
     std::snprintf(limits, sizeof limits, " dt in [%g, %g]", problem.dt_min, problem.dt_max);
     text += limits;

@@ -72,10 +72,6 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
   return layout;
 }
 
-bool has_dt_limits(const ssu_problem& problem) {
-  return !std::isinf(problem.dt_min) || !std::isinf(problem.dt_max);
-}
-
 bool has_mixed_dtypes(const ssu_problem& problem) {
   const dtype x = problem.x_dtype;
   return problem.B_dtype != x || problem.C_dtype != x || problem.out_dtype != x ||
@@ -194,6 +190,10 @@ ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other) {
         std::min(problem.layouts[i].alignment, other.layouts[i].alignment);
   }
   return problem;
+}
+
+bool has_dt_limits(const ssu_problem& problem) {
+  return !std::isinf(problem.dt_min) || !std::isinf(problem.dt_max);
 }
 
 std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {

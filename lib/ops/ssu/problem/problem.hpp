@@ -36,6 +36,9 @@ inline constexpr std::int64_t max_dstate = 256;
  *  one where it is less. */
 [[nodiscard]] ssu_problem less_aligned(ssu_problem problem, const ssu_problem& other);
 
+/** Whether dt has a limit on any side. */
+[[nodiscard]] bool has_dt_limits(const ssu_problem& problem);
+
 /** Of a tensor; none where it is not bound. */
 [[nodiscard]] std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor);
 
