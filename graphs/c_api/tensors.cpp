@@ -147,7 +147,7 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   check_reserved("reserved", known.reserved);
   // The tensors of the struct lie one behind another, in the order of the operands.
   constexpr std::size_t count = detail::ssu_operands.size();
-  static_assert(offsetof(ssugraph_ssu_args, dst_state) ==
+  static_assert(offsetof(ssugraph_ssu_args, dst_state_scale) ==
                 offsetof(ssugraph_ssu_args, state) + (count - 1) * sizeof(const DLTensor*));
   std::array<const DLTensor*, count> tensors{};
   std::memcpy(static_cast<void*>(tensors.data()),

@@ -13,6 +13,16 @@
  * Source: Gu and Dao, "Mamba" (2023), section 3, and Dao and Gu, "Transformers are SSMs" (2024),
  * for the tied form. Between the tokens of one call the state stays fp32; only stored copies are
  * rounded, and `out` uses the unrounded h'.
+ *
+ * A *scaled* state (int16, int8, float8_e4m3) is q * s: codes, and a scale s for each row of dstate.
+ * With QMAX the greatest code (32767, 127, 448), a row is stored as
+ *
+ *     a = max |h'|;  enc = QMAX / a;  q = round(h' * enc);  s = 1 / enc
+ *
+ * A row with a < 2^-100 is q = 0, s = 0, so that a slot of zero bytes is a fresh one; a row with a
+ * NaN or an infinity is q = 0, s = NaN, which reads back as NaN. q is rounded to nearest even or,
+ * with stochastic rounding by 16 bits r, floor(h' * enc + r / 2^16) of integers, and of
+ * float8_e4m3 as of other floats: the magnitude, by its spacing.
  */
 
 #include <ssugraph/export.hpp>
@@ -55,7 +65,9 @@ namespace ssugraph {
  * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
  */
 struct ssu_args {
-  tensor_view state;    ///< (slots, nheads, dim, dstate), fp32, fp16 or bf16
+  /** (slots, nheads, dim, dstate), fp32, fp16, bf16 or, with state_scale, int16, int8 or
+   *  float8_e4m3. */
+  tensor_view state;
   tensor_view x;        ///< (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view dt;       ///< (rows, nheads, dim), fp32, fp16 or bf16
   tensor_view A;        ///< (nheads, dim, dstate), fp32, fp16 or bf16
@@ -79,6 +91,10 @@ struct ssu_args {
    *  a slot may be one sequence's source and another's destination. Destinations are slots of it:
    *  those of dst_state_batch_indices or, if it has no fewer slots than `state`, those read. */
   tensor_view dst_state;
+  /** Scales of a state that is scaled, and of no other: fp32 (slots, nheads, dim), any strides, for
+   *  example behind the state in one slot. Read and written with it. */
+  tensor_view state_scale;
+  tensor_view dst_state_scale;  ///< the same of a scaled dst_state
   bool dt_softplus = false;  ///< of dt + dt_bias
   ///@{
   /** Limits of dt', behind the softplus: `time_step_limit` of a model. None by default. */
@@ -114,6 +130,8 @@ enum class ssu_tensor : std::uint8_t {
   cu_seqlens,
   rand_seed,
   dst_state,
+  state_scale,
+  dst_state_scale,
 };
 
 /** Which tensors are bound decides: num_accepted_tokens speculative, else cu_seqlens varlen. */

@@ -38,6 +38,8 @@ struct ssu_addresses {
   const void* cu_seqlens = nullptr;
   const void* rand_seed = nullptr;
   const void* dst_state = nullptr;
+  const void* state_scale = nullptr;
+  const void* dst_state_scale = nullptr;
   ///@}
 
   bool operator==(const ssu_addresses&) const = default;

@@ -70,11 +70,12 @@ struct ssu_problem {
   bool stochastic_rounding = false;  ///< of the stored state
   int philox_rounds = 0;             ///< 3..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
-  /** Empty if state, dst_state, (untied) A, B and C allow 16-byte accesses of 8 elements along
-   *  dstate; else the first tensor that does not, with the reason. */
+  /** Empty if state, dst_state, (untied) A, B and C allow accesses of 8 elements along dstate, 16
+   *  bytes at a time or, of one-byte elements, 8; else the first tensor that does not, with the
+   *  reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
-  std::array<tensor_layout, 16> layouts{};
+  std::array<tensor_layout, 18> layouts{};
   bool is_blackwell = false;  ///< the device's compute capability is 10.0 or later
   /** That launches may use: the device's, or of a lane whose stream has a part of them, that
    * part's. 0: not told, or the host. */
@@ -91,8 +92,8 @@ struct ssu_problem {
 /** One line for people, without its end. */
 [[nodiscard]] SSUGRAPH_EXPORT std::string to_string(const ssu_problem& problem);
 
-/** Bytes of a dense state tensor of `slots` slots. Throws invalid_argument if negative or too big.
- */
+/** Bytes of dense state tensors of `slots` slots, the scales of a scaled state included. Throws
+ *  invalid_argument if negative or too big. */
 [[nodiscard]] SSUGRAPH_EXPORT std::size_t state_bytes(const ssu_problem& problem,
                                                       std::int64_t slots);
 

@@ -15,8 +15,8 @@
 
 namespace ssugraph {
 
-/** Element types. Floating tensors take the first three, indices and counts int32 and int64. The
- *  last three are names of what no tensor may have yet: each call refuses them. */
+/** Element types. Floating tensors take the first three, indices and counts int32 and int64; states
+ *  the first three and the last three, which are scaled (ssu_args::state_scale). */
 enum class dtype : std::uint8_t {
   float32,
   float16,
@@ -52,10 +52,14 @@ enum class dtype : std::uint8_t {
   return type == dtype::float32 || type == dtype::float16 || type == dtype::bfloat16;
 }
 
-/** True of what states are or will be stored in: those, int8, int16 and float8_e4m3. */
+/** True of int8, int16 and float8_e4m3: a state of these has a scale for each row of dstate. */
+[[nodiscard]] constexpr bool is_scaled(dtype type) noexcept {
+  return type == dtype::int8 || type == dtype::int16 || type == dtype::float8_e4m3;
+}
+
+/** True of what states are stored in: floating or scaled. */
 [[nodiscard]] constexpr bool is_state_format(dtype type) noexcept {
-  return is_floating(type) || type == dtype::int8 || type == dtype::int16 ||
-         type == dtype::float8_e4m3;
+  return is_floating(type) || is_scaled(type);
 }
 
 /** As it is written here. */

@@ -3,6 +3,7 @@
 #include "lib/device/element.cuh"
 #include "lib/device/octet.hpp"
 #include "lib/random/philox.hpp"
+#include "lib/state/scaled.hpp"
 
 #include <ssugraph/tensor_view.hpp>
 
@@ -30,6 +31,18 @@ struct state_of<dtype::float16> {
 template <>
 struct state_of<dtype::bfloat16> {
   using type = __nv_bfloat16;
+};
+template <>
+struct state_of<dtype::int16> {
+  using type = std::int16_t;
+};
+template <>
+struct state_of<dtype::int8> {
+  using type = std::int8_t;
+};
+template <>
+struct state_of<dtype::float8_e4m3> {
+  using type = float8_e4m3;
 };
 
 // --- Floats of what is stored

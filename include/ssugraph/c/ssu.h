@@ -19,6 +19,9 @@
  * of their elements may lie in one place, and none may overlap another tensor, but that `out` may
  * be `x` or `z` themselves.
  *
+ * float8_e4m3 is DLPack's kDLFloat8_e4m3fn, code 10, in which an installed header of before 1.1 has
+ * no name for it.
+ *
  * An axis whose entries are all the same value has stride 0, and no memory of its own: that is what
  * torch's `expand` makes. A layer is *tied* (Mamba-2) if A, dt and dt_bias are one value a head
  * in that way, and faster than with the values written out: `A[:, None, None].expand(nheads, dim,
@@ -52,7 +55,7 @@ typedef struct ssugraph_ssu_args {
   int64_t max_seqlen;      /**< T of varlen mode: no sequence is longer. 0: the number of rows */
   int32_t dt_softplus;     /**< 0 or 1 */
   int32_t has_null_block;  /**< 0 or 1: `null_block_id` is nobody's; vLLM's is 0 */
-  const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16 or bf16 */
+  const DLTensor* state;   /**< (slots, nheads, dim, dstate), fp32, fp16, bf16 or scaled */
   const DLTensor* x;       /**< (rows, nheads, dim), fp32, fp16 or bf16 */
   const DLTensor* dt;      /**< (rows, nheads, dim), fp32, fp16 or bf16; tied: stride 0 over dim */
   const DLTensor* A;       /**< (nheads, dim, dstate), fp32, fp16 or bf16; tied: 0 over both */
@@ -75,6 +78,10 @@ typedef struct ssugraph_ssu_args {
   const DLTensor* rand_seed; /**< (1) or no axes, int64: seed of the stochastic rounding */
   /** Slots of its own, else as state: written instead of `state`, which is then only read. */
   const DLTensor* dst_state;
+  /** (slots, nheads, dim), fp32: scales of a state that is scaled (int16, int8 or float8_e4m3), and
+   *  of no other. */
+  const DLTensor* state_scale;
+  const DLTensor* dst_state_scale; /**< the same of a scaled dst_state */
   float dt_min;       /**< with dt_limited: dt, behind bias and softplus, is at least this */
   float dt_max;       /**< and at most this */
   int32_t dt_limited; /**< 0: no limits, whatever dt_min and dt_max are; or 1 */

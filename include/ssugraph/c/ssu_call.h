@@ -40,6 +40,8 @@ typedef struct ssugraph_ssu_addresses {
   const void* cu_seqlens;              /**< the same */
   const void* rand_seed;               /**< the same */
   const void* dst_state;               /**< the same */
+  const void* state_scale;             /**< the same */
+  const void* dst_state_scale;         /**< the same */
 } ssugraph_ssu_addresses;
 
 /** `args`, of the largest batch, validated, planned and loaded once; enqueues nothing. It outlives

@@ -40,8 +40,8 @@ void check_slots(const tensor_view& slots) {
 
 tensor_view canonical_state(const tensor_view& state, std::size_t layer, device home) {
   const std::string name = "states[" + std::to_string(layer) + "]";
-  if ((state.rank() != 3 && state.rank() != 4) || !is_floating(state.dtype())) {
-    throw invalid_argument{name, "a floating state of rank 3 or 4", to_string(state)};
+  if ((state.rank() != 3 && state.rank() != 4) || !is_state_format(state.dtype())) {
+    throw invalid_argument{name, "a state or its scales, of rank 3 or 4", to_string(state)};
   }
   detail::check_reach(name, state);
   if (std::ranges::max(state.extents().subspan(1)) > most_entries)

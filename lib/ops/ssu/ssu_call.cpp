@@ -37,7 +37,9 @@ constexpr std::array address_members{&ssu_addresses::state,
                                      &ssu_addresses::num_accepted_tokens,
                                      &ssu_addresses::cu_seqlens,
                                      &ssu_addresses::rand_seed,
-                                     &ssu_addresses::dst_state};
+                                     &ssu_addresses::dst_state,
+                                     &ssu_addresses::state_scale,
+                                     &ssu_addresses::dst_state_scale};
 static_assert(address_members.size() == ssu_operands.size());
 
 ssu_addresses addresses_of(const ssu_args& args) {

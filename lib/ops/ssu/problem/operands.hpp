@@ -24,6 +24,7 @@ enum class ssu_elements : std::uint8_t {
   state,     ///< a format that states are stored in
   floating,  ///< fp32, fp16 or bf16
   as_state,  ///< the dtype of the state
+  scale,     ///< fp32
   index,     ///< int32 or int64
   seed,      ///< int64
 };
@@ -56,6 +57,7 @@ struct ssu_operand {
 /** That of dst_state, too, which has slots of its own. */
 inline constexpr ssu_shape state_shape{
     4, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
+inline constexpr ssu_shape scale_shape{3, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::dim}};
 inline constexpr ssu_shape x_shape{3, {ssu_axis::rows, ssu_axis::nheads, ssu_axis::dim}};
 inline constexpr ssu_shape B_shape{3, {ssu_axis::rows, ssu_axis::ngroups, ssu_axis::dstate}};
 inline constexpr ssu_shape A_shape{3, {ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
@@ -70,7 +72,7 @@ constexpr ssu_operand beside(std::string_view name, first_axis leading, operand_
 }
 
 /** In the order of `ssu_tensor`. */
-inline constexpr std::array<ssu_operand, 16> ssu_operands{{
+inline constexpr std::array<ssu_operand, 18> ssu_operands{{
     {{"state", first_axis::slots, operand_role::state, operand_access::both},
      &ssu_args::state,
      ssu_elements::state,
@@ -108,10 +110,20 @@ inline constexpr std::array<ssu_operand, 16> ssu_operands{{
      ssu_elements::as_state,
      !required,
      state_shape},
+    {{"state_scale", first_axis::slots, operand_role::state, operand_access::both},
+     &ssu_args::state_scale,
+     ssu_elements::scale,
+     !required,
+     scale_shape},
+    {{"dst_state_scale", first_axis::slots, operand_role::state, operand_access::write},
+     &ssu_args::dst_state_scale,
+     ssu_elements::scale,
+     !required,
+     scale_shape},
 }};
 
 inline constexpr std::size_t ssu_tensor_count = ssu_operands.size();
-static_assert(static_cast<std::size_t>(ssu_tensor::dst_state) + 1 == ssu_tensor_count &&
+static_assert(static_cast<std::size_t>(ssu_tensor::dst_state_scale) + 1 == ssu_tensor_count &&
                   ssu_tensor_count == std::tuple_size_v<decltype(ssu_problem::layouts)>,
               "ssu_tensor, the layouts of a problem and the operands name the same tensors");
 
@@ -128,7 +140,8 @@ static_assert(static_cast<std::size_t>(ssu_tensor::dst_state) + 1 == ssu_tensor_
   }();
   static constexpr auto apart = [] {
     auto generic = in_place;
-    generic[static_cast<std::size_t>(ssu_tensor::state)].access = operand_access::read;
+    for (const ssu_tensor read : {ssu_tensor::state, ssu_tensor::state_scale})
+      generic[static_cast<std::size_t>(read)].access = operand_access::read;
     return generic;
   }();
   return has_dst_state ? apart : in_place;

@@ -10,12 +10,11 @@
 #include <numeric>
 #include <utility>
 
-namespace ssugraph {
-namespace detail {
+namespace ssugraph::detail {
 namespace {
 
 constexpr std::int64_t vector_elements = 8;
-constexpr std::int64_t vector_bytes = 16;
+constexpr std::int64_t most_vector_bytes = 16;
 
 std::optional<dtype> dtype_of(const tensor_view& tensor) {
   return tensor ? std::optional{tensor.dtype()} : std::nullopt;
@@ -30,18 +29,21 @@ bool is_tied(const ssu_args& args) {
          (!args.dt_bias || is_broadcast(args.dt_bias, 1));
 }
 
-/** Why `tensor` does not allow 16-byte accesses along its last axis; empty if it does. */
+/** Why `tensor` does not allow accesses of eight elements along its last axis, 16 bytes at a time
+ * or all at once; empty if it does. */
 std::string misalignment_of(const std::string& name, const tensor_view& tensor) {
   const int last = tensor.rank() - 1;
   const std::int64_t size = size_of(tensor.dtype());
+  const std::int64_t vector_bytes = std::min(most_vector_bytes, vector_elements * size);
   if (tensor.extent(last) % vector_elements != 0) return "dstate is no multiple of 8";
   if (tensor.stride(last) != 1) return name + " is not contiguous along dstate";
-  if (reinterpret_cast<std::uintptr_t>(tensor.data()) % vector_bytes != 0) {
-    return name + " is not 16-byte aligned";
+  if (reinterpret_cast<std::intptr_t>(tensor.data()) % vector_bytes != 0) {
+    return name + " is not " + std::to_string(vector_bytes) + "-byte aligned";
   }
   for (int axis = 0; axis < last; ++axis) {
     if (tensor.extent(axis) > 1 && tensor.stride(axis) * size % vector_bytes != 0) {
-      return "stride " + std::to_string(axis) + " of " + name + " is no multiple of 16 bytes";
+      return "stride " + std::to_string(axis) + " of " + name + " is no multiple of " +
+             std::to_string(vector_bytes) + " bytes";
     }
   }
   return {};
@@ -70,47 +72,6 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
   constexpr auto most = static_cast<std::uintptr_t>(tensor_layout::max_alignment);
   layout.alignment = static_cast<std::int64_t>(std::gcd(address | most, most));
   return layout;
-}
-
-bool has_mixed_dtypes(const ssu_problem& problem) {
-  const dtype x = problem.x_dtype;
-  return problem.B_dtype != x || problem.C_dtype != x || problem.out_dtype != x ||
-         problem.z_dtype.value_or(x) != x;
-}
-
-/** Each feature, and whether `problem` needs it. */
-auto needs_of(const ssu_problem& problem) {
-  return std::array{
-      std::pair{ssu_feature::untied, !problem.tied},
-      std::pair{ssu_feature::varlen, problem.has_cu_seqlens},
-      std::pair{ssu_feature::speculative, problem.mode == ssu_mode::speculative},
-      std::pair{ssu_feature::dst_indices, problem.has_dst_indices},
-      std::pair{ssu_feature::D, problem.D_dtype.has_value()},
-      std::pair{ssu_feature::z, problem.z_dtype.has_value()},
-      std::pair{ssu_feature::dt_bias, problem.dt_bias_dtype.has_value()},
-      std::pair{ssu_feature::dt_softplus, problem.dt_softplus},
-      std::pair{ssu_feature::stochastic_rounding, problem.stochastic_rounding},
-      std::pair{ssu_feature::mixed_dtypes, has_mixed_dtypes(problem)},
-      std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
-      std::pair{ssu_feature::dst_state, problem.has_dst_state},
-      std::pair{ssu_feature::out_in_place, problem.out_in_place},
-      std::pair{ssu_feature::dst_indices_alone, problem.has_dst_indices && !problem.has_indices}};
-}
-
-/** The dtypes that a backend has of such elements. */
-enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
-  switch (elements) {
-    case ssu_elements::state:
-    case ssu_elements::as_state:
-      return has.state;
-    case ssu_elements::floating:
-      return has.floats;
-    case ssu_elements::index:
-      return has.indices;
-    case ssu_elements::seed:
-      return {dtype::int64};
-  }
-  return {};
 }
 
 }  // namespace
@@ -230,6 +191,10 @@ std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
       return problem.has_rand_seed ? std::optional{dtype::int64} : std::nullopt;
     case ssu_tensor::dst_state:
       return problem.has_dst_state ? std::optional{problem.state_dtype} : std::nullopt;
+    case ssu_tensor::state_scale:
+      return is_scaled(problem.state_dtype) ? std::optional{dtype::float32} : std::nullopt;
+    case ssu_tensor::dst_state_scale:
+      return problem.has_dst_state ? dtype_of(problem, ssu_tensor::state_scale) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -264,73 +229,4 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
           .is_apart = problem.has_dst_state};
 }
 
-backend_features all_features() {
-  backend_features has = features_of_0_1();
-  has.features = has.features | enum_set{ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
-                                         ssu_feature::dst_state, ssu_feature::out_in_place,
-                                         ssu_feature::dst_indices_alone};
-  return has;
-}
-
-std::string why_lacks(const backend_features& has, const ssu_problem& problem) {
-  for (const auto& [feature, needed] : needs_of(problem)) {
-    if (needed && !has.features.contains(feature))
-      return "it lacks the feature " + to_string(feature);
-  }
-  for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
-    const std::optional<dtype> type = dtype_of(problem, static_cast<ssu_tensor>(i));
-    if (!type || dtypes_of(has, ssu_operands[i].elements).contains(*type)) continue;
-    return "it lacks " + std::string{ssugraph::to_string(*type)} + " for " +
-           std::string{ssu_operands[i].what.name};
-  }
-  return {};
-}
-
-}  // namespace detail
-
-backend_features features_of_0_1() noexcept {
-  const enum_set floats{dtype::float32, dtype::float16, dtype::bfloat16};
-  return {
-      .features = {ssu_feature::untied, ssu_feature::varlen, ssu_feature::speculative,
-                   ssu_feature::dst_indices, ssu_feature::D, ssu_feature::z, ssu_feature::dt_bias,
-                   ssu_feature::dt_softplus, ssu_feature::stochastic_rounding},
-      .state = floats,
-      .floats = floats,
-      .indices = {dtype::int32, dtype::int64}};
-}
-
-std::string to_string(ssu_feature feature) {
-  switch (feature) {
-    case ssu_feature::untied:
-      return "untied";
-    case ssu_feature::varlen:
-      return "varlen";
-    case ssu_feature::speculative:
-      return "speculative";
-    case ssu_feature::dst_indices:
-      return "dst_indices";
-    case ssu_feature::D:
-      return "D";
-    case ssu_feature::z:
-      return "z";
-    case ssu_feature::dt_bias:
-      return "dt_bias";
-    case ssu_feature::dt_softplus:
-      return "dt_softplus";
-    case ssu_feature::stochastic_rounding:
-      return "stochastic_rounding";
-    case ssu_feature::mixed_dtypes:
-      return "mixed_dtypes";
-    case ssu_feature::dt_limits:
-      return "dt_limits";
-    case ssu_feature::dst_state:
-      return "dst_state";
-    case ssu_feature::out_in_place:
-      return "out_in_place";
-    case ssu_feature::dst_indices_alone:
-      return "dst_indices_alone";
-  }
-  return "unknown";
-}
-
-}  // namespace ssugraph
+}  // namespace ssugraph::detail

@@ -29,6 +29,8 @@ std::string_view name_of(ssu_axis axis) {
 std::int64_t extent_of(const ssu_args& args, const ssu_operand& operand, ssu_axis axis) {
   switch (axis) {
     case ssu_axis::slots:
+      if (operand.member == &ssu_args::state_scale) return args.state.extent(0);
+      if (operand.member == &ssu_args::dst_state_scale) return args.dst_state.extent(0);
       return (args.*operand.member).extent(0);  // any number
     case ssu_axis::rows:
       return args.x.extent(0);

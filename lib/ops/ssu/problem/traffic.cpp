@@ -63,8 +63,10 @@ namespace ssugraph {
 
 std::size_t state_bytes(const ssu_problem& problem, std::int64_t slots) {
   if (slots < 0) throw invalid_argument{"slots", "0 or more", std::to_string(slots)};
-  auto bytes = static_cast<std::size_t>(size_of(problem.state_dtype));
-  for (const std::int64_t extent : {problem.nheads, problem.dim, problem.dstate, slots}) {
+  const std::int64_t scale_bytes = is_scaled(problem.state_dtype) ? size_of(dtype::float32) : 0;
+  auto bytes =
+      static_cast<std::size_t>(problem.dstate * size_of(problem.state_dtype) + scale_bytes);
+  for (const std::int64_t extent : {problem.nheads, problem.dim, slots}) {
     if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes)) {
       throw invalid_argument{"slots", "a state of less than 2^64 bytes", std::to_string(slots)};
     }

@@ -41,6 +41,8 @@ std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const
     case ssu_elements::as_state:
       return type == args.state.dtype() ? ""
                                         : std::string{to_string(args.state.dtype())} + " as state";
+    case ssu_elements::scale:
+      return type == dtype::float32 ? "" : "float32";
     case ssu_elements::index:
       return type == dtype::int32 || type == dtype::int64 ? "" : "int32 or int64";
     case ssu_elements::seed:
@@ -93,6 +95,23 @@ ssu_args canonical(const ssu_args& given) {
     if (tensor.rank() < rank) tensor = tensor.with_unit_axis(each.shape.optional_axis());
   }
   return args;
+}
+
+/** A state that is scaled has scales, and no other has. */
+void check_scale(std::string_view name, const tensor_view& scale, std::string_view of,
+                 const tensor_view& state) {
+  const bool is_needed = state && is_scaled(state.dtype());
+  if (static_cast<bool>(scale) == is_needed) return;
+  const std::string reason =
+      std::string{of} + " is " + (state ? std::string{to_string(state.dtype())} : "not bound");
+  throw invalid_argument{std::string{name},
+                         (is_needed ? "a tensor, for " : "nothing, for ") + reason,
+                         scale ? to_string(scale) : "nothing"};
+}
+
+void check_scales(const ssu_args& args) {
+  check_scale("state_scale", args.state_scale, "state", args.state);
+  check_scale("dst_state_scale", args.dst_state_scale, "dst_state", args.dst_state);
 }
 
 /** Sizes are taken of state: of one whose last axes are swapped, x and B would be blamed. */
@@ -262,7 +281,8 @@ void check_reach(const ssu_args& args) {
 
 void check_rounding(const tensor_view& state, const mamba_config& config) {
   if (!config.stochastic_rounding || state.dtype() != dtype::float32) return;
-  throw invalid_argument{"state", "float16 or bfloat16 for stochastic_rounding", to_string(state)};
+  throw invalid_argument{"state", "a dtype other than float32 for stochastic_rounding",
+                         to_string(state)};
 }
 
 void validate(const mamba_config& config) {
@@ -282,6 +302,7 @@ validated_ssu validate(const ssu_args& given, const mamba_config& config,
   call.args = canonical(given);
   check_rounding(call.args.state, config);
   check_dtypes(call.args);
+  check_scales(call.args);
   check_shapes(call.args, given);
   call.sequences = count_sequences(call.args);
   check_entries(call.args, call.sequences);

@@ -1,9 +1,8 @@
 #include "lib/ops/ssu/backends/reference/reference.hpp"
 
 #include "lib/ops/ssu/problem/problem.hpp"
-#include "lib/random/philox.hpp"
 #include "lib/state/float16.hpp"
-#include "lib/state/stochastic_round.hpp"
+#include "lib/state/host_row.hpp"
 #include "lib/step/sequence.hpp"
 
 #include <ssugraph/error.hpp>
@@ -70,27 +69,6 @@ void store(const tensor_view& tensor, float value, Index... index) {
   refuse(tensor.dtype());
 }
 
-/** The same with stochastic rounding, by random bits. */
-template <class... Index>
-void store_rounded(const tensor_view& tensor, float value, std::uint32_t bits, Index... index) {
-  switch (tensor.dtype()) {
-    case dtype::float16:
-      element<float16>(tensor, index...).bits = round_to_float16(value, bits);
-      return;
-    case dtype::bfloat16:
-      element<bfloat16>(tensor, index...).bits = round_to_bfloat16(value, bits);
-      return;
-    case dtype::float32:
-    case dtype::int32:
-    case dtype::int64:
-    case dtype::int8:
-    case dtype::int16:
-    case dtype::float8_e4m3:
-      break;
-  }
-  refuse(tensor.dtype());
-}
-
 /** One sequence of the call: its rows and the slots it reads and writes. */
 class sequence {
  public:
@@ -130,9 +108,8 @@ class head_update {
 
   void read(float* h) const {
     for (std::int64_t d = 0; d < problem_.dim; ++d) {
-      for (std::int64_t n = 0; n < problem_.dstate; ++n) {
-        *h++ = load(args_.state, sequence_.source(), head_, d, n);
-      }
+      const host_row row{args_.state, args_.state_scale, sequence_.source(), head_, d};
+      load_row(row, {h + d * problem_.dstate, dstate()});
     }
   }
 
@@ -174,24 +151,18 @@ class head_update {
   }
 
   void write(std::int64_t slot, int t, std::int64_t d, const float* h) const {
-    const tensor_view& state = args_.dst_state ? args_.dst_state : args_.state;
-    const std::int64_t first = (head_ * problem_.dim + d) * problem_.dstate;
-    philox_words words{};
-    for (std::int64_t n = 0; n < problem_.dstate; ++n) {
-      if (!problem_.stochastic_rounding) {
-        store(state, h[n], slot, head_, d, n);
-        continue;
-      }
-      const std::int64_t e = first + n;
-      if (n == 0 || e % 8 == 0) {
-        words =
-            rounding_words(seed_, static_cast<std::uint32_t>(e >> 3), static_cast<std::uint32_t>(t),
-                           sequence_.source(), problem_.philox_rounds);
-      }
-      const std::uint32_t bits = rounding_bits(words, static_cast<std::uint32_t>(e));
-      store_rounded(state, h[n], bits, slot, head_, d, n);
-    }
+    const bool apart = problem_.has_dst_state;
+    const host_row row{apart ? args_.dst_state : args_.state,
+                       apart ? args_.dst_state_scale : args_.state_scale, slot, head_, d};
+    const row_bits bits{.seed = seed_,
+                        .first = (head_ * problem_.dim + d) * problem_.dstate,
+                        .t = static_cast<std::uint32_t>(t),
+                        .slot = sequence_.source(),
+                        .rounds = problem_.philox_rounds};
+    store_row(row, {h, dstate()}, problem_.stochastic_rounding ? &bits : nullptr);
   }
+
+  [[nodiscard]] std::size_t dstate() const { return static_cast<std::size_t>(problem_.dstate); }
 
   const ssu_problem& problem_;
   const ssu_args& args_;
