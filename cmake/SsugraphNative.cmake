@@ -5,7 +5,9 @@
 # Writes the sources and sets `out` to their names.
 function(ssugraph_native_kernels out)
   set(sources)
-  foreach(format IN ITEMS float32 float16 bfloat16 rounded_float16 rounded_bfloat16)
+  foreach(format IN ITEMS
+      float32 float16 bfloat16 rounded_float16 rounded_bfloat16
+      int16 int8 float8_e4m3 rounded_int16 rounded_int8 rounded_float8_e4m3)
     set(rounding false)
     if(format MATCHES "^rounded_")
       set(rounding true)

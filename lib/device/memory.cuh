@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 /**
  * Addresses, loads and stores of kernels. Loads come apart from conversions, so that
@@ -52,15 +53,17 @@ inline constexpr int vector_bytes = 16;
 
 /**
  * Which eight elements of a row of dstate a thread holds: `chunks` runs of `width` neighbours, each
- * run 16 bytes of state, so that the threads of a row read one stretch of memory at a time.
+ * run 16 bytes of state or, of one-byte elements, all 8, so that the threads of a row read one
+ * stretch of memory at a time.
  */
 template <class State, int Lanes, bool Vector>
 struct octet_layout {
-  static constexpr int chunks =
-      Vector ? octet_size * static_cast<int>(sizeof(State)) / vector_bytes : 1;
+  static constexpr int octet_bytes = octet_size * static_cast<int>(sizeof(State));
+  static constexpr int run_bytes = octet_bytes < vector_bytes ? octet_bytes : vector_bytes;
+  static constexpr int chunks = Vector ? octet_bytes / run_bytes : 1;
   static constexpr int width = octet_size / chunks;
   static constexpr bool vector = Vector;
-  static_assert(!Vector || chunks * vector_bytes == octet_size * static_cast<int>(sizeof(State)),
+  static_assert(chunks == 1 || chunks * run_bytes == octet_bytes,
                 "eight elements are whole vectors");
 
   __device__ static std::uint32_t first(std::uint32_t lane, int chunk) {
@@ -78,10 +81,12 @@ template <class Layout, class T>
 __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
                            std::uint32_t dstate, std::uint32_t* word) {
   constexpr std::size_t run_bytes = sizeof(T) * Layout::width;
+  static_assert(run_bytes % sizeof *word == 0, "a run is whole words");
+  // Of words where that is how it is loaded: bytes would be taken apart and put together again.
+  using part = std::conditional_t<Layout::vector && sizeof(T) == 1, std::uint32_t, T>;
   struct alignas(run_bytes < vector_bytes ? run_bytes : vector_bytes) run {
-    T value[Layout::width];
+    part value[run_bytes / sizeof(part)];
   };
-  static_assert(sizeof(run) % sizeof *word == 0, "a run is whole words");
 #pragma unroll
   for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
     run loaded;
@@ -123,14 +128,16 @@ __device__ void store_octet(bool present, std::byte* row, std::int64_t stride, s
                             std::uint32_t dstate,
                             const std::uint32_t (&word)[words_of_octet<State>]) {
   if constexpr (Layout::vector) {
-    static_assert(sizeof(uint4) == vector_bytes, "a run is stored at once");
+    constexpr int run_words = Layout::run_bytes / sizeof *word;
+    struct alignas(Layout::run_bytes) run {
+      std::uint32_t value[run_words];
+    };
 #pragma unroll
     for (int chunk = 0; chunk < Layout::chunks; ++chunk) {
       const std::uint32_t first = Layout::first(lane, chunk);
-      const std::uint32_t* w = word + 4 * chunk;
-      if (present && first < dstate) {
-        *reinterpret_cast<uint4*>(row + first * sizeof(State)) = make_uint4(w[0], w[1], w[2], w[3]);
-      }
+      run stored;
+      memcpy(&stored, word + run_words * chunk, sizeof stored);
+      if (present && first < dstate) *reinterpret_cast<run*>(row + first * sizeof(State)) = stored;
     }
   } else {
     State value[octet_size];

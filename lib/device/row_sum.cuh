@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-/** The sums over dstate of a thread's rows, all at once. */
+/** The sums over dstate of a thread's rows, or their greatest values, all at once. */
 namespace ssugraph::detail {
 
 /**
@@ -47,24 +47,29 @@ struct row_sum {
 
   /** Leaves the sums of the own rows in the first values. All threads of the warp take part. */
   __device__ static void reduce(float (&value)[Rows], std::uint32_t lane) {
+    reduce(value, lane, [](float a, float b) { return a + b; });
+  }
+  /** The same with `joined(a, b)` in place of sums. */
+  template <class Joined>
+  __device__ static void reduce(float (&value)[Rows], std::uint32_t lane, Joined joined) {
 #pragma unroll
     for (int step = 0, left = Rows; (dealt >> step) > 1; ++step, left = left > 1 ? left / 2 : 1) {
       const int distance = dealt >> (step + 1);
       if (left == 1) {
-        value[0] += exchange(value[0], distance);
+        value[0] = joined(value[0], exchange(value[0], distance));
       } else {
         const bool upper = (lane & distance) != 0;
 #pragma unroll
         for (int r = 0; r < left / 2; ++r) {
           const float kept = upper ? value[r + left / 2] : value[r];
           const float given = upper ? value[r] : value[r + left / 2];
-          value[r] = kept + exchange(given, distance);
+          value[r] = joined(kept, exchange(given, distance));
         }
       }
     }
 #pragma unroll
     for (int distance = dealt; distance < Lanes; distance *= 2)
-      value[0] += exchange(value[0], distance);
+      value[0] = joined(value[0], exchange(value[0], distance));
   }
 
  private:

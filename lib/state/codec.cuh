@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <type_traits>
 
-/** The formats of a state, and eight elements of one: their floats, and floats to what is stored of
- *  them. The words of eight elements are as in memory. */
+/** The formats of a state, and eight elements of one: their floats, of a scaled one those of its
+ *  codes, and floats to what is stored of them. The words of eight elements are as in memory. */
 namespace ssugraph::detail {
 
 /** The type of an element in memory. */
@@ -48,16 +48,24 @@ struct state_of<dtype::float8_e4m3> {
 // --- Floats of what is stored
 
 template <class T>
+__device__ float widen_one(const std::uint32_t* word, int i) {
+  if constexpr (std::is_same_v<T, float>) {
+    return __uint_as_float(word[i]);
+  } else if constexpr (std::is_same_v<T, __half>) {
+    return half_to_float(i % 2 == 0 ? word[i / 2] & 0xffffu : word[i / 2] >> 16);
+  } else {
+    return __uint_as_float(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2] & 0xffff0000u);
+  }
+}
+
+template <class T>
 __device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
+  if constexpr (is_scaled_code<T>) {
+    decode_octet<T>(word, to);
+  } else {
 #pragma unroll
-  for (int i = 0; i < octet_size; ++i) {
-    if constexpr (std::is_same_v<T, float>) {
-      to[i] = __uint_as_float(word[i]);
-    } else if constexpr (std::is_same_v<T, __half>) {
-      to[i] = half_to_float(i % 2 == 0 ? word[i / 2] & 0xffffu : word[i / 2] >> 16);
-    } else {
-      to[i] = __uint_as_float(i % 2 == 0 ? word[i / 2] << 16 : word[i / 2] & 0xffff0000u);
-    }
+    for (int i = 0; i < octet_size; ++i)
+      to[i] = widen_one<T>(word, i);
   }
 }
 

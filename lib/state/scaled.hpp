@@ -264,16 +264,16 @@ SSUGRAPH_HOST_DEVICE void encode_octet(const float (&h)[octet_size], float encod
   if constexpr (std::is_same_v<Code, float8_e4m3>) {
     float v[octet_size];
     float stored[octet_size];
-    bool all_normal = true;
+    float least = least_normal_float8;
     for (int i = 0; i < octet_size; ++i) {
       v[i] = h[i] * encode;
       stored[i] = dithered_normal_float8(v[i], rounding_bits(random, i));
-      all_normal = all_normal && std::fabs(v[i]) >= least_normal_float8;
+      least = std::fmin(least, std::fabs(v[i]));
     }
-    if (!all_normal) {
+    if (least < least_normal_float8) {
       for (int i = 0; i < octet_size; ++i) {
-        if (std::fabs(v[i]) < least_normal_float8)
-          stored[i] = dithered_small_float8(v[i], rounding_bits(random, i));
+        const float small = dithered_small_float8(v[i], rounding_bits(random, i));
+        stored[i] = std::fabs(v[i]) < least_normal_float8 ? small : stored[i];
       }
     }
     pack_float8(stored, word);

@@ -31,14 +31,24 @@ io_width width_of(const ssu_problem& problem) {
   for (const dtype type : {problem.x_dtype, problem.B_dtype, problem.C_dtype, problem.out_dtype,
                            problem.z_dtype.value_or(problem.x_dtype)})
     (type == dtype::float32 ? is_wide : is_narrow) = true;
-  return !is_wide ? io_width::narrow : is_narrow ? io_width::any : io_width::wide;
+  if (!is_wide) return io_width::narrow;
+  return is_narrow ? io_width::any : io_width::wide;
+}
+
+/** The narrowest of a kernel that there is. */
+io_width compiled_width_of(const ssu_problem& problem, state_access access) {
+  if (access == state_access::along_dim) return io_width::any;
+  const io_width width = width_of(problem);
+  const bool is_there =
+      !is_scaled(problem.state_dtype) || (width == io_width::narrow && problem.tied);
+  return is_there ? width : io_width::any;
 }
 
 kernel_key key_of(const ssu_problem& problem, int lanes, int rows, state_access access) {
   return {.lanes = lanes,
           .rows = rows,
           .access = access,
-          .io = access == state_access::along_dim ? io_width::any : width_of(problem),
+          .io = compiled_width_of(problem, access),
           .tied = problem.tied,
           .one_token = !problem.has_cu_seqlens};
 }
@@ -118,6 +128,7 @@ std::string why_no_words_along(const ssu_problem& problem, ssu_tensor tensor, st
 
 /** Why dim is nothing that states are read along. */
 std::string why_no_columns(const ssu_problem& problem) {
+  if (is_scaled(problem.state_dtype)) return "scaled states are read along dstate";
   if (problem.dstate % octet_size != 0) return "dstate is no multiple of 8";
   for (const auto& [tensor, axis] :
        {std::pair{ssu_tensor::state, 2}, std::pair{ssu_tensor::dst_state, 2},
@@ -166,7 +177,9 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access a
     const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
     // Of runs of neighbours there are whole ones alone.
     const bool whole_runs = access != state_access::along_dim || problem.dim % rows == 0;
-    if (is_compiled(key) && whole_runs && (whole || !takes_whole_tiles(key))) tiles.push_back(tile);
+    if (is_compiled(key, is_scaled(problem.state_dtype)) && whole_runs &&
+        (whole || !takes_whole_tiles(key)))
+      tiles.push_back(tile);
   }
   return tiles;
 }

@@ -41,7 +41,8 @@ const void* find_kernel(const kernel_key& key) {
   const void* found = nullptr;
   const auto look_at = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
     constexpr kernel_key here = numbered_key(I);
-    if constexpr (is_compiled(here) && here.tied == Tied && here.one_token == OneToken) {
+    if constexpr (is_compiled(here, is_scaled(State)) && here.tied == Tied &&
+                  here.one_token == OneToken) {
       if (key == here) found = numbered_kernel<State, Rounding, I>();
     }
   };

@@ -30,19 +30,22 @@ struct held_rows {
 
   /** Brings what `read` reads into the L2 cache. */
   __device__ static void prefetch(const tile<V>& mine, std::int64_t slot) {
-    static_assert(cache_line % vector_bytes == 0, "a line has one thread that fetches it");
+    constexpr int run_bytes = layout::run_bytes;
+    static_assert(cache_line % run_bytes == 0, "a line has one thread that fetches it");
     const ssu_params& p = mine.p;
-    if (!V::vector || mine.lane % (cache_line / vector_bytes) != 0) return;
-    const std::byte* at = mine.first_row_of(p.state, slot) + mine.lane * vector_bytes;
+    if (!V::vector || mine.lane % (cache_line / run_bytes) != 0) return;
+    const std::byte* at = mine.first_row_of(p.state, slot) + mine.lane * run_bytes;
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
 #pragma unroll
       for (int chunk = 0; chunk < layout::chunks; ++chunk) {
         if (layout::first(mine.lane, chunk) < p.dstate)
-          detail::prefetch(at + chunk * V::lanes * vector_bytes);
+          detail::prefetch(at + chunk * V::lanes * run_bytes);
       }
       at += mine.to_next_row(p.state, r);
     }
+    if constexpr (V::scaled)
+      detail::prefetch(mine.scale_of_row(p.state_scale, slot, mine.own_row(0)));
   }
 
   __device__ void widen(int r, float (&h)[octet_size]) const {

@@ -28,12 +28,14 @@ struct kernel_key {
 /**
  * Which kernels there are: 2, 4 and 8 rows where that decides speed, else as many as there can be.
  * A row's sum ends in one of at most eight of its threads, and a thread has no more rows than that;
- * but for rows of two threads, which would be too short to keep many loads in flight.
+ * but for rows of two threads, which would be too short to keep many loads in flight. Of scaled
+ * states there are fewer: none along dim, and inputs are narrow, where tied, or any.
  */
-constexpr bool is_compiled(const kernel_key& key) {
+constexpr bool is_compiled(const kernel_key& key, bool scaled) {
+  if (scaled && (key.io == io_width::wide || (!key.tied && key.io != io_width::any))) return false;
   if (key.access == state_access::by_element) return key.lanes == 32 && key.rows == 2;
   const bool along_dim = key.access == state_access::along_dim;
-  if (along_dim && key.io != io_width::any) return false;
+  if (along_dim && (scaled || key.io != io_width::any)) return false;
   const bool narrow = key.io == io_width::narrow;
   const int threads = key.lanes == 2 && key.one_token && (narrow || along_dim) ? 4 : key.lanes;
   const int most = std::min(threads, key.tied && (narrow || along_dim) ? 8 : 4);

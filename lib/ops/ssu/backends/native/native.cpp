@@ -54,14 +54,18 @@ const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
       return rounded ? kernel_of<dtype::float16, true>(key) : kernel_of<dtype::float16>(key);
     case dtype::bfloat16:
       return rounded ? kernel_of<dtype::bfloat16, true>(key) : kernel_of<dtype::bfloat16>(key);
+    case dtype::int16:
+      return rounded ? kernel_of<dtype::int16, true>(key) : kernel_of<dtype::int16>(key);
+    case dtype::int8:
+      return rounded ? kernel_of<dtype::int8, true>(key) : kernel_of<dtype::int8>(key);
+    case dtype::float8_e4m3:
+      return rounded ? kernel_of<dtype::float8_e4m3, true>(key)
+                     : kernel_of<dtype::float8_e4m3>(key);
     case dtype::float32:
       if (!rounded) return kernel_of<dtype::float32>(key);
       [[fallthrough]];
     case dtype::int32:
     case dtype::int64:
-    case dtype::int8:
-    case dtype::int16:
-    case dtype::float8_e4m3:
       break;
   }
   throw refusal("no kernel for " + std::string{rounded ? "rounded " : ""} + "states of " +
@@ -151,6 +155,9 @@ kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& cont
       .state_ahead = context.state_ahead,
       .inputs_ahead = context.inputs_ahead,
       .triggers_ahead = context.triggers_ahead,
+      .state_scale = lowered_or<3>(args.state_scale, args.x),
+      .dst_state_scale =
+          lowered_or<3>(args.dst_state ? args.dst_state_scale : args.state_scale, args.x),
   };
   const auto blocks = static_cast<unsigned>(sequences * plan().grid[1] * plan().grid[2]);
   const bool waits_apart =

@@ -69,6 +69,11 @@ inline constexpr int staged_tokens = 8;
  * and 4.9 / 5.1 / 5.3 without; speculative ones 3.5 / 5.5 / 9.7 and 5.5 / 6.4 / 7.9. */
 inline constexpr int max_tokens_ahead = 4;
 
+/** Rows of a scaled state that are in fp32 at a time, between their update and their scale. */
+constexpr int max_rows_wide(int element_bytes) {
+  return element_bytes == 1 ? 4 : 2;
+}
+
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
  * at batch 64 instead of 93.2. */
 inline constexpr int max_rows_drawn = 2;
@@ -85,9 +90,10 @@ inline constexpr int max_rows_drawn = 2;
  * A row of several tokens keeps its state in fp32: 8 rows with 128 and four blocks of four warps
  * take 95 us for 64 sequences of two tokens, with a fifth warp, and so three blocks, 102.
  */
-constexpr int max_registers(const kernel_key& key) {
+constexpr int max_registers(const kernel_key& key, bool scaled) {
   const bool vector = key.access != state_access::by_element;
   const bool light = vector && key.tied;
+  if (scaled && key.one_token && vector) return key.rows == 8 ? 96 : 128;
   if (key.one_token) {
     if (!vector || key.rows == 8) return 96;
     return key.rows == 2 ? 64 : light ? 80 : 128;

@@ -60,7 +60,7 @@ struct recurrence {
   __device__ void update(float decay_of_head, Scalars token, const float (&B)[octet_size],
                          const float (&C)[octet_size], float (&h)[Held][octet_size], Load load,
                          Keep keep, float (&sum)[V::rows]) const {
-    static_assert(Held == V::rows || Held == 1, "h has all rows, or one at a time");
+    static_assert(V::rows % Held == 0, "h has all rows, or as many at a time");
     float decay[octet_size];
 #pragma unroll
     for (int i = 0; i < octet_size; ++i)
@@ -69,7 +69,17 @@ struct recurrence {
     for (int r = 0; r < V::rows; ++r) {
       if constexpr (!V::tied) decay_of_row(r, token, decay);
       load(r);
-      sum[r] = update_row(decay, token.dt_x(r), B, C, h[r % Held]);
+      if constexpr (Scalars::has_scale) {
+        // h has codes: they and their scale decay together.
+        const float scale = token.scale(r);
+        float decay_of_code[octet_size];
+#pragma unroll
+        for (int i = 0; i < octet_size; ++i)
+          decay_of_code[i] = decay[i] * scale;
+        sum[r] = update_row(decay_of_code, token.dt_x(r), B, C, h[r % Held]);
+      } else {
+        sum[r] = update_row(decay, token.dt_x(r), B, C, h[r % Held]);
+      }
       keep(r, sum[r]);
     }
     V::sum::reduce(sum, mine.sum_lane);

@@ -4,6 +4,7 @@
 #include "lib/random/philox.hpp"
 #include "lib/state/codec.cuh"
 #include "lib/state/rounding_bits.cuh"
+#include "lib/state/scaled.hpp"
 
 #include <cstdint>
 
@@ -12,6 +13,8 @@ namespace ssugraph::detail::native {
 /** Makes of states what is stored of them. */
 template <class V>
 struct rounder {
+  using state = typename V::state;
+
   const tile<V>& mine;
   rounding_source from;
   philox_words random[V::drawn] = {};
@@ -28,14 +31,76 @@ struct rounder {
   __device__ void narrow(int r, const float (&h)[octet_size], bool has_nan,
                          typename V::octet& word) {
     if constexpr (!V::rounding) {
-      round_nearest<typename V::state>(h, word);
-    } else if constexpr (V::vector) {
+      round_nearest<state>(h, word);
+    } else {
+      round_stochastic(h, has_nan || !V::vector, bits_of_row(r), word, state{});
+    }
+  }
+
+  __device__ philox_words bits_of_row(int r) {
+    if constexpr (V::vector) {
       if (r > 0 && r % V::drawn == 0) draw(r);
-      round_stochastic(h, has_nan, random[r % V::drawn], word, typename V::state{});
+      return random[r % V::drawn];
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
-      const philox_words bits = draw_unaligned(from, row * mine.p.dstate + mine.lane * octet_size);
-      round_stochastic(h, true, bits, word, typename V::state{});
+      return draw_unaligned(from, row * mine.p.dstate + mine.lane * octet_size);
+    }
+  }
+};
+
+/** What a thread makes of the rows of a scaled state: their scales, by the threads that own the
+ *  rows, and the codes. */
+template <class V>
+struct scaler {
+  using state = typename V::state;
+  using greatest = typename V::greatest;
+  static constexpr int turns = V::rows / V::wide_rows;
+
+  const tile<V>& mine;
+  float decode[turns][greatest::owned];
+  float encode[V::wide_rows];
+
+  /** Finds the scales of rows `first` on. All threads of the warp take part. */
+  __device__ void measure(int first, const float (*h)[octet_size]) {
+    float most[V::wide_rows];
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i)
+      most[i] = greatest_of(h[i]);
+    greatest::reduce(most, mine.sum_lane, greater_magnitude);
+    float own_encode[greatest::owned];
+#pragma unroll
+    for (int k = 0; k < greatest::owned; ++k) {
+      const row_scale scale = scale_of<state>(most[k]);
+      decode[first / V::wide_rows][k] = scale.decode;
+      own_encode[k] = V::rounding ? encode_within<state>(scale.encode, most[k]) : scale.encode;
+    }
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i)
+      encode[i] = greatest::broadcast(own_encode[i % greatest::owned], i);
+  }
+
+  /** The codes of row `r`, which was measured last. */
+  __device__ void narrow(int r, const float (&h)[octet_size], rounder<V>& rounded,
+                         typename V::octet& word) {
+    if constexpr (V::rounding) {
+      encode_octet<state>(h, encode[r % V::wide_rows], rounded.bits_of_row(r), word);
+    } else {
+      encode_octet<state>(h, encode[r % V::wide_rows], word);
+    }
+  }
+
+  /** Writes the scales of all rows. */
+  __device__ void write(std::int64_t slot) const {
+    const std::uint32_t own = greatest::own_row(mine.sum_lane);
+    if (greatest::owner(own) != mine.sum_lane) return;
+#pragma unroll
+    for (int turn = 0; turn < turns; ++turn) {
+#pragma unroll
+      for (int k = 0; k < greatest::owned; ++k) {
+        const std::uint32_t row = mine.row(turn * V::wide_rows + own + k);
+        std::byte* at = mine.scale_of_row(mine.p.dst_state_scale, slot, row);
+        if (mine.exists(row)) *reinterpret_cast<float*>(at) = decode[turn][k];
+      }
     }
   }
 };

@@ -30,11 +30,14 @@ namespace ssugraph::detail::native {
 /** What `recurrence::update` asks of a token: each row's comes from the thread that owns it. */
 template <class V>
 struct own_scalars {
+  static constexpr bool has_scale = V::scaled;
   const time_step (&step)[V::steps];
   const float (&own_dt_x)[V::owned];
+  const float (&own_scale)[V::owned];
 
   __device__ float dt(int r) const { return V::sum::broadcast(step[r % V::steps].dt, r); }
   __device__ float dt_x(int r) const { return V::sum::broadcast(own_dt_x[r % V::owned], r); }
+  __device__ float scale(int r) const { return V::sum::broadcast(own_scale[r % V::owned], r); }
 };
 
 template <class V>
@@ -74,6 +77,8 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
   const head_parameters<V> layer = mine.read_parameters();
   held_state<V> held;
   held.read(mine, source);
+  float scale[V::owned];
+  mine.read_scales(source, scale);
   const std::int64_t slot = destination_slot(p, place.sequence, source, 0, 1);
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
   rounded.draw(0);
@@ -91,18 +96,29 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
     x[k] = in[k].x.value(p.x.type);
     dt_x[k] = step[k % V::steps].dt * x[k];
   }
-  const own_scalars<V> token{step, dt_x};
+  const own_scalars<V> token{step, dt_x, scale};
   float B[octet_size], C[octet_size];
   widen<V::io_kind>(of_group.B, p.B.type, B);
   widen<V::io_kind>(of_group.C, p.C.type, C);
   float sum[V::rows];
-  float h[1][octet_size];
+  float h[V::wide_rows][octet_size];
+  scaler<V> scales{mine};
   of_layer.update(
-      step[0].decay, token, B, C, h, [&](int r) { held.widen(r, h[0]); },
+      step[0].decay, token, B, C, h, [&](int r) { held.widen(r, h[r % V::wide_rows]); },
       [&](int r, float part) {
         typename V::octet word;
-        rounded.narrow(r, h[0], isnan(part), word);
-        held.put(r, word);
+        if constexpr (!V::scaled) {
+          rounded.narrow(r, h[0], isnan(part), word);
+          held.put(r, word);
+        } else if ((r + 1) % V::wide_rows == 0) {
+          const int first = r + 1 - V::wide_rows;
+          scales.measure(first, h);
+#pragma unroll
+          for (int i = 0; i < V::wide_rows; ++i) {
+            scales.narrow(first + i, h[i], rounded, word);
+            held.put(first + i, word);
+          }
+        }
       },
       sum);
   if constexpr (V::warps_a_row > 1) {
@@ -118,7 +134,10 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
 
   // --- The stores
   wait_for_predecessor();
-  if (slot >= 0) held.write(mine, slot);
+  if (slot >= 0) {
+    held.write(mine, slot);
+    if constexpr (V::scaled) scales.write(slot);
+  }
   std::byte* to = mine.pointers_to(place.sequence).out;
 #pragma unroll
   for (int k = 0; k < V::owned; ++k)

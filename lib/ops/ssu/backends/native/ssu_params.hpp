@@ -36,6 +36,9 @@ struct ssu_params {
   bool state_ahead;     ///< state, indices and counts are read before the wait
   bool inputs_ahead;    ///< all else, too
   bool triggers_ahead;  ///< before the wait
+  // Of scaled states alone.
+  strided<3> state_scale;
+  strided<3> dst_state_scale;  ///< unbound: state_scale
 };
 
 }  // namespace ssugraph::detail::native

@@ -59,16 +59,28 @@ __global__ void __launch_bounds__(V::max_workers) __maxnreg__(V::max_registers)
   const recurrence<V> of_layer{mine, layer};
   token_stager<V> stager{mine, stage, place.sequence, source, tokens, first};
   held_state<V> held;
-  stager.fill_first(of_layer, [&] { held.read(mine, source); });
+  float scale[V::owned];
+  stager.fill_first(of_layer, [&] {
+    held.read(mine, source);
+    mine.read_scales(source, scale);
+  });
   float h[V::rows][octet_size];
 #pragma unroll
-  for (int r = 0; r < V::rows; ++r)
+  for (int r = 0; r < V::rows; ++r) {
     held.widen(r, h[r]);
+    if constexpr (V::scaled) {
+      const float of_row = V::sum::broadcast(scale[r % V::owned], r);
+#pragma unroll
+      for (float& each : h[r])
+        each *= of_row;
+    }
+  }
   __syncthreads();
   wait_and_trigger();
 
   // --- The tokens
   rounder<V> rounded{mine, {seed, 0, source, p.philox_rounds}};
+  scaler<V> scales{mine};
   const float D = layer.D[0].value(p.D.type);
   for (int t = 0; t < tokens.length; ++t) {
     const int at = t % staged_tokens;
@@ -96,8 +108,14 @@ __global__ void __launch_bounds__(V::max_workers) __maxnreg__(V::max_registers)
       rounded.from.t = static_cast<std::uint32_t>(t);
       held.write(mine, slot, [&](int r, typename V::octet& word) {
         if (r == 0) rounded.draw(0);  // behind the address: its words would wait for that, spilled
-        rounded.narrow(r, h[r], (nans >> r & 1u) != 0, word);
+        if constexpr (V::scaled) {
+          if (r % V::wide_rows == 0) scales.measure(r, h + r);
+          scales.narrow(r, h[r], rounded, word);
+        } else {
+          rounded.narrow(r, h[r], (nans >> r & 1u) != 0, word);
+        }
       });
+      if constexpr (V::scaled) scales.write(slot);
     }
     const float x = stage.x[at][stager.own];
     float out = p.has_D ? __fmaf_rn(D, x, sum[0]) : sum[0];

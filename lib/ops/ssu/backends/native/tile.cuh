@@ -132,6 +132,22 @@ struct tile {
     return load_scalar(at.dt + to_own(k, p.dt), p.dt.type);
   }
 
+  /** Where `scales` have that of `row`, or of one that can be read. */
+  __device__ std::byte* scale_of_row(const strided<3>& scales, std::int64_t slot,
+                                     std::uint32_t row) const {
+    return address<V::vector>(scales, slot, head, readable(row));
+  }
+  /** Of the own rows of a scaled state. */
+  __device__ void read_scales(std::int64_t slot, float (&scale)[V::owned]) const {
+    if constexpr (V::scaled) {
+#pragma unroll
+      for (int k = 0; k < V::owned; ++k) {
+        const std::byte* at = scale_of_row(p.state_scale, slot, own_row(k));
+        scale[k] = *reinterpret_cast<const float*>(at);
+      }
+    }
+  }
+
   __device__ octet_inputs<V> read_octets(const token_pointers& at) const {
     octet_inputs<V> in;
     load_io_octet<layout, V::io_kind>(at.B, p.B.stride[2], lane, p.dstate, p.B.type, in.B);

@@ -177,6 +177,7 @@ struct token_stager {
  *  copies instead of references make other code. */
 template <class V>
 struct staged_scalars {
+  static constexpr bool has_scale = false;  // h was scaled before the first token
   const token_stage<V>& stage;
   const token_stager<V>& stager;
   const int& at;

@@ -6,6 +6,7 @@
 #include "lib/device/row_sum.cuh"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
+#include "lib/state/scaled.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -21,6 +22,12 @@ struct variant {
   static constexpr bool along_dim = Key.access == state_access::along_dim;
   using layout = octet_layout<State, Key.lanes, vector>;
   using sum = row_sum<native::warp_lanes(Key.access, Key.lanes), Key.rows>;
+  /** Rows that are in fp32 at a time, where a token has one at a time: those of a scaled state wait
+   *  for their greatest value. */
+  static constexpr bool scaled = is_scaled_code<State>;
+  static constexpr int wide_rows =
+      scaled ? std::min(Key.rows, max_rows_wide(static_cast<int>(sizeof(State)))) : 1;
+  using greatest = row_sum<native::warp_lanes(Key.access, Key.lanes), wide_rows>;
   using octet = std::uint32_t[words_of_octet<State>];
   using io = io_scalar<Key.io>;
   using io_octet = io_words<Key.io>;
@@ -43,10 +50,12 @@ struct variant {
   static constexpr bool one_token = Key.one_token;
   static constexpr bool whole_tiles = takes_whole_tiles(Key);
   static constexpr int max_workers = native::max_workers(Key.access);
-  static constexpr int max_registers = native::max_registers(Key);
+  static constexpr int max_registers = native::max_registers(Key, scaled);
 
   static_assert(vector || lanes == warp_threads,
                 "a warp holds a row of any dstate where elements are accessed one by one");
+  static_assert(!scaled || !along_dim, "the lanes of a row that is scaled are of one warp");
+  static_assert(rows % wide_rows == 0, "all rows are as many at a time");
   static_assert(rows % drawn == 0, "each draw of random bits is for rows that there are");
   static_assert(!rounding || layout::chunks == 1,
                 "what is rounded are eight neighbours, which one draw serves");

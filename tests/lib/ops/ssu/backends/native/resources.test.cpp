@@ -48,7 +48,7 @@ std::string text_of(const kernel_name& name) {
          (tied ? ", tied" : ", untied") + (one_token ? ", one token" : ", many tokens");
 }
 
-std::vector<kernel_key> compiled_keys() {
+std::vector<kernel_key> compiled_keys(bool scaled) {
   std::vector<kernel_key> keys;
   for (const int lanes : {2, 4, 8, 16, 32}) {
     for (const int rows : {2, 4, 8}) {
@@ -62,7 +62,7 @@ std::vector<kernel_key> compiled_keys() {
                                  .io = io,
                                  .tied = (flags & 1) != 0,
                                  .one_token = (flags & 2) != 0};
-            if (native::is_compiled(key)) keys.push_back(key);
+            if (native::is_compiled(key, scaled)) keys.push_back(key);
           }
         }
       }
@@ -73,7 +73,7 @@ std::vector<kernel_key> compiled_keys() {
 
 template <dtype State, bool Rounding>
 void append_kernels(std::vector<native_kernel>& kernels) {
-  for (const kernel_key& key : compiled_keys()) {
+  for (const kernel_key& key : compiled_keys(is_scaled(State))) {
     const auto find = key.tied
                           ? (key.one_token ? native::find_kernel<State, Rounding, true, true>
                                            : native::find_kernel<State, Rounding, true, false>)
@@ -90,6 +90,12 @@ std::vector<native_kernel> all_kernels() {
   append_kernels<dtype::bfloat16, false>(kernels);
   append_kernels<dtype::float16, true>(kernels);
   append_kernels<dtype::bfloat16, true>(kernels);
+  append_kernels<dtype::int16, false>(kernels);
+  append_kernels<dtype::int8, false>(kernels);
+  append_kernels<dtype::float8_e4m3, false>(kernels);
+  append_kernels<dtype::int16, true>(kernels);
+  append_kernels<dtype::int8, true>(kernels);
+  append_kernels<dtype::float8_e4m3, true>(kernels);
   return kernels;
 }
 
@@ -171,7 +177,7 @@ TEST(native_kernels, are_all_there) {
     EXPECT_NE(each.function, nullptr) << text_of(each.name);
     functions.insert(each.function);
   }
-  EXPECT_EQ(kernels.size(), 610u) << "122 for each of five formats";
+  EXPECT_EQ(kernels.size(), 610u + 306u) << "122 for each of five formats, 51 for each of six that are scaled";
   EXPECT_EQ(functions.size(), kernels.size());
 }
 
@@ -191,7 +197,7 @@ class native_kernels_on_gpu : public testing::Test {
 
 TEST_F(native_kernels_on_gpu, have_no_more_registers_than_they_may) {
   for (const native_kernel& each : all_kernels())
-    EXPECT_LE(attributes_of(each).numRegs, native::max_registers(each.name.key))
+    EXPECT_LE(attributes_of(each).numRegs, native::max_registers(each.name.key, is_scaled(each.name.state)))
         << text_of(each.name);
 }
 
