@@ -14,8 +14,8 @@
  * for the tied form. Between the tokens of one call the state stays fp32; only stored copies are
  * rounded, and `out` uses the unrounded h'.
  *
- * A *scaled* state (int16, int8, float8_e4m3) is q * s: codes, and a scale s for each row of dstate.
- * With QMAX the greatest code (32767, 127, 448), a row is stored as
+ * A *scaled* state (int16, int8, float8_e4m3) is q * s: codes, and a scale s for each row of
+ * dstate. With QMAX the greatest code (32767, 127, 448), a row is stored as
  *
  *     a = max |h'|;  enc = QMAX / a;  q = round(h' * enc);  s = 1 / enc
  *
@@ -95,7 +95,7 @@ struct ssu_args {
    *  example behind the state in one slot. Read and written with it. */
   tensor_view state_scale;
   tensor_view dst_state_scale;  ///< the same of a scaled dst_state
-  bool dt_softplus = false;  ///< of dt + dt_bias
+  bool dt_softplus = false;     ///< of dt + dt_bias
   ///@{
   /** Limits of dt', behind the softplus: `time_step_limit` of a model. None by default. */
   float dt_min = -std::numeric_limits<float>::infinity();

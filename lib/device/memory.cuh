@@ -52,30 +52,30 @@ __device__ std::byte* address(const strided<Rank>& tensor, Index... index) {
 inline constexpr int vector_bytes = 16;
 
 /**
- * Which eight elements of a row of dstate a thread holds: `chunks` runs of `width` neighbours, each
- * run 16 bytes of state or, of one-byte elements, all 8, so that the threads of a row read one
- * stretch of memory at a time.
+ * Which octets of a row of dstate a thread holds: `chunks` runs of `width` neighbours, each run 16
+ * bytes of state, or all 8 of one octet of bytes, so that the threads of a row read one stretch of
+ * memory at a time.
  */
-template <class State, int Lanes, bool Vector>
+template <class State, int Lanes, bool Vector, int Octets = 1>
 struct octet_layout {
-  static constexpr int octet_bytes = octet_size * static_cast<int>(sizeof(State));
-  static constexpr int run_bytes = octet_bytes < vector_bytes ? octet_bytes : vector_bytes;
-  static constexpr int chunks = Vector ? octet_bytes / run_bytes : 1;
-  static constexpr int width = octet_size / chunks;
+  static constexpr int columns = Octets * octet_size;
+  static constexpr int held_bytes = columns * static_cast<int>(sizeof(State));
+  static constexpr int run_bytes = held_bytes < vector_bytes ? held_bytes : vector_bytes;
+  static constexpr int chunks = Vector ? held_bytes / run_bytes : 1;
+  static constexpr int width = columns / chunks;
   static constexpr bool vector = Vector;
-  static_assert(chunks == 1 || chunks * run_bytes == octet_bytes,
-                "eight elements are whole vectors");
+  static_assert(chunks == 1 || chunks * run_bytes == held_bytes, "octets are whole vectors");
 
   __device__ static std::uint32_t first(std::uint32_t lane, int chunk) {
     return (chunk * Lanes + lane) * width;
   }
-  /** Whether element `i` of the eight is in a row of `dstate`. */
+  /** Whether element `i` of those is in a row of `dstate`. */
   __device__ static bool holds(std::uint32_t lane, int i, std::uint32_t dstate) {
     return first(lane, i / width) + (Vector ? 0 : i % width) < dstate;
   }
 };
 
-/** Reads the octet of `lane`; past the end of the row come elements of it again, so that no load
+/** Reads the octets of `lane`; past the end of the row come elements of it again, so that no load
  *  hangs on a condition. */
 template <class Layout, class T>
 __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
@@ -107,7 +107,7 @@ __device__ void load_octet(const std::byte* row, std::int64_t stride, std::uint3
 /** The same of elements whose dtype is known at run time, but for what their width says. */
 template <class Layout, io_width Width>
 __device__ void load_io_octet(const std::byte* row, std::int64_t stride, std::uint32_t lane,
-                              std::uint32_t dstate, dtype type, io_words<Width>& word) {
+                              std::uint32_t dstate, dtype type, std::uint32_t* word) {
   if (Width == io_width::wide || (Width == io_width::any && type == dtype::float32)) {
     load_octet<Layout, float>(row, stride, lane, dstate, word);
   } else {
@@ -122,11 +122,10 @@ __device__ inline void prefetch(const std::byte* at) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
 }
 
-/** Writes the octet of `lane` if `present`, but nothing past the end of the row. */
-template <class Layout, class State>
+/** Writes the octets of `lane` if `present`, but nothing past the end of the row. */
+template <class Layout, class State, int Words>
 __device__ void store_octet(bool present, std::byte* row, std::int64_t stride, std::uint32_t lane,
-                            std::uint32_t dstate,
-                            const std::uint32_t (&word)[words_of_octet<State>]) {
+                            std::uint32_t dstate, const std::uint32_t (&word)[Words]) {
   if constexpr (Layout::vector) {
     constexpr int run_words = Layout::run_bytes / sizeof *word;
     struct alignas(Layout::run_bytes) run {
@@ -140,11 +139,11 @@ __device__ void store_octet(bool present, std::byte* row, std::int64_t stride, s
       if (present && first < dstate) *reinterpret_cast<run*>(row + first * sizeof(State)) = stored;
     }
   } else {
-    State value[octet_size];
+    State value[Layout::columns];
     memcpy(value, word, sizeof value);
     const std::uint32_t first = Layout::first(lane, 0);
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i) {
+    for (int i = 0; i < Layout::columns; ++i) {
       if (present && first + i < dstate)
         *reinterpret_cast<State*>(row + (first + i) * stride) = value[i];
     }

@@ -58,20 +58,22 @@ __device__ float widen_one(const std::uint32_t* word, int i) {
   }
 }
 
-template <class T>
-__device__ void widen(const std::uint32_t* word, float (&to)[octet_size]) {
+template <class T, int Columns>
+__device__ void widen(const std::uint32_t* word, float (&to)[Columns]) {
   if constexpr (is_scaled_code<T>) {
-    decode_octet<T>(word, to);
+#pragma unroll
+    for (int o = 0; o < Columns / octet_size; ++o)
+      decode_octet<T>(word + o * words_of_octet<T>, octet_of(to, o));
   } else {
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i)
+    for (int i = 0; i < Columns; ++i)
       to[i] = widen_one<T>(word, i);
   }
 }
 
 /** Of a dtype known at run time, but for what its width says. */
-template <io_width Width>
-__device__ void widen(const std::uint32_t* word, dtype type, float (&to)[octet_size]) {
+template <io_width Width, int Columns>
+__device__ void widen(const std::uint32_t* word, dtype type, float (&to)[Columns]) {
   if (Width == io_width::wide || (Width == io_width::any && type == dtype::float32)) {
     widen<float>(word, to);
   } else if (type == dtype::float16) {

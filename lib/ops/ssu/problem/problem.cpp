@@ -14,7 +14,7 @@ namespace ssugraph::detail {
 namespace {
 
 constexpr std::int64_t vector_elements = 8;
-constexpr std::int64_t most_vector_bytes = 16;
+constexpr std::int64_t vector_bytes = 16;
 
 std::optional<dtype> dtype_of(const tensor_view& tensor) {
   return tensor ? std::optional{tensor.dtype()} : std::nullopt;
@@ -29,21 +29,18 @@ bool is_tied(const ssu_args& args) {
          (!args.dt_bias || is_broadcast(args.dt_bias, 1));
 }
 
-/** Why `tensor` does not allow accesses of eight elements along its last axis, 16 bytes at a time
- * or all at once; empty if it does. */
+/** Why `tensor` does not allow 16-byte accesses along its last axis; empty if it does. */
 std::string misalignment_of(const std::string& name, const tensor_view& tensor) {
   const int last = tensor.rank() - 1;
   const std::int64_t size = size_of(tensor.dtype());
-  const std::int64_t vector_bytes = std::min(most_vector_bytes, vector_elements * size);
   if (tensor.extent(last) % vector_elements != 0) return "dstate is no multiple of 8";
   if (tensor.stride(last) != 1) return name + " is not contiguous along dstate";
-  if (reinterpret_cast<std::intptr_t>(tensor.data()) % vector_bytes != 0) {
-    return name + " is not " + std::to_string(vector_bytes) + "-byte aligned";
+  if (reinterpret_cast<std::uintptr_t>(tensor.data()) % vector_bytes != 0) {
+    return name + " is not 16-byte aligned";
   }
   for (int axis = 0; axis < last; ++axis) {
     if (tensor.extent(axis) > 1 && tensor.stride(axis) * size % vector_bytes != 0) {
-      return "stride " + std::to_string(axis) + " of " + name + " is no multiple of " +
-             std::to_string(vector_bytes) + " bytes";
+      return "stride " + std::to_string(axis) + " of " + name + " is no multiple of 16 bytes";
     }
   }
   return {};

@@ -19,10 +19,11 @@ namespace {
 constexpr int min_lanes = 2;
 constexpr int max_lanes = warp_threads;
 
-/** The fewest threads that hold a row of dstate, eight elements each. */
-int lanes_for(std::int64_t dstate) {
-  const auto octets = static_cast<unsigned>((dstate + octet_size - 1) / octet_size);
-  return std::max(min_lanes, static_cast<int>(std::bit_ceil(octets)));
+/** The fewest threads that hold a row of dstate, so many octets each. */
+int lanes_for(std::int64_t dstate, int octets) {
+  const std::int64_t columns = std::int64_t{octets} * octet_size;
+  const auto threads = static_cast<unsigned>((dstate + columns - 1) / columns);
+  return std::max(min_lanes, static_cast<int>(std::bit_ceil(threads)));
 }
 
 io_width width_of(const ssu_problem& problem) {
@@ -44,13 +45,20 @@ io_width compiled_width_of(const ssu_problem& problem, state_access access) {
   return is_there ? width : io_width::any;
 }
 
-kernel_key key_of(const ssu_problem& problem, int lanes, int rows, state_access access) {
-  return {.lanes = lanes,
-          .rows = rows,
-          .access = access,
-          .io = compiled_width_of(problem, access),
-          .tied = problem.tied,
-          .one_token = !problem.has_cu_seqlens};
+/** The key of as many octets a thread as there may be. */
+kernel_key key_of(const ssu_problem& problem, int rows, state_access access) {
+  kernel_key key{.lanes = lanes_for(problem.dstate, 2),
+                 .rows = rows,
+                 .octets = 2,
+                 .access = access,
+                 .io = compiled_width_of(problem, access),
+                 .tied = problem.tied,
+                 .one_token = !problem.has_cu_seqlens};
+  if (problem.dstate % (2 * octet_size) == 0 && may_hold_two_octets(key, problem.state_dtype))
+    return key;
+  key.octets = 1;
+  key.lanes = access == state_access::by_element ? max_lanes : lanes_for(problem.dstate, 1);
+  return key;
 }
 
 /** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size, then,
@@ -76,11 +84,11 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows, state_access acc
 }
 
 /** The tile that the policy takes. */
-tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences,
+tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences, state_access access,
                        const std::vector<tile_choice>& tiles) {
-  const int lanes = lanes_for(problem.dstate);
   const int enough = enough_blocks(!problem.has_cu_seqlens, multiprocessors_of(problem));
   const auto usual = std::ranges::find_if(tiles, [&](const tile_choice& tile) {
+    const int lanes = key_of(problem, tile.rows, access).lanes;
     const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
     return tile.rows < max_rows || sequences * problem.nheads * tiles_of_head >= enough;
   });
@@ -169,16 +177,14 @@ std::int64_t tiles_of(std::int64_t dim, int rows) {
 }
 
 std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access access) {
-  const int lanes = lanes_for(problem.dstate);
   std::vector<tile_choice> tiles;
   for (int rows = max_rows; rows > 1; rows /= 2) {
-    const kernel_key key = key_of(problem, lanes, rows, access);
-    const tile_choice tile = best_workers(problem.dim, lanes, rows, access);
-    const bool whole = problem.dim % tile.rows_of_block(lanes) == 0;
+    const kernel_key key = key_of(problem, rows, access);
+    const tile_choice tile = best_workers(problem.dim, key.lanes, rows, access);
+    const bool whole = problem.dim % tile.rows_of_block(key.lanes) == 0;
     // Of runs of neighbours there are whole ones alone.
     const bool whole_runs = access != state_access::along_dim || problem.dim % rows == 0;
-    if (is_compiled(key, is_scaled(problem.state_dtype)) && whole_runs &&
-        (whole || !takes_whole_tiles(key)))
+    if (is_compiled(key, problem.state_dtype) && whole_runs && (whole || !takes_whole_tiles(key)))
       tiles.push_back(tile);
   }
   return tiles;
@@ -200,7 +206,6 @@ algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
   if (algorithm == "scalar") return by_element("as asked");
   if (algorithm == "auto" && !in_vectors) return by_element(why_no_vectors);
 
-  const int lanes = lanes_for(problem.dstate);
   const bool any_tile = algorithm == "auto" || algorithm == "vector";
   const std::vector<tile_choice> tiles =
       vector_tiles(problem, in_vectors ? access : state_access::along_dstate);
@@ -212,13 +217,15 @@ algorithm_choice choose(const ssu_problem& problem, std::int64_t sequences,
     throw refusal("algorithm '" + algorithm + "' is none of " + names);
   }
   if (!in_vectors) throw refusal("algorithm " + algorithm + ": " + why_no_vectors);
-  if (!any_tile) return {access, lanes, *named, "as asked"};
-  return {access, lanes, usual_tile(problem, sequences, tiles),
+  const tile_choice tile = any_tile ? usual_tile(problem, sequences, access, tiles) : *named;
+  const int lanes = key_of(problem, tile.rows, access).lanes;
+  if (!any_tile) return {access, lanes, tile, "as asked"};
+  return {access, lanes, tile,
           access == state_access::along_dim ? "16-byte accesses along dim" : "16-byte accesses"};
 }
 
 kernel_key key_of(const ssu_problem& problem, const algorithm_choice& choice) {
-  return key_of(problem, choice.lanes, choice.tile.rows, choice.access);
+  return key_of(problem, choice.tile.rows, choice.access);
 }
 
 }  // namespace ssugraph::detail::native

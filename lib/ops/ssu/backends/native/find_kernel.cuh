@@ -13,12 +13,13 @@
 namespace ssugraph::detail::native {
 
 /** All keys there might be, by number: five widths, three numbers of rows, three ways of access,
- * three widths of inputs, and the two conditions. */
-inline constexpr std::size_t key_count = 5 * 3 * 3 * 3 * 4;
+ * three widths of inputs, and the three conditions. */
+inline constexpr std::size_t key_count = 5 * 3 * 2 * 3 * 3 * 4;
 
 constexpr kernel_key numbered_key(std::size_t i) {
-  return {.lanes = 2 << i / 108,
-          .rows = 2 << i / 36 % 3,
+  return {.lanes = 2 << i / 216,
+          .rows = 2 << i / 72 % 3,
+          .octets = 1 << i / 36 % 2,
           .access = static_cast<state_access>(i / 12 % 3),
           .io = static_cast<io_width>(i / 4 % 3),
           .tied = i / 2 % 2 == 1,
@@ -41,8 +42,7 @@ const void* find_kernel(const kernel_key& key) {
   const void* found = nullptr;
   const auto look_at = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
     constexpr kernel_key here = numbered_key(I);
-    if constexpr (is_compiled(here, is_scaled(State)) && here.tied == Tied &&
-                  here.one_token == OneToken) {
+    if constexpr (is_compiled(here, State) && here.tied == Tied && here.one_token == OneToken) {
       if (key == here) found = numbered_kernel<State, Rounding, I>();
     }
   };

@@ -14,9 +14,9 @@ namespace ssugraph::detail::native {
 /** Row by row, where dstate is what is contiguous. */
 template <class V>
 struct held_rows {
-  using octet = typename V::octet;
+  using words = typename V::words;
   using layout = typename V::layout;
-  octet raw[V::rows];
+  words raw[V::rows];
 
   __device__ void read(const tile<V>& mine, std::int64_t slot) {
     const ssu_params& p = mine.p;
@@ -48,10 +48,10 @@ struct held_rows {
       detail::prefetch(mine.scale_of_row(p.state_scale, slot, mine.own_row(0)));
   }
 
-  __device__ void widen(int r, float (&h)[octet_size]) const {
+  __device__ void widen(int r, float (&h)[V::columns]) const {
     detail::widen<typename V::state>(raw[r], h);
   }
-  __device__ void put(int r, const octet& word) {
+  __device__ void put(int r, const words& word) {
     memcpy(raw[r], word, sizeof word);
   }
 
@@ -62,7 +62,7 @@ struct held_rows {
     std::byte* to = mine.first_row_of(p.dst_state, slot);
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      octet word;
+      words word;
       make(r, word);
       store_octet<layout, typename V::state>(mine.exists(mine.row(r)), to, p.dst_state.stride[3],
                                              mine.lane, p.dstate, word);
@@ -70,7 +70,7 @@ struct held_rows {
     }
   }
   __device__ void write(const tile<V>& mine, std::int64_t slot) const {
-    write(mine, slot, [this](int r, octet& word) { memcpy(word, raw[r], sizeof word); });
+    write(mine, slot, [this](int r, words& word) { memcpy(word, raw[r], sizeof word); });
   }
 };
 
@@ -80,7 +80,7 @@ struct held_rows {
  */
 template <class V>
 struct held_columns {
-  using octet = typename V::octet;
+  using words = typename V::words;
   using layout = typename V::layout;
   static constexpr int run_bytes = V::run_rows * sizeof(typename V::state);
   static constexpr int run_words = run_bytes / sizeof(std::uint32_t);
@@ -90,7 +90,7 @@ struct held_columns {
     std::uint32_t word[run_words];
   };
   run column[octet_size][runs];
-  octet even;  ///< what was put last, if its row is even
+  words even;  ///< what was put last, if its row is even
 
   /** Where column `i` is. One behind the end of the rows can be read: the last one. */
   __device__ static std::byte* at(const tile<V>& mine, std::byte* first, const strided<4>& states,
@@ -134,7 +134,7 @@ struct held_columns {
   }
 
   __device__ void widen(int r, float (&h)[octet_size]) const {
-    octet word;
+    words word;
 #pragma unroll
     for (int i = 0; i < octet_size; i += rows_a_word) {
       if constexpr (rows_a_word == 1) {
@@ -146,7 +146,7 @@ struct held_columns {
     detail::widen<typename V::state>(word, h);
   }
 
-  __device__ void put(int r, const octet& word) {
+  __device__ void put(int r, const words& word) {
     if (rows_a_word == 2 && r % 2 == 0) {
       memcpy(even, word, sizeof word);
       return;
@@ -174,7 +174,7 @@ struct held_columns {
   __device__ void write(const tile<V>& mine, std::int64_t slot, Make make) {
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
-      octet word;
+      words word;
       make(r, word);
       put(r, word);
     }

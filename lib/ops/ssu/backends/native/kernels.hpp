@@ -15,8 +15,9 @@ enum class state_access : std::uint8_t { along_dstate, along_dim, by_element };
 
 /** What a kernel is compiled for, beside the dtype of the state and whether it rounds. */
 struct kernel_key {
-  int lanes;  ///< threads a row: 2, 4, 8, 16 or 32; access by element: 32
-  int rows;   ///< rows a thread
+  int lanes;   ///< threads a row: 2, 4, 8, 16 or 32; access by element: 32
+  int rows;    ///< rows a thread
+  int octets;  ///< of dstate that a thread holds of a row: 1 or 2
   state_access access;
   io_width io;  ///< of x, B, C, z and out
   bool tied;
@@ -25,13 +26,22 @@ struct kernel_key {
   bool operator==(const kernel_key&) const = default;
 };
 
+/** Whether threads may hold two octets, 16 bytes, of one-byte states: half as many instructions are
+ *  then spent on a row. */
+constexpr bool may_hold_two_octets(const kernel_key& key, dtype state) {
+  return size_of(state) == 1 && key.access == state_access::along_dstate && key.tied &&
+         key.one_token && key.io == io_width::narrow && key.lanes >= 4 && key.lanes <= 16;
+}
+
 /**
  * Which kernels there are: 2, 4 and 8 rows where that decides speed, else as many as there can be.
  * A row's sum ends in one of at most eight of its threads, and a thread has no more rows than that;
  * but for rows of two threads, which would be too short to keep many loads in flight. Of scaled
  * states there are fewer: none along dim, and inputs are narrow, where tied, or any.
  */
-constexpr bool is_compiled(const kernel_key& key, bool scaled) {
+constexpr bool is_compiled(const kernel_key& key, dtype state) {
+  const bool scaled = is_scaled(state);
+  if (key.octets > 1 && !may_hold_two_octets(key, state)) return false;
   if (scaled && (key.io == io_width::wide || (!key.tied && key.io != io_width::any))) return false;
   if (key.access == state_access::by_element) return key.lanes == 32 && key.rows == 2;
   const bool along_dim = key.access == state_access::along_dim;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/core/launch_limits.hpp"
+#include "lib/device/octet.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
@@ -69,9 +70,12 @@ inline constexpr int staged_tokens = 8;
  * and 4.9 / 5.1 / 5.3 without; speculative ones 3.5 / 5.5 / 9.7 and 5.5 / 6.4 / 7.9. */
 inline constexpr int max_tokens_ahead = 4;
 
-/** Rows of a scaled state that are in fp32 at a time, between their update and their scale. */
-constexpr int max_rows_wide(int element_bytes) {
-  return element_bytes == 1 ? 4 : 2;
+/** Rows of a scaled state that are in fp32 at a time, between their update and their scale: with
+ *  fewer, sums and divisions wait alone; with more, registers run out. fp8, two octets a thread, 1
+ * / 2 / 4 rows: 52.5 / 50.9 / 51.8 us at batch 64, 202 / 197 / 201 at 256; int8, one octet, 4 / 8
+ *  rows: 55.2 / 58.9. `held_bytes`: what a thread holds of a row. */
+constexpr int max_rows_wide(int held_bytes) {
+  return held_bytes == octet_size ? 4 : 2;
 }
 
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
@@ -93,7 +97,7 @@ inline constexpr int max_rows_drawn = 2;
 constexpr int max_registers(const kernel_key& key, bool scaled) {
   const bool vector = key.access != state_access::by_element;
   const bool light = vector && key.tied;
-  if (scaled && key.one_token && vector) return key.rows == 8 ? 96 : 128;
+  if (scaled && key.one_token && vector) return key.rows == 8 && key.octets == 1 ? 96 : 128;
   if (key.one_token) {
     if (!vector || key.rows == 8) return 96;
     return key.rows == 2 ? 64 : light ? 80 : 128;

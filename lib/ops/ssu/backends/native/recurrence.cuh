@@ -57,13 +57,13 @@ struct recurrence {
    * own rows.
    */
   template <int Held, class Scalars, class Load, class Keep>
-  __device__ void update(float decay_of_head, Scalars token, const float (&B)[octet_size],
-                         const float (&C)[octet_size], float (&h)[Held][octet_size], Load load,
+  __device__ void update(float decay_of_head, Scalars token, const float (&B)[V::columns],
+                         const float (&C)[V::columns], float (&h)[Held][V::columns], Load load,
                          Keep keep, float (&sum)[V::rows]) const {
     static_assert(V::rows % Held == 0, "h has all rows, or as many at a time");
-    float decay[octet_size];
+    float decay[V::columns];
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i)
+    for (int i = 0; i < V::columns; ++i)
       decay[i] = decay_of_head;
 #pragma unroll
     for (int r = 0; r < V::rows; ++r) {
@@ -72,9 +72,9 @@ struct recurrence {
       if constexpr (Scalars::has_scale) {
         // h has codes: they and their scale decay together.
         const float scale = token.scale(r);
-        float decay_of_code[octet_size];
+        float decay_of_code[V::columns];
 #pragma unroll
-        for (int i = 0; i < octet_size; ++i)
+        for (int i = 0; i < V::columns; ++i)
           decay_of_code[i] = decay[i] * scale;
         sum[r] = update_row(decay_of_code, token.dt_x(r), B, C, h[r % Held]);
       } else {
@@ -88,23 +88,23 @@ struct recurrence {
  private:
   /** exp(A dt') of row `r`, untied. */
   template <class Scalars>
-  __device__ void decay_of_row(int r, Scalars token, float (&decay)[octet_size]) const {
+  __device__ void decay_of_row(int r, Scalars token, float (&decay)[V::columns]) const {
     widen<io_width::any>(layer.A_rows[r], mine.p.A.type, decay);
     const float scaled = token.dt(r) * log2_e;
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i)
+    for (int i = 0; i < V::columns; ++i)
       decay[i] = exp2_approximate(decay[i] * scaled);
   }
 
   /** h becomes h'; returns this thread's part of the sum. */
-  __device__ float update_row(const float (&decay)[octet_size], float dt_x,
-                              const float (&B)[octet_size], const float (&C)[octet_size],
-                              float (&h)[octet_size]) const {
+  __device__ float update_row(const float (&decay)[V::columns], float dt_x,
+                              const float (&B)[V::columns], const float (&C)[V::columns],
+                              float (&h)[V::columns]) const {
     using layout = typename V::layout;
     float sum = 0.0f;
     float before = 0.0f;  // the run of neighbours that `i` is in
 #pragma unroll
-    for (int i = 0; i < octet_size; ++i) {
+    for (int i = 0; i < V::columns; ++i) {
       // Fused by hand, so that every variant gives the same bits.
       h[i] = __fmaf_rn(h[i], decay[i], dt_x * B[i]);
       const float more = __fmaf_rn(h[i], C[i], sum);

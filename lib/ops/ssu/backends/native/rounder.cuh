@@ -17,30 +17,34 @@ struct rounder {
 
   const tile<V>& mine;
   rounding_source from;
-  philox_words random[V::drawn] = {};
+  static constexpr int draws = V::drawn * V::octets;
+  static_assert(V::drawn == 1 || V::octets == 1, "draws are of rows, or of the octets of one");
+  philox_words random[draws] = {};
 
   /** The random bits of rows `first`... of this thread. */
   __device__ void draw(int first) {
     if constexpr (!V::rounding || !V::vector) return;
     const std::uint32_t octets = mine.p.dstate / octet_size;
-    draw_octets(from, (mine.head * mine.p.dim + mine.row(first)) * octets + mine.lane,
-                mine.rows_apart() * octets, random);
+    const std::uint32_t row = mine.head * mine.p.dim + mine.row(first);
+    draw_octets(from, row * octets + mine.lane * V::octets,
+                V::octets > 1 ? 1 : mine.rows_apart() * octets, random);
   }
 
   /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
   __device__ void narrow(int r, const float (&h)[octet_size], bool has_nan,
-                         typename V::octet& word) {
+                         typename V::words& word) {
     if constexpr (!V::rounding) {
       round_nearest<state>(h, word);
     } else {
-      round_stochastic(h, has_nan || !V::vector, bits_of_row(r), word, state{});
+      round_stochastic(h, has_nan || !V::vector, bits_of(r), word, state{});
     }
   }
 
-  __device__ philox_words bits_of_row(int r) {
+  /** Those of octet `o` of row `r`, in order. */
+  __device__ philox_words bits_of(int r, int o = 0) {
     if constexpr (V::vector) {
-      if (r > 0 && r % V::drawn == 0) draw(r);
-      return random[r % V::drawn];
+      if (r > 0 && r % V::drawn == 0 && o == 0) draw(r);
+      return random[V::octets > 1 ? o : r % V::drawn];
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
       return draw_unaligned(from, row * mine.p.dstate + mine.lane * octet_size);
@@ -61,11 +65,15 @@ struct scaler {
   float encode[V::wide_rows];
 
   /** Finds the scales of rows `first` on. All threads of the warp take part. */
-  __device__ void measure(int first, const float (*h)[octet_size]) {
+  __device__ void measure(int first, const float (*h)[V::columns]) {
     float most[V::wide_rows];
 #pragma unroll
-    for (int i = 0; i < V::wide_rows; ++i)
-      most[i] = greatest_of(h[i]);
+    for (int i = 0; i < V::wide_rows; ++i) {
+      most[i] = greatest_of(octet_of(h[i], 0));
+#pragma unroll
+      for (int o = 1; o < V::octets; ++o)
+        most[i] = greater_magnitude(most[i], greatest_of(octet_of(h[i], o)));
+    }
     greatest::reduce(most, mine.sum_lane, greater_magnitude);
     float own_encode[greatest::owned];
 #pragma unroll
@@ -80,12 +88,17 @@ struct scaler {
   }
 
   /** The codes of row `r`, which was measured last. */
-  __device__ void narrow(int r, const float (&h)[octet_size], rounder<V>& rounded,
-                         typename V::octet& word) {
-    if constexpr (V::rounding) {
-      encode_octet<state>(h, encode[r % V::wide_rows], rounded.bits_of_row(r), word);
-    } else {
-      encode_octet<state>(h, encode[r % V::wide_rows], word);
+  __device__ void narrow(int r, const float (&h)[V::columns], rounder<V>& rounded,
+                         typename V::words& word) {
+    using octet_words = std::uint32_t[words_of_octet<state>];
+#pragma unroll
+    for (int o = 0; o < V::octets; ++o) {
+      auto& codes = *reinterpret_cast<octet_words*>(word + o * words_of_octet<state>);
+      if constexpr (V::rounding) {
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], rounded.bits_of(r, o), codes);
+      } else {
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], codes);
+      }
     }
   }
 

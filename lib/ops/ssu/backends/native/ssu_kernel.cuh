@@ -97,16 +97,16 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
     dt_x[k] = step[k % V::steps].dt * x[k];
   }
   const own_scalars<V> token{step, dt_x, scale};
-  float B[octet_size], C[octet_size];
+  float B[V::columns], C[V::columns];
   widen<V::io_kind>(of_group.B, p.B.type, B);
   widen<V::io_kind>(of_group.C, p.C.type, C);
   float sum[V::rows];
-  float h[V::wide_rows][octet_size];
+  float h[V::wide_rows][V::columns];
   scaler<V> scales{mine};
   of_layer.update(
       step[0].decay, token, B, C, h, [&](int r) { held.widen(r, h[r % V::wide_rows]); },
       [&](int r, float part) {
-        typename V::octet word;
+        typename V::words word;
         if constexpr (!V::scaled) {
           rounded.narrow(r, h[0], isnan(part), word);
           held.put(r, word);

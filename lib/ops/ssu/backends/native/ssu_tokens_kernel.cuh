@@ -28,6 +28,7 @@ __global__ void __launch_bounds__(V::max_workers) __maxnreg__(V::max_registers)
     ssu_tokens_kernel(const __grid_constant__ ssu_params p) {
   static_assert(sizeof(token_stage<V>) <= max_static_shared_bytes,
                 "a block has no more shared memory unless its launch asks for it");
+  static_assert(V::octets == 1, "what is staged of a lane is an octet");
   static_assert(V::rows <= 32, "each row has a bit in `nans`");
   __shared__ token_stage<V> stage;
 
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(V::max_workers) __maxnreg__(V::max_registers)
     const std::int64_t slot = stage.slot[at];
     if (slot >= 0) {
       rounded.from.t = static_cast<std::uint32_t>(t);
-      held.write(mine, slot, [&](int r, typename V::octet& word) {
+      held.write(mine, slot, [&](int r, typename V::words& word) {
         if (r == 0) rounded.draw(0);  // behind the address: its words would wait for that, spilled
         if constexpr (V::scaled) {
           if (r % V::wide_rows == 0) scales.measure(r, h + r);

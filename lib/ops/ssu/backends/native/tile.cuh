@@ -28,7 +28,7 @@ struct row_inputs {
 /** and of the lane. */
 template <class V>
 struct octet_inputs {
-  typename V::io_octet B, C;
+  typename V::io_octets B, C;
 };
 
 /** What a layer has: A, dt_bias and D of the own rows; untied, A of all rows, 32 bits an element or
@@ -37,7 +37,7 @@ template <class V>
 struct head_parameters {
   raw_scalar A;
   raw_scalar dt_bias[V::steps], D[V::owned];
-  std::uint32_t A_rows[V::tied ? 1 : V::rows][octet_size];
+  std::uint32_t A_rows[V::tied ? 1 : V::rows][V::columns];
 };
 
 /** One thread's share of a block's tile. */

@@ -20,17 +20,19 @@ struct variant {
   using state = State;
   static constexpr bool vector = Key.access != state_access::by_element;
   static constexpr bool along_dim = Key.access == state_access::along_dim;
-  using layout = octet_layout<State, Key.lanes, vector>;
+  static constexpr int octets = Key.octets;
+  static constexpr int columns = octets * octet_size;
+  using layout = octet_layout<State, Key.lanes, vector, octets>;
   using sum = row_sum<native::warp_lanes(Key.access, Key.lanes), Key.rows>;
   /** Rows that are in fp32 at a time, where a token has one at a time: those of a scaled state wait
    *  for their greatest value. */
   static constexpr bool scaled = is_scaled_code<State>;
   static constexpr int wide_rows =
-      scaled ? std::min(Key.rows, max_rows_wide(static_cast<int>(sizeof(State)))) : 1;
+      scaled ? std::min(Key.rows, max_rows_wide(layout::held_bytes)) : 1;
   using greatest = row_sum<native::warp_lanes(Key.access, Key.lanes), wide_rows>;
-  using octet = std::uint32_t[words_of_octet<State>];
+  using words = std::uint32_t[octets * words_of_octet<State>];  ///< of a row, as in memory
   using io = io_scalar<Key.io>;
-  using io_octet = io_words<Key.io>;
+  using io_octets = io_words<Key.io, octets>;
   using token = std::conditional_t<Key.one_token, std::uint32_t, std::int64_t>;
   static constexpr int lanes = Key.lanes;
   static constexpr int warp_lanes = native::warp_lanes(Key.access, Key.lanes);
@@ -43,7 +45,7 @@ struct variant {
   /** Time steps that a thread makes: where tied, that of its head. */
   static constexpr int steps = Key.tied ? 1 : owned;
   /** Rows whose random bits are drawn at a time. */
-  static constexpr int drawn = std::min(Key.rows, max_rows_drawn);
+  static constexpr int drawn = octets > 1 ? 1 : std::min(Key.rows, max_rows_drawn);
   static constexpr io_width io_kind = Key.io;
   static constexpr bool tied = Key.tied;
   static constexpr bool rounding = Rounding;

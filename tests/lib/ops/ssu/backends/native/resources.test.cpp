@@ -41,28 +41,32 @@ struct native_kernel {
 std::string text_of(const kernel_name& name) {
   constexpr std::array accesses{", along dstate", ", along dim", ", by element"};
   constexpr std::array widths{", narrow inputs", ", wide inputs", ", any inputs"};
-  const auto& [lanes, rows, access, io, tied, one_token] = name.key;
+  const auto& [lanes, rows, octets, access, io, tied, one_token] = name.key;
   return (name.rounding ? "rounded " : "") + std::string{to_string(name.state)} + ", " +
          std::to_string(lanes) + " lanes, " + std::to_string(rows) + " rows" +
-         accesses[static_cast<std::size_t>(access)] + widths[static_cast<std::size_t>(io)] +
-         (tied ? ", tied" : ", untied") + (one_token ? ", one token" : ", many tokens");
+         (octets > 1 ? " of two octets" : "") + accesses[static_cast<std::size_t>(access)] +
+         widths[static_cast<std::size_t>(io)] + (tied ? ", tied" : ", untied") +
+         (one_token ? ", one token" : ", many tokens");
 }
 
-std::vector<kernel_key> compiled_keys(bool scaled) {
+/** All that there might be. */
+std::vector<kernel_key> thinkable_keys() {
   std::vector<kernel_key> keys;
   for (const int lanes : {2, 4, 8, 16, 32}) {
     for (const int rows : {2, 4, 8}) {
-      for (const state_access access :
-           {state_access::along_dstate, state_access::along_dim, state_access::by_element}) {
-        for (const io_width io : {io_width::narrow, io_width::wide, io_width::any}) {
-          for (unsigned flags = 0; flags < 4; ++flags) {
-            const kernel_key key{.lanes = lanes,
-                                 .rows = rows,
-                                 .access = access,
-                                 .io = io,
-                                 .tied = (flags & 1) != 0,
-                                 .one_token = (flags & 2) != 0};
-            if (native::is_compiled(key, scaled)) keys.push_back(key);
+      for (const int octets : {1, 2}) {
+        for (const state_access access :
+             {state_access::along_dstate, state_access::along_dim, state_access::by_element}) {
+          for (const io_width io : {io_width::narrow, io_width::wide, io_width::any}) {
+            for (unsigned flags = 0; flags < 4; ++flags) {
+              keys.push_back({.lanes = lanes,
+                              .rows = rows,
+                              .octets = octets,
+                              .access = access,
+                              .io = io,
+                              .tied = (flags & 1) != 0,
+                              .one_token = (flags & 2) != 0});
+            }
           }
         }
       }
@@ -73,7 +77,8 @@ std::vector<kernel_key> compiled_keys(bool scaled) {
 
 template <dtype State, bool Rounding>
 void append_kernels(std::vector<native_kernel>& kernels) {
-  for (const kernel_key& key : compiled_keys(is_scaled(State))) {
+  for (const kernel_key& key : thinkable_keys()) {
+    if (!native::is_compiled(key, State)) continue;
     const auto find = key.tied
                           ? (key.one_token ? native::find_kernel<State, Rounding, true, true>
                                            : native::find_kernel<State, Rounding, true, false>)
@@ -109,6 +114,7 @@ struct spill {
 constexpr kernel_key tokens_by_element(io_width io, bool tied) {
   return {.lanes = 32,
           .rows = 2,
+          .octets = 1,
           .access = state_access::by_element,
           .io = io,
           .tied = tied,
@@ -118,6 +124,7 @@ constexpr kernel_key tokens_by_element(io_width io, bool tied) {
 constexpr kernel_key tied_tokens(int lanes, int rows) {
   return {.lanes = lanes,
           .rows = rows,
+          .octets = 1,
           .access = state_access::along_dstate,
           .io = io_width::narrow,
           .tied = true,
@@ -127,6 +134,7 @@ constexpr kernel_key tied_tokens(int lanes, int rows) {
 constexpr kernel_key along_dim(int lanes, bool one_token) {
   return {.lanes = lanes,
           .rows = 8,
+          .octets = 1,
           .access = state_access::along_dim,
           .io = io_width::any,
           .tied = true,
@@ -136,6 +144,7 @@ constexpr kernel_key along_dim(int lanes, bool one_token) {
 constexpr kernel_key two_lanes(io_width io) {
   return {.lanes = 2,
           .rows = 2,
+          .octets = 1,
           .access = state_access::along_dstate,
           .io = io,
           .tied = false,
@@ -177,7 +186,8 @@ TEST(native_kernels, are_all_there) {
     EXPECT_NE(each.function, nullptr) << text_of(each.name);
     functions.insert(each.function);
   }
-  EXPECT_EQ(kernels.size(), 610u + 306u) << "122 for each of five formats, 51 for each of six that are scaled";
+  EXPECT_EQ(kernels.size(), 610u + 306u)
+      << "122 for each of five formats, 51 for each of six that are scaled";
   EXPECT_EQ(functions.size(), kernels.size());
 }
 
@@ -197,7 +207,8 @@ class native_kernels_on_gpu : public testing::Test {
 
 TEST_F(native_kernels_on_gpu, have_no_more_registers_than_they_may) {
   for (const native_kernel& each : all_kernels())
-    EXPECT_LE(attributes_of(each).numRegs, native::max_registers(each.name.key, is_scaled(each.name.state)))
+    EXPECT_LE(attributes_of(each).numRegs,
+              native::max_registers(each.name.key, is_scaled(each.name.state)))
         << text_of(each.name);
 }
 
