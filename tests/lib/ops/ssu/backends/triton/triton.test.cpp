@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 
 /** What the triton backend plans and loads. Needs a GPU for all but refusals. */
 namespace ssugraph::detail::triton {
@@ -42,6 +43,16 @@ TEST(triton_refusal, a_device_that_is_not_there) {
   ssu_problem problem = model_problem();
   problem.device = {1000};
   EXPECT_FALSE(triton_backend{}.supports(problem));
+}
+
+TEST(triton_refusal, scaled_states_by_name) {
+  for (const dtype type : {dtype::int8, dtype::int16, dtype::float8_e4m3}) {
+    ssu_problem problem = model_problem();
+    problem.state_dtype = type;
+    EXPECT_EQ(triton_backend{}.supports(problem).why_not,
+              "it lacks " + std::string{ssugraph::to_string(type)} + " for state");
+    EXPECT_THROW((void)triton_backend{}.plan(problem, 1, "auto"), unsupported);
+  }
 }
 
 class triton_plan : public testing::Test {
