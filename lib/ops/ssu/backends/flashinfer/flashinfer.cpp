@@ -96,6 +96,7 @@ flashinfer_call lowered(const ssu_problem& problem, flashinfer_algorithm algorit
       .pad_slot_id = pad_slot_of(problem),
       .dt_softplus = problem.dt_softplus,
       .state = slots_of(args.state),
+      .state_scale = rows_of(args.state_scale),
       .x = rows_of(args.x),
       .dt = rows_of(args.dt),
       .z = rows_of(args.z),
@@ -182,6 +183,7 @@ std::string flashinfer_backend::name() const {
 backend_features flashinfer_backend::features() const {
   backend_features has = features_of_0_1();
   has.features.erase(ssu_feature::untied);
+  has.state.insert(dtype::int16);
   return has;
 }
 

@@ -64,6 +64,10 @@ std::vector<wanted_stride> wanted_strides(const ssu_problem& problem) {
       {ssu_tensor::dt, 1, nheads, 1},
       {ssu_tensor::A, 0, nheads, 1},
   };
+  if (is_scaled(problem.state_dtype)) {
+    wanted.push_back({ssu_tensor::state_scale, 2, dim, 1});
+    wanted.push_back({ssu_tensor::state_scale, 1, nheads, dim});
+  }
   if (problem.z_dtype) {
     wanted.push_back({ssu_tensor::z, 2, dim, 1});
     wanted.push_back({ssu_tensor::z, 1, nheads, dim});
@@ -127,7 +131,9 @@ std::int64_t shared_bytes(const ssu_problem& problem, std::int64_t tokens) {
 }
 
 std::string why_not_many_tokens(const ssu_problem& problem) {
-  const std::string kernel = "its kernel for destinations, varlen and speculative calls ";
+  const std::string kernel = reads_scale_of_no_slot(problem)
+                                 ? "its kernel for null_block_ids that are no slot "
+                                 : "its kernel for destinations, varlen and speculative calls ";
   if (!many_tokens_take_dim(problem.dim)) {
     return kernel + "takes dim 32 or a multiple of 64";
   }
@@ -203,14 +209,20 @@ std::string why_not_vertical(const ssu_problem& problem) {
   if (problem.dim < min_tma_dim) return "its pipeline wants a dim of 64 or more";
   std::vector<ssu_tensor> copied{ssu_tensor::x, ssu_tensor::B, ssu_tensor::C};
   if (problem.z_dtype) copied.push_back(ssu_tensor::z);
+  if (is_scaled(problem.state_dtype)) copied.push_back(ssu_tensor::state_scale);
   for (const ssu_tensor tensor : copied) {
     if (problem.layout(tensor).alignment % bulk_alignment == 0) continue;
     return std::string{name_of(tensor)} + " is not aligned to " + in_bytes(bulk_alignment);
+  }
+  const std::int64_t scale_stride = problem.layout(ssu_tensor::state_scale).strides[0];
+  if (scale_stride * size_of(dtype::float32) % vector_bytes != 0) {
+    return a_multiple("stride 0 of state_scale", vector_bytes) + " bytes";
   }
   return {};
 }
 
 std::string why_not_horizontal(const ssu_problem& problem) {
+  if (is_scaled(problem.state_dtype)) return "it takes columns, and a scale is of a whole row";
   if (problem.dim % 64 != 0 || problem.dim > max_box) return "dim is none of 64, 128, 192, 256";
   if (!has_compiled_ratio(problem)) return ratio_reason();
   return {};
@@ -218,8 +230,15 @@ std::string why_not_horizontal(const ssu_problem& problem) {
 
 }  // namespace
 
+bool reads_scale_of_no_slot(const ssu_problem& problem) noexcept {
+  const bool is_plain = problem.mode == ssu_mode::plain && !problem.has_dst_indices;
+  const bool null_is_a_slot = problem.null_block_id >= 0 && problem.null_block_id < problem.slots;
+  return is_plain && is_scaled(problem.state_dtype) && problem.has_indices && !null_is_a_slot;
+}
+
 bool takes_many_tokens(const ssu_problem& problem) noexcept {
-  return problem.mode != ssu_mode::plain || problem.has_dst_indices;
+  return problem.mode != ssu_mode::plain || problem.has_dst_indices ||
+         reads_scale_of_no_slot(problem);
 }
 
 flashinfer_shape shape_of(const ssu_problem& problem) noexcept {
@@ -259,6 +278,8 @@ std::string why_not(const ssu_problem& problem, flashinfer_algorithm algorithm) 
   if (algorithm == flashinfer_algorithm::simple) return {};
   if (problem.mode != ssu_mode::plain) return "it serves plain calls only";
   if (problem.has_dst_indices) return "it writes null destinations";
+  if (reads_scale_of_no_slot(problem))
+    return "it reads the scale of null_block_id, which is no slot";
   const bool vertical = algorithm == flashinfer_algorithm::vertical;
   std::string reason = why_not_tma(problem);
   if (!reason.empty()) return reason;

@@ -9,7 +9,12 @@
 /** What FlashInfer's kernels can do, as plain rules: no CUDA, no specialisation, no device. */
 namespace ssugraph::detail::flashinfer {
 
-/** Whether the kernel of many tokens runs `problem`: all but plain calls without destinations. */
+/** Whether the kernels of one token would read the scale of a null_block_id that is no slot: they
+ *  load that of every sequence. */
+[[nodiscard]] bool reads_scale_of_no_slot(const ssu_problem& problem) noexcept;
+
+/** Whether the kernel of many tokens runs `problem`: all but plain calls without destinations, and
+ *  of those, scaled states whose null_block_id is no slot. */
 [[nodiscard]] bool takes_many_tokens(const ssu_problem& problem) noexcept;
 
 /** The variant that `problem` needs; one without indices takes the int32 one. */

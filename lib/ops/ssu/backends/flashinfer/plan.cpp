@@ -29,13 +29,16 @@ flashinfer_choice own_choice(const ssu_problem& problem, std::int64_t sequences,
                              const flashinfer_device& device) {
   using enum flashinfer_algorithm;
   if (takes_many_tokens(problem)) {
-    return {simple, "the one for destinations, varlen and speculative calls"};
+    return {simple, reads_scale_of_no_slot(problem)
+                        ? "the one that reads no scale of a null_block_id that is no slot"
+                        : "the one for destinations, varlen and speculative calls"};
   }
   if (!fills_device(problem, sequences, device)) {
     return {simple, "fewer than two heads of work a multiprocessor"};
   }
-  const bool blackwell = device.major >= 10;
-  const auto pipelined = blackwell && problem.state_dtype != dtype::float32 ? horizontal : vertical;
+  const bool by_columns = device.major >= 10 && problem.state_dtype != dtype::float32 &&
+                          !is_scaled(problem.state_dtype);
+  const auto pipelined = by_columns ? horizontal : vertical;
   if (std::string reason = why_not(problem, pipelined); !reason.empty()) {
     return {simple, "not " + std::string{name_of(pipelined)} + ": " + reason};
   }
@@ -96,6 +99,11 @@ std::vector<std::string> notes_of(const ssu_problem& problem, flashinfer_algorit
   if (problem.has_indices) {
     notes.emplace_back("a slot outside of the state that is not null is accessed");
   }
+  if (is_scaled(problem.state_dtype)) {
+    notes.emplace_back(
+        "rounds int16 by itself: the fp32 product with 32767 / max |h'| to nearest, a row of zeros "
+        "with scale 1, and a NaN in a row to a finite number");
+  }
   if (!problem.stochastic_rounding) return notes;
   notes.push_back("rounding bits are FlashInfer's, by algorithm (" +
                   std::string{name_of(algorithm)} + "); results below 2^-14 become zero, and " +
@@ -135,7 +143,7 @@ ssu_plan flashinfer_plan(const ssu_problem& problem, std::int64_t sequences,
   plan.sequences = sequences;
   plan.tile = tile_of(problem, sequences, choice.algorithm, device);
   plan.grid = {sequences, problem.nheads, (problem.dim + plan.tile.rows - 1) / plan.tile.rows};
-  plan.contract_bits = !problem.stochastic_rounding;
+  plan.contract_bits = !problem.stochastic_rounding && !is_scaled(problem.state_dtype);
   plan.problem = problem;
   plan.notes = notes_of(problem, choice.algorithm);
   return plan;

@@ -28,6 +28,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 // The TMA kernels do not compile for fewer rows.
@@ -55,7 +56,7 @@ using matrixA_t = SSUGRAPH_FLASHINFER_A;
 using stateIndex_t = SSUGRAPH_FLASHINFER_INDEX;
 using cuSeqlensIndex_t = SSUGRAPH_FLASHINFER_COUNTS;
 using numAcceptedIndex_t = SSUGRAPH_FLASHINFER_COUNTS;
-using state_scale_t = void;
+using state_scale_t = std::conditional_t<std::is_same_v<state_t, std::int16_t>, float, void>;
 inline constexpr int DIM = SSUGRAPH_FLASHINFER_DIM;
 inline constexpr int DSTATE = SSUGRAPH_FLASHINFER_DSTATE;
 inline constexpr int NTOKENS_MTP = SSUGRAPH_FLASHINFER_TOKENS;
@@ -100,6 +101,8 @@ Params lowered(const flashinfer_call& call) {
   params.dt_softplus = call.dt_softplus;
   params.state = call.state.data;
   params.state_stride_batch = call.state.stride;
+  params.state_scale = call.state_scale.data;
+  params.state_scale_stride_batch = call.state_scale.stride;
   params.x = call.x.data;
   params.x_stride_batch = call.x.stride;
   params.dt = call.dt.data;

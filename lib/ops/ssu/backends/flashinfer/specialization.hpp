@@ -34,7 +34,7 @@ struct flashinfer_call {
   std::uint32_t slots = 0;
   std::int32_t pad_slot_id = -1;
   bool dt_softplus = false;
-  flashinfer_rows state, x, dt, z, B, C, out;
+  flashinfer_rows state, state_scale, x, dt, z, B, C, out;
   void* A = nullptr;
   void* D = nullptr;
   void* dt_bias = nullptr;

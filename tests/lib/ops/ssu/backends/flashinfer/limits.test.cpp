@@ -55,6 +55,13 @@ void make_varlen(ssu_problem& problem, std::int64_t tokens) {
   layout(problem, ssu_tensor::cu_seqlens) = {{1}, 128};
 }
 
+/** Scales lie behind the state of a slot. */
+void make_scaled(ssu_problem& problem) {
+  problem.state_dtype = dtype::int16;
+  layout(problem, ssu_tensor::state).strides[0] = 66560;
+  layout(problem, ssu_tensor::state_scale) = {{33280, 64, 1}, 128};
+}
+
 void add_destinations(ssu_problem& problem) {
   problem.has_dst_indices = true;
   problem.dst_index_dtype = problem.index_dtype;
@@ -70,6 +77,40 @@ TEST(flashinfer_limits, serve_a_model) {
   for (const auto algorithm : {flashinfer_algorithm::simple, flashinfer_algorithm::vertical,
                                flashinfer_algorithm::horizontal}) {
     EXPECT_EQ(why_not(served_problem(), algorithm), "");
+  }
+}
+
+TEST(flashinfer_limits, serve_a_scaled_state) {
+  ssu_problem problem = served_problem();
+  make_scaled(problem);
+  EXPECT_EQ(why_not(problem), "");
+  EXPECT_EQ(why_not(problem, flashinfer_algorithm::vertical), "");
+  EXPECT_FALSE(takes_many_tokens(problem));
+  EXPECT_EQ(to_string(shape_of(problem)), "64 128 int16 bfloat16 float32 float32 int32 1 0 int32");
+  EXPECT_TRUE(flashinfer_backend{}.features().state.contains(dtype::int16));
+}
+
+TEST(flashinfer_limits, leave_a_scale_that_no_slot_has_to_the_kernel_that_reads_none) {
+  for (const std::int64_t null : {-1, 9}) {
+    ssu_problem problem = served_problem();
+    problem.null_block_id = null;
+    EXPECT_FALSE(takes_many_tokens(problem)) << null;
+    make_scaled(problem);
+    EXPECT_TRUE(takes_many_tokens(problem)) << null;
+    EXPECT_EQ(why_not(problem), "");
+    EXPECT_EQ(shape_of(problem).tokens, 1);
+    problem.has_indices = false;
+    EXPECT_FALSE(takes_many_tokens(problem)) << null;
+  }
+}
+
+TEST(flashinfer_limits, of_other_scaled_states_are_dtypes) {
+  for (const dtype type : {dtype::int8, dtype::float8_e4m3}) {
+    ssu_problem problem = served_problem();
+    make_scaled(problem);
+    problem.state_dtype = type;
+    EXPECT_EQ(flashinfer_backend{}.supports(problem).why_not,
+              "it lacks " + std::string{ssugraph::to_string(type)} + " for state");
   }
 }
 
@@ -97,6 +138,28 @@ TEST(flashinfer_limits, are_reasons) {
        [](ssu_problem& p) {
          p.stochastic_rounding = true;
          p.philox_rounds = 10;
+       }},
+      {"float16 only",
+       [](ssu_problem& p) {
+         make_scaled(p);
+         p.stochastic_rounding = true;
+         p.philox_rounds = 10;
+       }},
+      {"stride 1 of state_scale is 65",
+       [](ssu_problem& p) {
+         make_scaled(p);
+         layout(p, ssu_tensor::state_scale).strides[1] = 65;
+       }},
+      {"stride 2 of state_scale is 8",
+       [](ssu_problem& p) {
+         make_scaled(p);
+         layout(p, ssu_tensor::state_scale).strides = {512, 1, 8};
+       }},
+      {"its kernel for null_block_ids that are no slot takes dim 32 or",
+       [](ssu_problem& p) {
+         make_scaled(p);
+         p.null_block_id = -1;
+         p.dim = 80;
        }},
       {"65535 heads", [](ssu_problem& p) { p.nheads = 65536; }},
       {"dim is no multiple of 16", [](ssu_problem& p) { p.dim = 72; }},
@@ -193,6 +256,25 @@ TEST(flashinfer_limits, of_the_pipelined_kernels_are_reasons) {
       {vertical,
        {"z is not aligned to 128",
         [](ssu_problem& p) { layout(p, ssu_tensor::z).alignment = 64; }}},
+      {vertical,
+       {"state_scale is not aligned to 128",
+        [](ssu_problem& p) {
+          make_scaled(p);
+          layout(p, ssu_tensor::state_scale).alignment = 64;
+        }}},
+      {vertical,
+       {"stride 0 of state_scale is no multiple of 16 bytes",
+        [](ssu_problem& p) {
+          make_scaled(p);
+          layout(p, ssu_tensor::state_scale).strides[0] = 33282;
+        }}},
+      {vertical,
+       {"reads the scale of null_block_id",
+        [](ssu_problem& p) {
+          make_scaled(p);
+          p.null_block_id = -1;
+        }}},
+      {horizontal, {"a scale is of a whole row", make_scaled}},
       {horizontal, {"dim is none of", [](ssu_problem& p) { p.dim = 80; }}},
       {horizontal, {"nheads / ngroups", [](ssu_problem& p) { p.nheads = 6; }}},
   };

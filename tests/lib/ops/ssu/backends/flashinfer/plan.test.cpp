@@ -49,6 +49,19 @@ TEST(flashinfer_plan, auto_is_flashinfers_own_rule_by_name) {
   EXPECT_EQ(plan_of(wide, 3, "auto", blackwell).algorithm, "vertical");
 }
 
+TEST(flashinfer_plan, of_scaled_states_goes_by_rows_and_rounds_by_itself) {
+  ssu_problem problem = problem_of(128);
+  problem.state_dtype = dtype::int16;
+  const ssu_plan plan = plan_of(problem, 3, "auto", blackwell);
+  EXPECT_EQ(plan.algorithm, "vertical");
+  EXPECT_TRUE(has_note(plan, "rounds int16 by itself"));
+  EXPECT_FALSE(plan.contract_bits);
+  problem.has_indices = true;
+  problem.null_block_id = -1;
+  EXPECT_EQ(plan_of(problem, 3, "auto", hopper).reason,
+            "the one that reads no scale of a null_block_id that is no slot");
+}
+
 TEST(flashinfer_plan, auto_says_why_it_is_not_the_rule) {
   ssu_problem problem = problem_of(128);
   problem.dim = 192;
