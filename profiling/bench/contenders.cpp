@@ -160,7 +160,9 @@ contender make_floor(const point& at) {
     if (at.opts.between != neighbour::nothing) line.push_back(stand_in(at));
     floor_job job{};
     job.state = each.state();
-    job.slot_bytes = at.opts.slot_bytes(at.model.shape);
+    job.state_bytes = at.opts.state_bytes(at.model.shape);
+    job.scale = each.scale();
+    job.scale_bytes = at.opts.scale_bytes(at.model.shape);
     at.model.seqs.bind(job);
     line.push_back(floor_launch(job, at.opts.live_of(at.batch)));
     line.back().set_programmatic(programmatic);

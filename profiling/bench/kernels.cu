@@ -5,6 +5,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 #include <thrust/device_ptr.h>
 #include <thrust/tabulate.h>
 
@@ -22,29 +23,41 @@ using ssugraph::detail::wait_for_predecessor;
 
 // --- Random data
 
-/** The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), as a float. */
-template <class Float>
+/** The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), as a number. */
+template <class Number>
 struct random_value {
   noise values;
 
-  __device__ Float operator()(std::size_t i) const {
+  __device__ Number operator()(std::size_t i) const {
     std::uint64_t bits = values.salt * 0x9e3779b97f4a7c15 + i;
     bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
     bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
     const float unit = static_cast<float>(bits >> 40) / 8388608.0f - 1.0f;
-    return static_cast<Float>(values.shift + values.scale * unit);
+    return static_cast<Number>(values.shift + values.scale * unit);
   }
 };
 
-template <class Float>
+template <class Number>
 void fill(void* data, std::size_t count, noise values) {
-  const auto begin = thrust::device_pointer_cast(static_cast<Float*>(data));
-  thrust::tabulate(begin, begin + static_cast<std::ptrdiff_t>(count), random_value<Float>{values});
+  const auto begin = thrust::device_pointer_cast(static_cast<Number*>(data));
+  thrust::tabulate(begin, begin + static_cast<std::ptrdiff_t>(count), random_value<Number>{values});
 }
 
 // --- The floor
 
 constexpr unsigned floor_threads = 128;
+
+__device__ std::int64_t words_of(std::int64_t bytes) {
+  return bytes / std::int64_t{sizeof(uint4)};
+}
+
+/** Word `word` of a slot: of its state or, behind it, of its scales. */
+__device__ uint4* word_of(const floor_job& job, std::int64_t slot, std::int64_t word) {
+  const std::int64_t state_words = words_of(job.state_bytes);
+  if (word < state_words) return static_cast<uint4*>(job.state) + slot * state_words + word;
+  const std::int64_t scale_words = words_of(job.scale_bytes);
+  return static_cast<uint4*>(job.scale) + slot * scale_words + (word - state_words);
+}
 
 /** Grid: pieces of a slot, sequences. Every load of a thread is in flight before its first store.
  *  No const __restrict__: what a graph writes must not be read through the read-only cache. */
@@ -54,23 +67,24 @@ __global__ void __launch_bounds__(floor_threads) floor_kernel(floor_job job) {
   trigger_successor();
 
   const std::int64_t sequence = blockIdx.y;
-  const std::int64_t words = job.slot_bytes / std::int64_t{sizeof(uint4)};
+  const std::int64_t words = words_of(job.state_bytes + job.scale_bytes);
   const std::int64_t first = std::int64_t{blockIdx.x} * floor_threads * Vectors + threadIdx.x;
   const std::int32_t* slots = job.slots + sequence * job.slots_a_sequence;
-  uint4* const state = static_cast<uint4*>(job.state);
   const std::int32_t accepted = job.accepted == nullptr ? 1 : job.accepted[sequence];
 
   uint4 held[Vectors];
-  const uint4* from = state + slots[accepted - 1] * words + first;
+  const std::int64_t from = slots[accepted - 1];
 #pragma unroll
   for (int i = 0; i < Vectors; ++i) {
-    if (first + i * floor_threads < words) held[i] = __ldcs(from + i * floor_threads);
+    const std::int64_t word = first + i * floor_threads;
+    if (word < words) held[i] = __ldcs(word_of(job, from, word));
   }
   for (std::int64_t slot = 0; slot < job.slots_a_sequence; ++slot) {
-    uint4* to = state + slots[slot] * words + first;
+    const std::int64_t to = slots[slot];
 #pragma unroll
     for (int i = 0; i < Vectors; ++i) {
-      if (first + i * floor_threads < words) __stcs(to + i * floor_threads, held[i]);
+      const std::int64_t word = first + i * floor_threads;
+      if (word < words) __stcs(word_of(job, to, word), held[i]);
     }
   }
 }
@@ -110,7 +124,7 @@ const void* address_of(void (*kernel)(Parameters...)) {
 template <int Vectors>
 unsigned pieces_of(const floor_job& job) {
   constexpr std::int64_t piece = std::int64_t{sizeof(uint4)} * floor_threads * Vectors;
-  return static_cast<unsigned>((job.slot_bytes + piece - 1) / piece);
+  return static_cast<unsigned>((job.state_bytes + job.scale_bytes + piece - 1) / piece);
 }
 
 /** The most vectors a thread that leave every multiprocessor two blocks. */
@@ -134,11 +148,14 @@ void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise valu
       return fill<__nv_bfloat16>(data, count, values);
     case ssugraph::dtype::float32:
       return fill<float>(data, count, values);
+    case ssugraph::dtype::int8:
+      return fill<std::int8_t>(data, count, values);
+    case ssugraph::dtype::int16:
+      return fill<std::int16_t>(data, count, values);
+    case ssugraph::dtype::float8_e4m3:
+      return fill<__nv_fp8_e4m3>(data, count, values);
     case ssugraph::dtype::int32:
     case ssugraph::dtype::int64:
-    case ssugraph::dtype::int8:
-    case ssugraph::dtype::int16:
-    case ssugraph::dtype::float8_e4m3:
       break;
   }
   throw std::invalid_argument{"no random data of " + std::string{to_string(type)}};

@@ -17,13 +17,15 @@ struct noise {
   float shift;
 };
 
-/** Fills device memory with `count` random floats of `type`, on the legacy stream. */
+/** Fills device memory with `count` random numbers of `type`, on the legacy stream. */
 void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise values);
 
 /** What one launch of the floor moves: of every sequence the slot it reads, to all that it has. */
 struct floor_job {
-  void* state = nullptr;                ///< slots of `slot_bytes`, 16-byte aligned
-  std::int64_t slot_bytes = 0;          ///< a multiple of 16
+  void* state = nullptr;                ///< slots of `state_bytes`, 16-byte aligned
+  std::int64_t state_bytes = 0;         ///< a multiple of 16
+  void* scale = nullptr;                ///< slots of `scale_bytes`, 16-byte aligned
+  std::int64_t scale_bytes = 0;         ///< a multiple of 16; 0: there are none
   const std::int32_t* slots = nullptr;  ///< (sequences, slots_a_sequence)
   std::int64_t slots_a_sequence = 1;
   const std::int32_t* accepted = nullptr;  ///< (sequences), which of its slots is read, from 1;

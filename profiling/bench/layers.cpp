@@ -40,6 +40,25 @@ std::int64_t fitting(std::int64_t slots, const options& opts, const shape& s) {
       fmt::format("{:.1f} GB; fewer --layers or sequences take less", wanted)};
 }
 
+/** Of what a state begins with: the greatest code, or 1 where nothing is scaled. */
+float greatest_of(dtype state) {
+  switch (state) {
+    case dtype::int16:
+      return 32767.0f;
+    case dtype::int8:
+      return 127.0f;
+    case dtype::float8_e4m3:
+      return 448.0f;
+    case dtype::float32:
+    case dtype::float16:
+    case dtype::bfloat16:
+    case dtype::int32:
+    case dtype::int64:
+      break;
+  }
+  return 1.0f;
+}
+
 }  // namespace
 
 random_tensor::random_tensor(dtype type, std::int64_t count, float scale, float shift)
@@ -65,11 +84,15 @@ layer::layer(const options& opts, const shape& s, std::int64_t rows, std::int64_
       group_type_{opts.group_type},
       x_width_{s.nheads * s.dim},
       group_width_{s.ngroups * s.dstate},
-      state_{opts.state, slots * s.nheads * s.dim * s.dstate, 1.0f},
+      state_{opts.state, slots * s.nheads * s.dim * s.dstate, greatest_of(opts.state)},
       row_{io_, rows * (x_width_ + 2 * group_width_), 1.0f},
       out_{io_, rows * x_width_, 1.0f} {
   const std::int64_t channels = s.nheads * (untied_ ? s.dim : 1);
   if (group_type_ != io_) group_row_ = {group_type_, rows * (x_width_ + 2 * group_width_), 1.0f};
+  if (is_scaled(state_type_)) {
+    const float scale = 1.0f / greatest_of(state_type_);
+    scale_ = {dtype::float32, slots * s.nheads * s.dim, 0.5f * scale, scale};
+  }
   if (opts.z) z_ = {io_, rows * x_width_, 1.0f};
   dt_ = {dtype::bfloat16, rows * channels, 1.0f};
   A_ = {dtype::float32, channels * (untied_ ? s.dstate : 1), 7.5f, -8.5f};
@@ -95,6 +118,8 @@ ssugraph::ssu_args layer::args(const sequences& seqs) const {
     args.state = {
         state_.at(0), state_type_, {slots_, nheads, dim, dstate}, {nheads * head, head, 1, dim}};
   }
+  if (scale_.at(0) != nullptr)
+    args.state_scale = {scale_.at(0), dtype::float32, {slots_, nheads, dim}};
   args.x = {row_.at(0), io_, {rows_, nheads, dim}, {width, dim, 1}};
   args.B = {group_row.at(x_width_), group_type_, {rows_, ngroups, dstate}, {width, dstate, 1}};
   args.C = args.B.at(group_row.at(x_width_ + group_width_));

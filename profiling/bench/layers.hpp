@@ -11,7 +11,7 @@
 
 namespace bench {
 
-/** Device memory of random floats, no two of the same numbers. */
+/** Device memory of random numbers, no two of the same. */
 class random_tensor {
  public:
   random_tensor() = default;
@@ -27,9 +27,9 @@ class random_tensor {
 
 /**
  * The tensors of one layer as a model has them: x, B and C are slices of one row, A is negative.
- * What is added to a state and its decay balance out at about 1, so that no number of replays
- * makes it overflow or vanish. Tied or not, dtypes are a model's: A fp32, all else bf16 unless the
- * options say otherwise.
+ * What is added to a state and its decay balance out at about 1, as codes times scales of a scaled
+ * one begin, so that no number of replays makes it overflow or vanish. Tied or not, dtypes are a
+ * model's: A fp32, all else bf16 unless the options say otherwise.
  */
 class layer {
  public:
@@ -39,6 +39,7 @@ class layer {
   /** For as many sequences as `seqs` has. */
   [[nodiscard]] ssugraph::ssu_args args(const sequences& seqs) const;
   [[nodiscard]] void* state() const { return state_.at(0); }
+  [[nodiscard]] void* scale() const { return scale_.at(0); }
 
  private:
   [[nodiscard]] ssugraph::tensor_view per_channel(const random_tensor& tensor) const;
@@ -54,7 +55,7 @@ class layer {
   std::int64_t x_width_;
   std::int64_t group_width_;
   /** x, B and C of a row lie in one, but those of another dtype. */
-  random_tensor state_, row_, group_row_, z_, dt_, out_, A_, D_, dt_bias_;
+  random_tensor state_, scale_, row_, group_row_, z_, dt_, out_, A_, D_, dt_bias_;
 };
 
 /** All layers of a shape, and what they share. */

@@ -10,9 +10,9 @@
  * three warm up and do not count.
  *
  * What it is held against:
- *   limit  every byte that must move once (state read and written, with speculative decoding
- * written behind every token; x dt z B C out a row; A D dt_bias a layer) over the rate of a
- *          device-to-device copy of 1 GiB in the same run, read and written
+ *   limit  every byte that must move once (state and its scales read and written, with speculative
+ *          decoding written behind every token; x dt z B C out a row; A D dt_bias a layer) over the
+ *          rate of a device-to-device copy of 1 GiB in the same run, read and written
  *   floor  a kernel that reads and writes back the same slots, through the same index tensor, and
  *          nothing else; as many launches as there are layers, as one graph, with the same PDL
  *   peer   the fastest of triton and flashinfer

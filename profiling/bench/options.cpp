@@ -28,6 +28,12 @@ struct named {
 
 constexpr std::array floats{named{"fp32", dtype::float32}, named{"fp16", dtype::float16},
                             named{"bf16", dtype::bfloat16}};
+constexpr std::array state_formats{floats[0],
+                                   floats[1],
+                                   floats[2],
+                                   named{"int16", dtype::int16},
+                                   named{"int8", dtype::int8},
+                                   named{"fp8", dtype::float8_e4m3}};
 constexpr std::array orders{named{"dstate", false}, named{"dim", true}};
 constexpr std::array modes{named{"plain", ssu_mode::plain}, named{"varlen", ssu_mode::varlen},
                            named{"speculative", ssu_mode::speculative}};
@@ -68,7 +74,7 @@ struct arguments {
 void add_options(CLI::App& app, arguments& args) {
   app.option_defaults()->always_capture_default()->delimiter(',');
   app.add_option("--shape", args.shapes, "NHEADSxDIMxDSTATEgNGROUPS, several by commas");
-  app.add_option("--state", args.state, "fp32, fp16 or bf16");
+  app.add_option("--state", args.state, "fp32, fp16, bf16, int16, int8 or fp8");
   app.add_option("--io", args.io, "Of x, z and out: fp32, fp16 or bf16");
   app.add_option("--BC", args.group_type, "Of B and C (default: that of --io)");
   app.add_option("--innermost", args.innermost, "What is contiguous in a state: dstate or dim");
@@ -143,9 +149,8 @@ class number_reader {
   const char* end_;
 };
 
-shape parse_shape(const std::string& text, dtype state) {
+shape parse_shape(const std::string& text) {
   constexpr std::int64_t max_dstate = 256;
-  constexpr std::int64_t vector_bytes = 16;
   shape parsed{text, 0, 0, 0, 0};
   number_reader reader{text};
   if (!reader.read(parsed.nheads, 'x') || !reader.read(parsed.dim, 'x') ||
@@ -158,9 +163,6 @@ shape parse_shape(const std::string& text, dtype state) {
   }
   if (parsed.nheads % parsed.ngroups != 0) {
     throw invalid_argument{"--shape", "NGROUPS that divides NHEADS", "'" + text + "'"};
-  }
-  if (parsed.nheads * parsed.dim * parsed.dstate * ssugraph::size_of(state) % vector_bytes != 0) {
-    throw invalid_argument{"--shape", "state of a multiple of 16 bytes", "'" + text + "'"};
   }
   return parsed;
 }
@@ -178,7 +180,7 @@ void check_backend(const std::string& text) {
 options checked(const arguments& args) {
   options opts{
       .shapes = {},
-      .state = parse("--state", args.state, floats),
+      .state = parse("--state", args.state, state_formats),
       .io = parse("--io", args.io, floats),
       .group_type = parse("--BC", args.group_type.empty() ? args.io : args.group_type, floats),
       .dim_innermost = parse("--innermost", args.innermost, orders),
@@ -197,7 +199,7 @@ options checked(const arguments& args) {
       .rounds = args.rounds,
       .json = args.json};
   for (const std::string& text : args.shapes)
-    opts.shapes.push_back(parse_shape(text, opts.state));
+    opts.shapes.push_back(parse_shape(text));
   for (const std::string& text : args.seeds)
     opts.seeds.push_back(parse("--seeds", text, seed_sources));
   std::ranges::for_each(opts.backends, check_backend);
@@ -216,6 +218,13 @@ void check_numbers(const options& opts) {
 }
 
 void check_together(const options& opts) {
+  constexpr std::int64_t vector_bytes = 16;
+  for (const shape& s : opts.shapes) {
+    if (opts.state_bytes(s) % vector_bytes == 0 && opts.scale_bytes(s) % vector_bytes == 0)
+      continue;
+    throw invalid_argument{"--shape", "state of a multiple of 16 bytes, and scales of one",
+                           "'" + s.name + "'"};
+  }
   if (opts.mode == ssu_mode::plain && opts.tokens != 1) {
     throw invalid_argument{"--tokens", "1 with --mode plain (or another --mode)",
                            std::to_string(opts.tokens)};
@@ -250,7 +259,7 @@ std::optional<options> parse_options(int argc, const char* const* argv) {
 }
 
 std::string name_of(dtype type) {
-  return name_in(floats, type);
+  return name_in(state_formats, type);
 }
 
 std::string name_of(neighbour between) {

@@ -61,9 +61,16 @@ struct options {
   }
   /** Several tokens of a sequence are told apart by cu_seqlens. */
   [[nodiscard]] bool has_cu_seqlens() const { return mode != ssugraph::ssu_mode::plain; }
-  /** Bytes of the state of one sequence in one layer. */
-  [[nodiscard]] std::int64_t slot_bytes(const shape& s) const {
+  /** Bytes of the state of one sequence in one layer, and of its scales if it is scaled. */
+  [[nodiscard]] std::int64_t state_bytes(const shape& s) const {
     return s.nheads * s.dim * s.dstate * ssugraph::size_of(state);
+  }
+  [[nodiscard]] std::int64_t scale_bytes(const shape& s) const {
+    return is_scaled(state) ? s.nheads * s.dim * std::int64_t{sizeof(float)} : 0;
+  }
+  /** Both. */
+  [[nodiscard]] std::int64_t slot_bytes(const shape& s) const {
+    return state_bytes(s) + scale_bytes(s);
   }
 };
 
