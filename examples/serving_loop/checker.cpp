@@ -192,17 +192,36 @@ void checker::run_reference(std::int32_t layer, const followed& request, const s
   reference_.selective_state_update(args, nullptr);
 }
 
+difference checker::compare_slot(const std::string& where, const std::byte* got,
+                                 const std::byte* want) const {
+  const model& model = work_->shape().model;
+  const auto numbers = [&](const std::byte* slot) {
+    stored_numbers stored{slot};
+    if (is_scaled(model.state_dtype)) {
+      stored.scales = reinterpret_cast<const float*>(slot + model.state_bytes());
+      stored.row = static_cast<std::size_t>(model.dstate);
+    }
+    return stored;
+  };
+  return compare(where + ", state", numbers(got), numbers(want), model.state_dtype,
+                 static_cast<std::size_t>(model.slot_elements()), own_rounding_);
+}
+
 check_errors checker::check_layer(std::int32_t layer, const followed& request,
                                   const sequence& running) const {
   const served_shape& shape = work_->shape();
   const reference_layer& own = layers_[layer];
-  const auto states = static_cast<std::size_t>(shape.tokens * shape.model.slot_elements());
   const std::string where = place(running, layer);
-  const difference state = compare(where + ", state", request.after.data() + layer * slot_bytes(),
-                                   own.state.get() + running.first_slot * shape.model.slot_bytes(),
-                                   shape.model.state_dtype, states, own_rounding_);
-  const difference out = compare(where + ", out", request.out.data() + layer * own.out.size(),
-                                 own.out.data(), dtype::bfloat16, own.out.size());
+  difference state;
+  for (std::int32_t token = 0; token < shape.tokens; ++token) {
+    const std::int64_t slot = token * shape.model.slot_bytes();
+    const difference one =
+        compare_slot(where, request.after.data() + layer * slot_bytes() + slot,
+                     own.state.get() + running.first_slot * shape.model.slot_bytes() + slot);
+    state = {std::max(state.error, one.error), std::max(state.elements, one.elements)};
+  }
+  const difference out = compare(where + ", out", {request.out.data() + layer * own.out.size()},
+                                 {own.out.data()}, dtype::bfloat16, own.out.size());
 
   const bool rounding = reference_.config().stochastic_rounding;
   if (rounding && !own_rounding_ && state.elements > most_rounded_apart) {

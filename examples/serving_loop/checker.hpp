@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace serving_loop {
@@ -26,10 +27,10 @@ struct check_errors {
  * Follows some requests through every step that they are in. Around the step their slots are copied
  * from every layer. The copy before it must equal, bit for bit, the one after the step before (at
  * first: zeros); the one after it, and `out`, must be what the reference backend makes of the same
- * state, slot, seed and inputs, within one unit in the last place of a 16-bit dtype and 1e-5 of the
- * largest magnitude. With stochastic rounding the bits themselves must be the reference's, but for
- * the few elements whose sums differ in fp32. A checked step waits for the device; the marks of the
- * step leave that out.
+ * state, slot, seed and inputs, within one unit in the last place of what a state is rounded to and
+ * 1e-5 of the largest magnitude. With stochastic rounding the bits themselves must be the
+ * reference's, but for the few elements whose sums differ in fp32. A checked step waits for the
+ * device; the marks of the step leave that out.
  */
 class checker {
  public:
@@ -69,6 +70,8 @@ class checker {
   [[noreturn]] void fail_untouched(const followed& request, const sequence& running) const;
   void run_reference(std::int32_t layer, const followed& request, const sequence& running,
                      std::uint64_t draw);
+  [[nodiscard]] difference compare_slot(const std::string& where, const std::byte* got,
+                                        const std::byte* want) const;
   [[nodiscard]] check_errors check_layer(std::int32_t layer, const followed& request,
                                          const sequence& running) const;
 

@@ -17,16 +17,24 @@ class check_failure : public std::runtime_error {
 /** How far results are from those of the reference. */
 struct difference {
   double error = 0;     ///< the largest, as a share of what is tolerated
-  double elements = 0;  ///< share of the elements that differ
+  double elements = 0;  ///< share of the elements that are stored as something else
+};
+
+/** Floats, or codes and a scale for each `row` of them. */
+struct stored_numbers {
+  const void* data;
+  const float* scales = nullptr;
+  std::size_t row = 1;
 };
 
 /**
- * Compares `count` elements of a floating `type`: one unit in the last place of a 16-bit dtype and
- * 1e-5 of the largest magnitude are tolerated. With `own_rounding`, by other bits than the
- * reference's, that is two units, and a zero in place of what is no normal number. Throws
- * check_failure if an error is larger; `what` is in its text.
+ * Compares `count` elements. Both sides round values that are 1e-5 of the largest magnitude apart,
+ * in one way that keeps their order: the results may be that and one unit in the last place apart.
+ * The unit is the dtype's at the element, 1 of an integer and none of fp32, times the scale. With
+ * `own_rounding`, by other bits than the reference's, it is two units, and a zero in place of what
+ * is no normal number. Throws check_failure if an error is larger; `what` is in its text.
  */
-difference compare(std::string_view what, const void* got, const void* want, ssugraph::dtype type,
-                   std::size_t count, bool own_rounding = false);
+difference compare(std::string_view what, const stored_numbers& got, const stored_numbers& want,
+                   ssugraph::dtype type, std::size_t count, bool own_rounding = false);
 
 }  // namespace serving_loop

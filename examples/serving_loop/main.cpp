@@ -10,6 +10,7 @@
  *   checker    some requests, followed and computed again by the reference
  *   report     what happened
  */
+#include "../state_dtype.hpp"
 #include "loop.hpp"
 #include "models.hpp"
 #include "report.hpp"
@@ -61,11 +62,12 @@ void add_options(CLI::App& app, arguments& args) {
                  "One of " + serving_loop::model_names() +
                      " (default: nemotron-h-8b; with --target host: tiny)");
   app.add_option("--tp", args.tp, "Ranks that share the heads and groups; this is one of them");
-  app.add_option("--state-dtype", args.state_dtype, "fp32, fp16 or bf16 (default: the model's)");
+  app.add_option("--state-dtype", args.state_dtype,
+                 std::string{state_dtype::names} + " (default: the model's)");
   app.add_option("--speculative", args.speculative,
                  "Speculative decoding with so many drafted tokens a step (0: plain decoding)");
   app.add_flag("--stochastic-rounding", args.stochastic_rounding,
-               "Store 16-bit state with stochastic rounding");
+               "Store the state with stochastic rounding; not fp32");
   app.add_option(
       "--backend", args.backend,
       "native, triton, flashinfer or automatic, which measures the others first (default: "
@@ -91,13 +93,6 @@ ssugraph::target parse_target(const std::string& name) {
   throw invalid_argument{"--target", "cuda or host", name};
 }
 
-ssugraph::dtype parse_state_dtype(const std::string& name) {
-  if (name == "fp32") return ssugraph::dtype::float32;
-  if (name == "fp16") return ssugraph::dtype::float16;
-  if (name == "bf16") return ssugraph::dtype::bfloat16;
-  throw invalid_argument{"--state-dtype", "fp32, fp16 or bf16", name};
-}
-
 /** On CUDA any name: the library knows which are valid. */
 std::string parse_backend(const std::string& name, bool on_host) {
   if (!on_host) return name.empty() ? "native" : name;
@@ -118,7 +113,7 @@ serving_loop::serving_options to_options(const arguments& args) {
   const std::string_view standard = on_host ? "tiny" : "nemotron-h-8b";
   serving_loop::model model =
       serving_loop::find_model(args.model.empty() ? standard : args.model, args.tp);
-  if (!args.state_dtype.empty()) model.state_dtype = parse_state_dtype(args.state_dtype);
+  if (!args.state_dtype.empty()) model.state_dtype = state_dtype::parse(args.state_dtype);
 
   const std::int32_t tokens = std::max(args.speculative, 1);
   return {.shape = {.model = model,

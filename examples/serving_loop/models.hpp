@@ -31,8 +31,12 @@ struct model {
   [[nodiscard]] std::int64_t z_width() const { return mamba1 ? dim : 0; }
   /** Elements of the state of one sequence. */
   [[nodiscard]] std::int64_t slot_elements() const { return inner() * dstate; }
-  [[nodiscard]] std::int64_t slot_bytes() const {
+  [[nodiscard]] std::int64_t state_bytes() const {
     return slot_elements() * ssugraph::size_of(state_dtype);
+  }
+  /** Bytes of it, and of the scales that lie behind those of a scaled state. */
+  [[nodiscard]] std::int64_t slot_bytes() const {
+    return state_bytes() + (is_scaled(state_dtype) ? inner() * std::int64_t{sizeof(float)} : 0);
   }
 };
 

@@ -16,6 +16,24 @@ constexpr auto activation = dtype::bfloat16;
 constexpr auto weight = dtype::bfloat16;
 constexpr auto index = dtype::int32;
 
+/** A slot's elements lie one behind another, and behind them its scales, if it has any. */
+tensor_view state_of(const model& model, std::int64_t slots, const layer_memory& at) {
+  const std::int64_t stride = model.slot_bytes() / ssugraph::size_of(model.state_dtype);
+  return {at.state,
+          model.state_dtype,
+          {slots, model.nheads, model.dim, model.dstate},
+          {stride, model.dim * model.dstate, model.dstate, 1}};
+}
+
+tensor_view scales_of(const model& model, std::int64_t slots, const layer_memory& at) {
+  if (!is_scaled(model.state_dtype)) return {};
+  const std::int64_t stride = model.slot_bytes() / ssugraph::size_of(dtype::float32);
+  return {at.state + model.state_bytes(),
+          dtype::float32,
+          {slots, model.nheads, model.dim},
+          {stride, model.dim, 1}};
+}
+
 /** Mamba-2: one A, dt, D and dt_bias a head, spread over dim and dstate by strides of 0. */
 void bind_mamba2(ssu_args& args, const served_shape& shape, std::int64_t rows,
                  const layer_memory& at) {
@@ -24,7 +42,6 @@ void bind_mamba2(ssu_args& args, const served_shape& shape, std::int64_t rows,
   const std::uint16_t* B = at.conv + shape.model.inner();
   const std::uint16_t* C = B + ngroups * dstate;
 
-  args.state = {at.state, state_dtype, {shape.slots(), nheads, dim, dstate}};
   args.x = {at.conv, activation, {rows, nheads, dim}, {conv, dim, 1}};
   args.B = {B, activation, {rows, ngroups, dstate}, {conv, dstate, 1}};
   args.C = {C, activation, {rows, ngroups, dstate}, {conv, dstate, 1}};
@@ -41,7 +58,6 @@ void bind_mamba1(ssu_args& args, const served_shape& shape, std::int64_t rows,
   const std::int64_t dstate = shape.model.dstate;
   const std::int64_t conv = shape.model.conv_width();
 
-  args.state = {at.state, shape.model.state_dtype, {shape.slots(), dim, dstate}};
   args.x = {at.conv, activation, {rows, dim}, {conv, 1}};
   args.B = {at.conv + dim, activation, {rows, dstate}, {conv, 1}};
   args.C = {at.conv + dim + dstate, activation, {rows, dstate}, {conv, 1}};
@@ -96,6 +112,8 @@ ssu_args make_args(const served_shape& shape, std::int64_t sequences, const laye
   } else {
     args.state_batch_indices = {at.slots, index, {sequences}};
   }
+  args.state = state_of(shape.model, shape.slots(), at);
+  args.state_scale = scales_of(shape.model, shape.slots(), at);
   args.dt_softplus = true;
   return args;
 }
@@ -134,7 +152,9 @@ workload::workload(machine& on, const served_shape& shape) : machine_{&on}, shap
              .tokens = shape.tokens};
   for (std::int32_t layer = 0; layer < model.layers; ++layer) {
     layers_.push_back(allocate_layer(layer));
-    states_.push_back(args(layer).state);
+    const ssu_args bound = args(layer);
+    states_.push_back(bound.state);
+    if (bound.state_scale) states_.push_back(bound.state_scale);
   }
   on.synchronize();
 }

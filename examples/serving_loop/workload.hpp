@@ -23,7 +23,8 @@ struct served_shape {
   [[nodiscard]] std::int64_t rows() const { return std::int64_t{max_batch} * tokens; }
   /** Every sequence has one slot a token; slot 0 is the null block. */
   [[nodiscard]] std::int64_t slots() const { return rows() + 1; }
-  /** State of all layers that a step reads (one slot) and writes (T slots) for a sequence. */
+  /** Bytes of state, of all layers, that a step reads (one slot) and writes (T slots) for a
+   * sequence. */
   [[nodiscard]] std::int64_t state_traffic() const {
     return (1 + std::int64_t{tokens}) * model.layers * model.slot_bytes();
   }
@@ -40,7 +41,7 @@ struct layer_weights {
 
 /** Where the tensors of one layer lie. */
 struct layer_memory {
-  std::byte* state;
+  std::byte* state;  ///< slots of slot_bytes()
   std::uint16_t* conv;
   std::uint16_t* dt;
   std::uint16_t* z;
@@ -111,7 +112,7 @@ class workload {
   std::int32_t* cu_seqlens_ = nullptr;
   input_job inputs_{};
   std::vector<layer_memory> layers_;
-  std::vector<ssugraph::tensor_view> states_;
+  std::vector<ssugraph::tensor_view> states_;  ///< of all layers, and their scales
 };
 
 }  // namespace serving_loop

@@ -50,8 +50,13 @@ class served_by_hand {
   }
 
   /** Element 3 of the first slot of request 1 in layer 1. */
-  void damage_state() { state_of(1)[3] ^= 0x80; }
-  void damage_other_request() { state_of(0)[3] ^= 0x80; }
+  void damage_state() { damage_state_of(1); }
+  void damage_other_request() { damage_state_of(0); }
+  /** Of the first row there, by a hundredth. */
+  void damage_scale() {
+    auto* scale = reinterpret_cast<float*>(slot_of(1) + served().state_bytes());
+    *scale = *scale == 0 ? 1 : *scale * 1.01F;
+  }
   void damage_out() {
     const served_shape& shape = work_.shape();
     work_.layer(0).out[shape.tokens * shape.model.inner() + 5] ^= 0x4000;
@@ -70,10 +75,13 @@ class served_by_hand {
     return builder.build().make_lane(nullptr);
   }
 
-  std::uint16_t* state_of(std::int32_t request) {
-    const served_shape& shape = work_.shape();
-    const std::int64_t slot = 1 + request * shape.tokens;
-    return reinterpret_cast<std::uint16_t*>(work_.layer(1).state + slot * shape.model.slot_bytes());
+  const model& served() const { return work_.shape().model; }
+  std::byte* slot_of(std::int32_t request) {
+    const std::int64_t slot = 1 + request * work_.shape().tokens;
+    return work_.layer(1).state + slot * served().slot_bytes();
+  }
+  void damage_state_of(std::int32_t request) {
+    slot_of(request)[3 * ssugraph::size_of(served().state_dtype)] ^= std::byte{0x80};
   }
 
   std::unique_ptr<machine> on_ = make_machine(ssugraph::target::host, 1024);
@@ -84,7 +92,19 @@ class served_by_hand {
   std::uint64_t draws_ = 0;
 };
 
-class checking : public testing::TestWithParam<std::int32_t> {
+struct served_case {
+  const char* name;
+  std::int32_t tokens;
+  ssugraph::dtype state = ssugraph::dtype::bfloat16;
+};
+
+model tiny_model(ssugraph::dtype state) {
+  model tiny = find_model("tiny", 1);
+  tiny.state_dtype = state;
+  return tiny;
+}
+
+class checking : public testing::TestWithParam<served_case> {
  protected:
   /** The message of the check_failure that `action` throws. */
   static std::string failure_of(const std::function<void()>& action) {
@@ -96,10 +116,10 @@ class checking : public testing::TestWithParam<std::int32_t> {
     return "no failure";
   }
 
-  served_by_hand serving_{{.model = find_model("tiny", 1),
+  served_by_hand serving_{{.model = tiny_model(GetParam().state),
                            .max_batch = 4,
-                           .tokens = GetParam(),
-                           .speculative = GetParam() > 1}};
+                           .tokens = GetParam().tokens,
+                           .speculative = GetParam().tokens > 1}};
 };
 
 TEST_P(checking, passes_what_is_right) {
@@ -134,7 +154,8 @@ TEST_P(checking, finds_a_state_that_changed_between_steps) {
   serving_.step();
   const auto damage = [&] { serving_.damage_state(); };
   const std::string text = failure_of([&] { serving_.step(damage); });
-  EXPECT_NE(text.find("byte 6 "), std::string::npos) << text;
+  const std::int64_t byte = 3 * ssugraph::size_of(GetParam().state);
+  EXPECT_NE(text.find("byte " + std::to_string(byte) + " "), std::string::npos) << text;
 }
 
 TEST_P(checking, finds_a_slot_that_was_not_reset) {
@@ -147,8 +168,32 @@ TEST_P(checking, finds_another_seed) {
   EXPECT_NE(text.find("seed"), std::string::npos) << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(modes, checking, testing::Values(1, 3),
-                         [](const auto& each) { return each.param > 1 ? "speculative" : "plain"; });
+INSTANTIATE_TEST_SUITE_P(modes, checking,
+                         testing::Values(served_case{"plain", 1}, served_case{"speculative", 3},
+                                         served_case{"int16", 1, ssugraph::dtype::int16},
+                                         served_case{"int8", 1, ssugraph::dtype::int8},
+                                         served_case{"fp8", 3, ssugraph::dtype::float8_e4m3}),
+                         [](const auto& each) { return each.param.name; });
+
+class checking_scaled : public checking {};
+
+TEST_P(checking_scaled, finds_a_wrong_scale) {
+  serving_.step();
+  const auto damage = [&] { serving_.damage_scale(); };
+  const std::string text = failure_of([&] { serving_.step({}, damage); });
+  EXPECT_NE(text.find("layer 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("state, element "), std::string::npos) << text;
+}
+
+TEST_P(checking_scaled, finds_a_scale_that_was_not_reset) {
+  const auto damage = [&] { serving_.damage_scale(); };
+  EXPECT_NE(failure_of([&] { serving_.step(damage); }), "no failure");
+}
+
+INSTANTIATE_TEST_SUITE_P(modes, checking_scaled,
+                         testing::Values(served_case{"int16", 1, ssugraph::dtype::int16},
+                                         served_case{"int8", 3, ssugraph::dtype::int8}),
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 }  // namespace serving_loop

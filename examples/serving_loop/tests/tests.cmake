@@ -5,6 +5,7 @@ include(GoogleTest)
 
 add_executable(serving_loop_tests
   serving_loop/tests/checker.test.cpp
+  serving_loop/tests/comparison.test.cpp
   serving_loop/tests/models.test.cpp
   serving_loop/tests/report.test.cpp
   serving_loop/tests/scheduler.test.cpp
@@ -30,6 +31,11 @@ serving_loop_run(rounding_fp16 --model tiny --state-dtype fp16 --stochastic-roun
 serving_loop_run(queueing --model tiny --state-dtype fp32 --max-batch 5)
 serving_loop_run(speculative --model tiny --speculative 3 --stochastic-rounding)
 serving_loop_run(mamba1 --model falcon-mamba-7b --tp 512)
+serving_loop_run(int16 --model tiny --state-dtype int16)
+serving_loop_run(int8_rounding --model tiny --state-dtype int8 --stochastic-rounding)
+serving_loop_run(fp8_speculative --model tiny --state-dtype fp8 --speculative 3
+                 --stochastic-rounding)
+serving_loop_run(int8_mamba1 --model falcon-mamba-7b --tp 512 --state-dtype int8)
 
 set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/serving_loop/tests)
 add_test(NAME serving_loop.repeats
@@ -60,7 +66,8 @@ serving_loop_error(model "tiny, nemotron-h-8b," --target host --model nemotron)
 serving_loop_error(tp "--tp: expected a divisor of the 4 heads" --target host --tp 3)
 serving_loop_error(target "--target: expected cuda or host" --target gpu)
 serving_loop_error(backend "--backend: expected reference" --target host --backend native)
-serving_loop_error(state_dtype "--state-dtype: expected" --target host --state-dtype fp8)
+serving_loop_error(state_dtype "--state-dtype: expected fp32, fp16, bf16, int16, int8 or fp8, got fp4"
+                   --target host --state-dtype fp4)
 serving_loop_error(rounding "rounding" --target host --state-dtype fp32 --stochastic-rounding)
 serving_loop_error(json "--json: expected a file" --target host --json absent/report.json)
 serving_loop_error(max_batch "--max-batch: expected 1 .." --target host --max-batch 0)
