@@ -113,7 +113,7 @@ class stack_builder {
   /** x, B and C are slices of the rows of the convolution, dt the end of the rows of in_proj. One
    * A, D, dt and dt_bias a head: spread over dim and dstate by strides of 0. */
   [[nodiscard]] ssugraph::ssu_args ssu_arguments(std::size_t layer) const {
-    const auto& [model_name, layers, d_model, nheads, dim, dstate, ngroups] = model_;
+    const auto& [model_name, layers, d_model, nheads, dim, dstate, ngroups, state_dtype] = model_;
     const layer_weights& weights = weights_.layers[layer];
     const std::int64_t rows = memory_.max_batch;
     const std::int64_t conv_row = model_.conv_channels();
@@ -124,7 +124,10 @@ class stack_builder {
 
     constexpr auto type = dtype::bfloat16;
     ssugraph::ssu_args args;
-    args.state = {memory_.states[layer].ssm.data(), type, {memory_.slots, nheads, dim, dstate}};
+    const layer_state& state = memory_.states[layer];
+    args.state = {state.ssm.data(), state_dtype, {memory_.slots, nheads, dim, dstate}};
+    if (is_scaled(state_dtype))
+      args.state_scale = {state.scale.data(), dtype::float32, {memory_.slots, nheads, dim}};
     args.x = {x, type, {rows, nheads, dim}, {conv_row, dim, 1}};
     args.B = {B, type, {rows, ngroups, dstate}, {conv_row, dstate, 1}};
     args.C = {C, type, {rows, ngroups, dstate}, {conv_row, dstate, 1}};

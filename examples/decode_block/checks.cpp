@@ -1,6 +1,7 @@
 #include "checks.hpp"
 
 #include "oracle.hpp"
+#include "written.hpp"
 
 #include <ssugraph/random.hpp>
 
@@ -14,6 +15,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace decode_block {
@@ -50,113 +52,62 @@ std::vector<step_input> make_steps(std::span<const std::int32_t> buckets) {
   return steps;
 }
 
-/** An array that steps write, with the length of its rows and its name. */
-struct written_array {
-  std::string name;
-  const device_array<bf16>* data;
-  std::int64_t row;
-};
-
-std::vector<written_array> written_arrays(const model& model, const decode_memory& memory) {
-  std::vector<written_array> all;
-  for (std::size_t layer = 0; layer < memory.states.size(); ++layer) {
-    const layer_state& state = memory.states[layer];
-    all.push_back({fmt::format("layer {}, state, slot", layer), &state.ssm, model.state_slot()});
-    all.push_back(
-        {fmt::format("layer {}, conv state, slot", layer), &state.conv, model.conv_slot()});
-    all.push_back({fmt::format("layer {}, residual stream behind it, row", layer),
-                   &memory.residual[layer + 1], model.d_model});
-  }
-  return all;
-}
-
-void compare_copies(const std::vector<written_array>& eager,
-                    const std::vector<written_array>& replayed, std::string_view where,
-                    cudaStream_t stream) {
-  for (std::size_t i = 0; i < eager.size(); ++i) {
-    const auto at = first_difference(*eager[i].data, *replayed[i].data, stream);
-    if (!at) continue;
-    const auto value = [&](const written_array& array) {
-      return __bfloat162float(download(*array.data, *at, 1, stream).front());
-    };
-    throw check_failure{fmt::format("{}: {} {}, element {}: {} by replay, {} by run_eager", where,
-                                    eager[i].name, *at / eager[i].row, *at % eager[i].row,
-                                    value(replayed[i]), value(eager[i]))};
-  }
-}
-
 bool same_bits(const std::vector<bf16>& a, const std::vector<bf16>& b) {
   return std::ranges::equal(a, b, {}, __bfloat16_as_ushort, __bfloat16_as_ushort);
 }
 
-/** The null block and the last slot, which no sequence has. */
-class idle_slots {
- public:
-  idle_slots(const decode_block::model& model, const decode_memory& memory, cudaStream_t stream)
-      : model_{model}, memory_{memory}, stream_{stream}, before_{read()} {}
+std::vector<float> to_floats(const std::vector<bf16>& values) {
+  std::vector<float> floats(values.size());
+  std::ranges::transform(values, floats.begin(), __bfloat162float);
+  return floats;
+}
 
-  void check_untouched() const {
-    const auto now = read();
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      if (same_bits(now[i], before_[i])) continue;
-      throw check_failure{fmt::format("layer {}: slot {} is nobody's, but its {} changed", i / 4,
-                                      i % 2 == 0 ? 0 : memory_.slots - 1,
-                                      i % 4 < 2 ? "state" : "conv state")};
-    }
-  }
-
- private:
-  [[nodiscard]] std::vector<std::vector<bf16>> read() const {
-    std::vector<std::vector<bf16>> found;
-    for (const layer_state& each : memory_.states) {
-      for (const auto& [array, slot] :
-           {std::pair{&each.ssm, model_.state_slot()}, std::pair{&each.conv, model_.conv_slot()}}) {
-        found.push_back(download(*array, 0, slot, stream_));
-        found.push_back(download(*array, array->size() - slot, slot, stream_));
-      }
-    }
-    return found;
-  }
-
-  const model& model_;
-  const decode_memory& memory_;
-  cudaStream_t stream_;
-  std::vector<std::vector<bf16>> before_;
+/** The residual stream of one sequence, and its states behind what runs. */
+struct sequence_memory {
+  sequence_values<float> values;
+  std::vector<float> units;  ///< of the state
 };
 
-/** The states of one sequence in front of a layer, or behind it. */
-sequence_values<bf16> values_of(const model& model, const decode_memory& memory, std::size_t layer,
-                                std::size_t stream_index, std::int64_t row, std::int64_t slot,
-                                cudaStream_t stream) {
+/** Of one sequence in front of a layer, or behind it. */
+sequence_memory values_of(const model& model, const decode_memory& memory, std::size_t layer,
+                          std::size_t stream_index, std::int64_t row, std::int64_t slot,
+                          cudaStream_t stream) {
   const layer_state& state = memory.states[layer];
-  return {download(memory.residual[stream_index], row * model.d_model, model.d_model, stream),
-          download(state.conv, slot * model.conv_slot(), model.conv_slot(), stream),
-          download(state.ssm, slot * model.state_slot(), model.state_slot(), stream)};
+  const std::int64_t width = model.d_model;
+  state_values ssm = read_state(model, state, slot, stream);
+  return {{to_floats(download(memory.residual[stream_index], row * width, width, stream)),
+           to_floats(download(state.conv, slot * model.conv_slot(), model.conv_slot(), stream)),
+           std::move(ssm.values)},
+          std::move(ssm.units)};
 }
 
-double root_mean_square(const std::vector<double>& values) {
-  const double squares = std::transform_reduce(values.begin(), values.end(), 0.0, std::plus{},
-                                               [](double value) { return value * value; });
-  return std::sqrt(squares / double(values.size()));
+template <class T>
+double root_mean_square(const std::vector<T>& values) {
+  const double squares =
+      std::transform_reduce(values.begin(), values.end(), 0.0, std::plus{},
+                            [](T value) { return double{value} * double{value}; });
+  return values.empty() ? 0 : std::sqrt(squares / double(values.size()));
 }
 
-/** Throws check_failure if an error is too large. */
-void compare_with_cpu(const std::vector<bf16>& got, const std::vector<double>& want,
-                      std::string_view where, check_result& result) {
+/** Beside the tolerances, an element may be off by its unit, where there are units. Throws
+ *  check_failure if an error is too large. */
+void compare_with_cpu(const std::vector<float>& got, const std::vector<double>& want,
+                      std::string_view where, check_result& result,
+                      const std::vector<float>& units = {}) {
   const double rms = root_mean_square(want);
   std::vector<double> errors(want.size());
   for (std::size_t i = 0; i < want.size(); ++i) {
-    const auto here = static_cast<double>(__bfloat162float(got[i]));
-    errors[i] = std::abs(here - want[i]);
-    const double share = errors[i] / (element_tolerance * (std::abs(want[i]) + rms));
+    errors[i] = std::abs(double{got[i]} - want[i]);
+    const double unit = units.empty() ? 0 : double{units[i]};
+    const double share = errors[i] / (element_tolerance * (std::abs(want[i]) + rms) + unit);
     if (!(share <= 1)) {  // a NaN is an error, too
       throw check_failure{
           fmt::format("{}, element {}: {}, the CPU has {}; {:.3g} times the error tolerated", where,
-                      i, here, want[i], share)};
+                      i, got[i], want[i], share)};
     }
     result.worst_element = std::max(result.worst_element, share);
   }
-  const double share = root_mean_square(errors) / (rms_tolerance * rms);
+  const double share = root_mean_square(errors) / (rms_tolerance * rms + root_mean_square(units));
   if (!(share <= 1)) {
     throw check_failure{
         fmt::format("{}: in root mean square {:.3g} times the error tolerated", where, share)};
@@ -180,7 +131,8 @@ class followed_sequences {
   /** In front of the step: keeps their states. */
   void before() {
     for_each([&](std::size_t layer, std::int64_t row, std::int64_t slot) {
-      states_.push_back(values_of(weights_.model, memory_, layer, layer, row, slot, stream_));
+      states_.push_back(
+          values_of(weights_.model, memory_, layer, layer, row, slot, stream_).values);
     });
   }
 
@@ -196,13 +148,13 @@ class followed_sequences {
       const model& model = weights_.model;
       // The stream in front of a layer is known now only.
       before->residual =
-          download(memory_.residual[layer], row * model.d_model, model.d_model, stream_);
+          to_floats(download(memory_.residual[layer], row * model.d_model, model.d_model, stream_));
       const auto want = evaluate_layer(model, weights, *before++);
-      const auto got = values_of(model, memory_, layer, layer + 1, row, slot, stream_);
+      const auto [got, units] = values_of(model, memory_, layer, layer + 1, row, slot, stream_);
       const std::string where = fmt::format("layer {}, row {}, slot {}", layer, row, slot);
       compare_with_cpu(got.residual, want.residual, where + ", residual stream behind it", result);
       compare_with_cpu(got.conv_state, want.conv_state, where + ", conv state", result);
-      compare_with_cpu(got.ssm_state, want.ssm_state, where + ", state", result);
+      compare_with_cpu(got.ssm_state, want.ssm_state, where + ", state", result, units);
     });
     result.sequences = count_;
   }
@@ -234,7 +186,7 @@ class followed_sequences {
   const step_input& step_;
   std::int32_t count_;
   cudaStream_t stream_;
-  std::vector<sequence_values<bf16>> states_;
+  std::vector<sequence_values<float>> states_;
 };
 
 }  // namespace
@@ -247,11 +199,11 @@ check_result check_decoder(ssugraph::lane& decoder, const model_weights& weights
   const auto arrays = written_arrays(model, memory);
   const auto copies = written_arrays(model, copy);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
-    check(cudaMemcpyAsync(copies[i].data->data(), arrays[i].data->data(), arrays[i].data->bytes(),
+    check(cudaMemcpyAsync(copies[i].data.data(), arrays[i].data.data(), arrays[i].data.size(),
                           cudaMemcpyDeviceToDevice, stream),
           "cudaMemcpyAsync on the device");
   }
-  const idle_slots idle{model, memory, stream};
+  const idle_slots idle{memory, stream};
   const std::vector<step_input> steps = make_steps(buckets);
   check_result result;
   for (const step_input& step : steps) {
@@ -264,7 +216,7 @@ check_result check_decoder(ssugraph::lane& decoder, const model_weights& weights
     const ssugraph::random_state random = decoder.random_state();
     decoder.replay(step.batch(), stream);
     for (std::size_t i = 0; i < arrays.size(); ++i)
-      swap_contents(*arrays[i].data, *copies[i].data, stream);
+      swap_contents(arrays[i].data, copies[i].data, stream);
     decoder.set_random_state(random, stream);
     decoder.run_eager(step.batch(), stream);
     compare_copies(arrays, copies, fmt::format("step {} of batch {}", result.steps, step.batch()),

@@ -31,7 +31,8 @@ struct check_result {
  * slots of nobody's must stay as they are. The last step is computed again on the CPU for up to
  * `sequences` sequences, each layer from what the device had in front of it: the residual stream
  * and both states may differ by 1/64 of (magnitude + root mean square) in an element, and in root
- * mean square by 1/128 of that of the tensor.
+ * mean square by 1/128 of that of the tensor; a scaled state by a unit of its format more, that of
+ * the code times the scale.
  *
  * `decoder` was recorded on `memory`, whose content is changed, for `buckets`. Throws
  * check_failure.

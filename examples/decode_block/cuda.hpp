@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,22 +59,30 @@ class device_array {
   [[nodiscard]] T* data() const { return static_cast<T*>(memory_.get()); }
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
+  [[nodiscard]] std::span<std::byte> as_bytes() const {
+    return {reinterpret_cast<std::byte*>(data()), bytes()};
+  }
 
  private:
   std::int64_t size_ = 0;
   std::unique_ptr<void, cuda_release> memory_;
 };
 
-/** Elements first .. first + count - 1, behind what `stream` still runs. */
+/** `count` elements, behind what `stream` still runs. */
 template <class T>
-[[nodiscard]] std::vector<T> download(const device_array<T>& from, std::int64_t first,
-                                      std::int64_t count, cudaStream_t stream) {
+[[nodiscard]] std::vector<T> download(const T* from, std::int64_t count, cudaStream_t stream) {
   std::vector<T> to(static_cast<std::size_t>(count));
-  check(cudaMemcpyAsync(to.data(), from.data() + first, to.size() * sizeof(T),
-                        cudaMemcpyDeviceToHost, stream),
+  check(cudaMemcpyAsync(to.data(), from, to.size() * sizeof(T), cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync to the host");
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   return to;
+}
+
+/** Elements first .. first + count - 1. */
+template <class T>
+[[nodiscard]] std::vector<T> download(const device_array<T>& from, std::int64_t first,
+                                      std::int64_t count, cudaStream_t stream) {
+  return download(from.data() + first, count, stream);
 }
 
 template <class T>

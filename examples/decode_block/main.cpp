@@ -7,9 +7,11 @@
  *   kernels  embedding, RMS norm, convolution
  *   gemm     cuBLASLt, chosen once
  *   oracle   a layer on the CPU
+ *   written  what steps write, bit for bit
  *   checks   replay against run_eager, and against the oracle
  *   report   what was measured
  */
+#include "../state_dtype.hpp"
 #include "block.hpp"
 #include "checks.hpp"
 #include "report.hpp"
@@ -42,6 +44,7 @@ using ssugraph::invalid_argument;
 struct arguments {
   std::string model = "nemotron-h-8b";
   std::optional<std::int32_t> layers;
+  std::string state_dtype = "bf16";
   std::vector<std::int32_t> batches{1, 8, 64, 256};
   ssugraph::mamba_config config;
   std::int32_t check = 2;
@@ -56,8 +59,9 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--batch", args.batches, "Batches to measure; each gets a graph")->delimiter(',');
   app.add_option("--backend", args.config.backend,
                  "Of the SSU: native, triton, flashinfer or automatic");
+  app.add_option("--state-dtype", args.state_dtype, state_dtype::names);
   app.add_flag("--stochastic-rounding", args.config.stochastic_rounding,
-               "Store the state with stochastic rounding");
+               "Store the state with stochastic rounding; not fp32");
   app.add_option("--check", args.check, "Sequences that the CPU computes again (0: check nothing)");
   app.add_option("--rounds", args.rounds, "Steps measured of each kind and batch");
   app.add_option("--json", args.json, "Write the report to this file, too");
@@ -74,6 +78,7 @@ void require_range(std::string_view option, std::int64_t value, std::int64_t lea
 decode_block::model model_of(const arguments& args) {
   decode_block::model model = decode_block::find_model(args.model);
   model.layers = args.layers.value_or(model.layers);
+  model.state_dtype = state_dtype::parse(args.state_dtype);
   require_range("--layers", model.layers, 1, 1024);
   return model;
 }

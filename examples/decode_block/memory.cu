@@ -1,14 +1,21 @@
 #include "memory.hpp"
 
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
 #include <thrust/execution_policy.h>
 #include <thrust/mismatch.h>
 #include <thrust/swap.h>
 #include <thrust/tabulate.h>
 
+#include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 namespace decode_block {
 namespace {
+
+using ssugraph::dtype;
 
 /** Uniform in [low, high), a pure function of (seed, element). */
 template <class T>
@@ -39,10 +46,15 @@ class source {
   source(std::uint64_t first_seed, cudaStream_t stream) : seed_{first_seed}, stream_{stream} {}
 
   template <class T>
+  void fill(T* data, std::int64_t size, float low, float high) {
+    thrust::tabulate(thrust::cuda::par.on(stream_), data, data + size,
+                     uniform<T>{seed_++, low, high});
+  }
+
+  template <class T>
   device_array<T> make(std::int64_t size, float low, float high) {
     device_array<T> made{size};
-    thrust::tabulate(thrust::cuda::par.on(stream_), made.data(), made.data() + size,
-                     uniform<T>{seed_++, low, high});
+    fill(made.data(), size, low, high);
     return made;
   }
 
@@ -72,13 +84,59 @@ layer_weights make_layer(const model& model, source& random) {
   return weights;
 }
 
-/** Eight bytes at a time; every array is a multiple of that. */
-std::uint64_t* words(const device_array<bf16>& array) {
+/** Calls `work(Element{}, greatest)` with what states of `type` are made of, and its greatest code;
+ * 1 of a float. */
+template <class Work>
+void with_state_element(dtype type, Work work) {
+  switch (type) {
+    case dtype::float32:
+      return work(float{}, 1.0f);
+    case dtype::float16:
+      return work(__half{}, 1.0f);
+    case dtype::bfloat16:
+      return work(bf16{}, 1.0f);
+    case dtype::int16:
+      return work(std::int16_t{}, 32767.0f);
+    case dtype::int8:
+      return work(std::int8_t{}, 127.0f);
+    case dtype::float8_e4m3:
+      return work(__nv_fp8_e4m3{}, 448.0f);
+    case dtype::int32:
+    case dtype::int64:
+      break;
+  }
+  throw std::invalid_argument{"no state of " + std::string{to_string(type)}};
+}
+
+/** Around 1 in magnitude. */
+layer_state make_state(const model& model, std::int64_t slots, source& random) {
+  const std::int64_t size = slots * model.state_slot();
+  layer_state made;
+  made.ssm = device_array<std::byte>{size * ssugraph::size_of(model.state_dtype)};
+  with_state_element(model.state_dtype, [&]<class Element>(Element, float greatest) {
+    random.fill(reinterpret_cast<Element*>(made.ssm.data()), size, -greatest, greatest);
+    if (is_scaled(model.state_dtype))
+      made.scale = random.make<float>(slots * model.inner(), 0.5f / greatest, 1.5f / greatest);
+  });
+  made.conv = random.make<bf16>(slots * model.conv_slot(), -1.0f, 1.0f);
+  return made;
+}
+
+/** From a code to the next. */
+float unit_of(float code, dtype type) {
+  constexpr int mantissa_bits = 3;
+  constexpr int least_exponent = -6;
+  if (type != dtype::float8_e4m3) return 1;
+  return std::ldexp(1.0f, std::max(std::ilogb(code), least_exponent) - mantissa_bits);
+}
+
+/** Eight bytes at a time. */
+std::uint64_t* words(std::span<std::byte> array) {
   return reinterpret_cast<std::uint64_t*>(array.data());
 }
 
-std::int64_t word_count(const device_array<bf16>& array) {
-  return static_cast<std::int64_t>(array.bytes() / sizeof(std::uint64_t));
+std::int64_t word_count(std::span<std::byte> array) {
+  return static_cast<std::int64_t>(array.size() / sizeof(std::uint64_t));
 }
 
 }  // namespace
@@ -106,29 +164,46 @@ decode_memory::decode_memory(const decode_block::model& model, std::int32_t max_
   residual.emplace_back(max_batch * model.d_model);
   for (std::int32_t layer = 0; layer < model.layers; ++layer) {
     residual.emplace_back(max_batch * model.d_model);
-    states.push_back({random.make<bf16>(slots * model.state_slot(), -1.0f, 1.0f),
-                      random.make<bf16>(slots * model.conv_slot(), -1.0f, 1.0f)});
+    states.push_back(make_state(model, slots, random));
   }
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 
-void swap_contents(const device_array<bf16>& a, const device_array<bf16>& b, cudaStream_t stream) {
+state_values read_state(const model& model, const layer_state& state, std::int64_t slot,
+                        cudaStream_t stream) {
+  const bool scaled = is_scaled(model.state_dtype);
+  std::vector<float> scales(static_cast<std::size_t>(model.inner()), 1.0f);
+  if (scaled) scales = download(state.scale, slot * model.inner(), model.inner(), stream);
+  state_values read;
+  with_state_element(model.state_dtype, [&]<class Element>(Element, float) {
+    const auto* first = reinterpret_cast<const Element*>(state.ssm.data());
+    const std::vector<Element> codes =
+        download(first + slot * model.state_slot(), model.state_slot(), stream);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      const float scale = scales[i / static_cast<std::size_t>(model.dstate)];
+      const auto code = static_cast<float>(codes[i]);
+      read.values.push_back(code * scale);
+      if (scaled) read.units.push_back(unit_of(code, model.state_dtype) * scale);
+    }
+  });
+  return read;
+}
+
+void swap_contents(std::span<std::byte> a, std::span<std::byte> b, cudaStream_t stream) {
   thrust::swap_ranges(thrust::cuda::par.on(stream), words(a), words(a) + word_count(a), words(b));
 }
 
-std::optional<std::int64_t> first_difference(const device_array<bf16>& a,
-                                             const device_array<bf16>& b, cudaStream_t stream) {
+std::optional<std::int64_t> first_difference(std::span<std::byte> a, std::span<std::byte> b,
+                                             cudaStream_t stream) {
   const auto policy = thrust::cuda::par.on(stream);
   const auto [in_a, in_b] = thrust::mismatch(policy, words(a), words(a) + word_count(a), words(b));
   if (in_a == words(a) + word_count(a)) return std::nullopt;
   // Within the word: on the host.
-  const std::int64_t first = (in_a - words(a)) * 4;
-  const std::vector<bf16> left = download(a, first, 4, stream);
-  const std::vector<bf16> right = download(b, first, 4, stream);
-  for (std::int64_t i = 0; i < 4; ++i) {
-    if (__bfloat16_as_ushort(left[i]) != __bfloat16_as_ushort(right[i])) return first + i;
-  }
-  return first;
+  constexpr auto word = static_cast<std::int64_t>(sizeof(std::uint64_t));
+  const std::int64_t first = (in_a - words(a)) * word;
+  const std::vector<std::byte> left = download(a.data() + first, word, stream);
+  const std::vector<std::byte> right = download(b.data() + first, word, stream);
+  return first + (std::ranges::mismatch(left, right).in1 - left.begin());
 }
 
 }  // namespace decode_block

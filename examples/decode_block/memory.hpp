@@ -3,8 +3,10 @@
 #include "cuda.hpp"
 #include "models.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 /** What a decode step works on, and how it is filled, swapped and compared. */
@@ -38,8 +40,9 @@ struct model_weights {
 
 /** Of every sequence, from step to step. */
 struct layer_state {
-  device_array<bf16> ssm;   ///< (slots, nheads, dim, dstate)
-  device_array<bf16> conv;  ///< (slots, conv_width - 1, conv_channels)
+  device_array<std::byte> ssm;  ///< (slots, nheads, dim, dstate), of the model's state_dtype
+  device_array<float> scale;    ///< (slots, nheads, dim) of a scaled one; else empty
+  device_array<bf16> conv;      ///< (slots, conv_width - 1, conv_channels)
 };
 
 /** Inputs, activations and states for up to `max_batch` sequences. Slot 0 is the null block. */
@@ -60,12 +63,23 @@ struct decode_memory {
   std::vector<layer_state> states;
 };
 
-/** Swaps what two arrays of one size hold, in stream order. */
-void swap_contents(const device_array<bf16>& a, const device_array<bf16>& b, cudaStream_t stream);
+/** The state of a sequence in a layer as numbers. */
+struct state_values {
+  std::vector<float> values;  ///< (nheads, dim, dstate)
+  /** By what rounding to a scaled format may have moved each; of other formats none. */
+  std::vector<float> units;
+};
 
-/** The first element whose bits differ in two arrays of one size. Waits for `stream`. */
-[[nodiscard]] std::optional<std::int64_t> first_difference(const device_array<bf16>& a,
-                                                           const device_array<bf16>& b,
+/** What lies in a slot. Waits for `stream`. */
+[[nodiscard]] state_values read_state(const model& model, const layer_state& state,
+                                      std::int64_t slot, cudaStream_t stream);
+
+/** Swaps what two arrays of one size hold, a multiple of eight bytes, in stream order. */
+void swap_contents(std::span<std::byte> a, std::span<std::byte> b, cudaStream_t stream);
+
+/** The first byte that differs in two such arrays. Waits for `stream`. */
+[[nodiscard]] std::optional<std::int64_t> first_difference(std::span<std::byte> a,
+                                                           std::span<std::byte> b,
                                                            cudaStream_t stream);
 
 }  // namespace decode_block

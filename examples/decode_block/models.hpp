@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssugraph/tensor_view.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@ struct model {
   std::int64_t dim;
   std::int64_t dstate;
   std::int64_t ngroups;
+  ssugraph::dtype state_dtype = ssugraph::dtype::bfloat16;
 
   /** Elements of x, and of z, in one token. */
   [[nodiscard]] std::int64_t inner() const { return nheads * dim; }

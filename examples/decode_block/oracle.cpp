@@ -73,14 +73,14 @@ std::vector<double> normalize(std::vector<double> values, const std::vector<bf16
 
 /** The convolution of one token; `state` becomes its inputs without the oldest. */
 std::vector<double> convolve(const host_weights& weights, std::span<const double> in,
-                             const std::vector<bf16>& before, std::vector<double>& state) {
+                             const std::vector<float>& before, std::vector<double>& state) {
   const auto channels = std::ssize(in);
   std::vector<double> out(in.size());
   for (std::int64_t channel = 0; channel < channels; ++channel) {
     double sum = read(weights.conv_bias[channel]);
     for (std::int64_t tap = 0; tap < conv_width; ++tap) {
       const bool is_new = tap == conv_width - 1;
-      const double value = is_new ? in[channel] : read(before[tap * channels + channel]);
+      const double value = is_new ? in[channel] : double{before[tap * channels + channel]};
       sum += value * read(weights.conv[tap * channels + channel]);
       if (tap > 0) state[(tap - 1) * channels + channel] = value;
     }
@@ -125,13 +125,11 @@ host_weights::host_weights(const layer_weights& weights, cudaStream_t stream)
       A{download(weights.A, stream)} {}
 
 sequence_values<double> evaluate_layer(const model& shape, const host_weights& weights,
-                                       const sequence_values<bf16>& before) {
-  std::vector<double> residual(before.residual.size());
-  std::ranges::transform(before.residual, residual.begin(), read);
+                                       const sequence_values<float>& before) {
+  std::vector<double> residual{before.residual.begin(), before.residual.end()};
   sequence_values<double> after;
   after.conv_state.resize(before.conv_state.size());
-  after.ssm_state.resize(before.ssm_state.size());
-  std::ranges::transform(before.ssm_state, after.ssm_state.begin(), read);
+  after.ssm_state.assign(before.ssm_state.begin(), before.ssm_state.end());
 
   std::vector<double> projected =
       multiply(weights.in_proj, normalize(residual, weights.pre_norm, 1));

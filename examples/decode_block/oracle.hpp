@@ -24,12 +24,12 @@ template <class T>
 struct sequence_values {
   std::vector<T> residual;    ///< (d_model)
   std::vector<T> conv_state;  ///< (conv_width - 1, conv_channels)
-  std::vector<T> ssm_state;   ///< (nheads, dim, dstate)
+  std::vector<T> ssm_state;   ///< (nheads, dim, dstate), decoded
 };
 
 /** The results are not rounded to what they are stored as. */
 [[nodiscard]] sequence_values<double> evaluate_layer(const model& shape,
                                                      const host_weights& weights,
-                                                     const sequence_values<bf16>& before);
+                                                     const sequence_values<float>& before);
 
 }  // namespace decode_block

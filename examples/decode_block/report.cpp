@@ -8,12 +8,12 @@ namespace decode_block {
 std::string to_text(const decoder_report& report) {
   const model& model = report.model;
   std::string text = fmt::format(
-      "model    {} ({} layers, d_model {}, {}x{}x{}, ngroups {}, bfloat16)\n"
+      "model    {} ({} layers, d_model {}, {}x{}x{}, ngroups {}, bfloat16, {} state)\n"
       "plan     {}\n"
       "graph    {} nodes\n"
       "machine  {}\n",
       model.name, model.layers, model.d_model, model.nheads, model.dim, model.dstate, model.ngroups,
-      report.plan, report.nodes, report.machine);
+      to_string(model.state_dtype), report.plan, report.nodes, report.machine);
   const check_result& check = report.check;
   if (check.steps > 0) {
     text += fmt::format(
@@ -50,7 +50,8 @@ std::string to_json(const decoder_report& report) {
                                       {"nheads", model.nheads},
                                       {"dim", model.dim},
                                       {"dstate", model.dstate},
-                                      {"ngroups", model.ngroups}}},
+                                      {"ngroups", model.ngroups},
+                                      {"state_dtype", to_string(model.state_dtype)}}},
                                     {"backend", report.config.backend},
                                     {"stochastic_rounding", report.config.stochastic_rounding},
                                     {"machine", report.machine},
