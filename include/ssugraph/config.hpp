@@ -9,12 +9,12 @@
 
 namespace ssugraph {
 
-/** Which implementation runs, and how it stores 16-bit state. */
+/** Which implementation runs, and how it stores the state. */
 struct mamba_config {
   /** Name of a backend: `native`, `triton` or `flashinfer` (CUDA), `reference` (CPU), one that
    *  register_mamba_ssu_backend added, or `automatic`: the fastest that serves the problem. */
   std::string backend = "native";
-  /** Store fp16 and bf16 state with stochastic rounding; an error for fp32 state. */
+  /** Store the state with stochastic rounding; an error for fp32, which is not rounded. */
   bool stochastic_rounding = false;
   /** Rounds of Philox-4x32 behind the rounding bits, 3..10; 0 means 10. With 1 or 2 the 32 bits of
    *  a seed do not reach every word of the draw, and most elements round one way for ever. */

@@ -16,7 +16,8 @@ namespace ssugraph {
  * to 400 layers, stream-ordered, capture-safe, no device allocation. On the host: before it
  * returns.
  *
- * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each; shapes may differ
+ * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each, and beside a scaled one
+ *                its scales, (slots, nheads, dim); shapes may differ
  * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
  * Throws invalid_argument: also of a tensor that leaves 62 bits of address.
  */

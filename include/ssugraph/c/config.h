@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Which implementation runs, and how it stores 16-bit state; C++: mamba_config. */
+/** Which implementation runs, and how it stores the state; C++: mamba_config. */
 typedef struct ssugraph_config {
   size_t struct_size;          /**< sizeof this struct */
   const char* backend;         /**< a backend's name; NULL: `native` */
