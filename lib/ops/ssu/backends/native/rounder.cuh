@@ -22,12 +22,13 @@ struct rounder {
   philox_words random[draws] = {};
 
   /** The random bits of rows `first`... of this thread. */
+  template <bool Usual = false>
   __device__ void draw(int first) {
     if constexpr (!V::rounding || !V::vector) return;
     const std::uint32_t octets = mine.p.dstate / octet_size;
     const std::uint32_t row = mine.head * mine.p.dim + mine.row(first);
-    draw_octets(from, row * octets + mine.lane * V::octets,
-                V::octets > 1 ? 1 : mine.rows_apart() * octets, random);
+    draw_octets<Usual>(from, row * octets + mine.lane * V::octets,
+                       V::octets > 1 ? 1 : mine.rows_apart() * octets, random);
   }
 
   /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
@@ -41,9 +42,10 @@ struct rounder {
   }
 
   /** Those of octet `o` of row `r`, in order. */
+  template <bool Usual = false>
   __device__ philox_words bits_of(int r, int o = 0) {
     if constexpr (V::vector) {
-      if (r > 0 && r % V::drawn == 0 && o == 0) draw(r);
+      if (r > 0 && r % V::drawn == 0 && o == 0) draw<Usual>(r);
       return random[V::octets > 1 ? o : r % V::drawn];
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);
@@ -87,7 +89,18 @@ struct scaler {
       encode[i] = greatest::broadcast(own_encode[i % greatest::owned], i);
   }
 
+  /** Rows `first` on: their scales, and to `put(r, word)` their codes. */
+  template <class Put>
+  __device__ void keep(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
+    if (V::rounding && rounded.from.rounds == usual_philox_rounds) {
+      keep_by<true>(first, h, rounded, put);
+    } else {
+      keep_by<false>(first, h, rounded, put);
+    }
+  }
+
   /** The codes of row `r`, which was measured last. */
+  template <bool Usual = false>
   __device__ void narrow(int r, const float (&h)[V::columns], rounder<V>& rounded,
                          typename V::words& word) {
     using octet_words = std::uint32_t[words_of_octet<state>];
@@ -95,7 +108,8 @@ struct scaler {
     for (int o = 0; o < V::octets; ++o) {
       auto& codes = *reinterpret_cast<octet_words*>(word + o * words_of_octet<state>);
       if constexpr (V::rounding) {
-        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], rounded.bits_of(r, o), codes);
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows],
+                            rounded.template bits_of<Usual>(r, o), codes);
       } else {
         encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], codes);
       }
@@ -114,6 +128,18 @@ struct scaler {
         std::byte* at = mine.scale_of_row(mine.p.dst_state_scale, slot, row);
         if (mine.exists(row)) *reinterpret_cast<float*>(at) = decode[turn][k];
       }
+    }
+  }
+
+ private:
+  template <bool Usual, class Put>
+  __device__ void keep_by(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
+    measure(first, h);
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i) {
+      typename V::words word;
+      narrow<Usual>(first + i, h[i], rounded, word);
+      put(first + i, word);
     }
   }
 };

@@ -106,18 +106,13 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
   of_layer.update(
       step[0].decay, token, B, C, h, [&](int r) { held.widen(r, h[r % V::wide_rows]); },
       [&](int r, float part) {
-        typename V::words word;
         if constexpr (!V::scaled) {
+          typename V::words word;
           rounded.narrow(r, h[0], isnan(part), word);
           held.put(r, word);
         } else if ((r + 1) % V::wide_rows == 0) {
-          const int first = r + 1 - V::wide_rows;
-          scales.measure(first, h);
-#pragma unroll
-          for (int i = 0; i < V::wide_rows; ++i) {
-            scales.narrow(first + i, h[i], rounded, word);
-            held.put(first + i, word);
-          }
+          scales.keep(r + 1 - V::wide_rows, h, rounded,
+                      [&](int row, const typename V::words& word) { held.put(row, word); });
         }
       },
       sum);
