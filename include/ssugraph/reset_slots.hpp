@@ -3,6 +3,7 @@
 /** @file
  *  Slots of states for sequences that start anew. */
 
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -16,12 +17,17 @@ namespace ssugraph {
  * to 400 layers, stream-ordered, capture-safe, no device allocation. On the host: before it
  * returns.
  *
- * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each, and beside a scaled one
- *                its scales, (slots, nheads, dim); shapes may differ
- * @param slots   int32 or int64 (n), where the states are; a slot outside a state is skipped
+ * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each, or any scales; shapes
+ *                may differ
+ * @param slots   (n), where the states are
  * Throws invalid_argument: also of a tensor that leaves 62 bits of address.
  */
-SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const slot_list& slots,
+                                 stream_handle stream);
+
+/** The same of all that layers keep, scales included, in which 400 tensors are one kernel's. Also
+ *  refuses a scaled state without scales, and the reverse. */
+SSUGRAPH_EXPORT void reset_slots(std::span<const cache_view> caches, const slot_list& slots,
                                  stream_handle stream);
 
 }  // namespace ssugraph

@@ -7,6 +7,7 @@
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/byte_range.hpp>
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/candidate_timing.hpp>
 #include <ssugraph/config.hpp>
 #include <ssugraph/device.hpp>
@@ -22,6 +23,7 @@
 #include <ssugraph/random.hpp>
 #include <ssugraph/recording.hpp>
 #include <ssugraph/reset_slots.hpp>
+#include <ssugraph/slot_states.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssu_call.hpp>
 #include <ssugraph/ssu_plan.hpp>

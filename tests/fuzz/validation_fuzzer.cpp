@@ -374,7 +374,8 @@ void reset(const call& given, fuzz_input& from) {
   });
   require(by.empty() || by == "states[0]", "the state is named");
   require(!by.empty() || is_in_reach(state), "no state out of reach");
-  const std::string by_slots = refused([&] { reset_slots({}, slots, nullptr); });
+  const std::string by_slots =
+      refused([&] { reset_slots(std::span<const tensor_view>{}, slots, nullptr); });
   require(by_slots.empty() || by_slots == "slots", "the slots are named");
   require(!by_slots.empty() || is_in_reach(slots), "no slots out of reach");
 }

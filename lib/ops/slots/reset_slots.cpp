@@ -1,8 +1,7 @@
 #include "lib/ops/slots/reset_slots.hpp"
 
-#include "lib/core/alignment.hpp"
 #include "lib/core/device.hpp"
-#include "lib/core/reach.hpp"
+#include "lib/ops/slots/slot_tensors.hpp"
 #include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_context.hpp"
@@ -18,43 +17,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
-#include <string>
+#include <iterator>
 #include <vector>
 
 namespace ssugraph {
 namespace {
 
-constexpr std::int64_t most_entries = std::numeric_limits<std::int32_t>::max();
-
-void check_slots(const tensor_view& slots) {
-  detail::check_reach("slots", slots);
-  const bool integral = slots.dtype() == dtype::int32 || slots.dtype() == dtype::int64;
-  if (slots.rank() != 1 || !integral) {
-    throw invalid_argument{"slots", "int32 or int64 of shape (n)", to_string(slots)};
-  }
-  if (slots.size() > most_entries)
-    throw invalid_argument{"slots", "at most 2^31 - 1 of them", to_string(slots)};
-  if (slots.size() > 0) detail::check_address("slots", slots);
+tensor_view canonical_state(std::size_t layer, const tensor_view& state) {
+  const std::string name = detail::name_of_dense(layer);
+  if (!is_state_format(state.dtype()))
+    throw invalid_argument{name, "a state or its scales", to_string(state)};
+  return detail::canonical(name, state, 4);
 }
 
-tensor_view canonical_state(const tensor_view& state, std::size_t layer, device home) {
-  const std::string name = "states[" + std::to_string(layer) + "]";
-  if ((state.rank() != 3 && state.rank() != 4) || !is_state_format(state.dtype())) {
-    throw invalid_argument{name, "a state or its scales, of rank 3 or 4", to_string(state)};
-  }
-  detail::check_reach(name, state);
-  if (std::ranges::max(state.extents().subspan(1)) > most_entries)
-    throw invalid_argument{name, "at most 2^31 - 1 entries on each axis of a slot",
-                           to_string(state)};
-  if (state.size() > 0) detail::check_address(name, state);
-  const device where = state.size() > 0 ? detail::device_of(state.data()) : home;
-  if (where != home) {
-    throw invalid_argument{name, detail::describe_memory(home) + " as slots",
-                           detail::describe_memory(where)};
-  }
-  const tensor_view reached = detail::with_strides_in_reach(state);
-  return reached.rank() == 4 ? reached : reached.with_unit_axis(1);
+/** With all axes of a state: of one element a row. */
+tensor_view with_dstate(const tensor_view& scale) {
+  return scale.with_unit_axis(3);
 }
 
 void zero_slot(const tensor_view& state, std::int64_t slot) {
@@ -71,36 +49,59 @@ void zero_slot(const tensor_view& state, std::int64_t slot) {
   }
 }
 
-void zero_slots_on_host(std::span<const tensor_view> states, const tensor_view& slots) {
-  for (std::int64_t i = 0; i < slots.extent(0); ++i) {
-    const std::int64_t slot = detail::load_index(detail::index_of(slots), i, 0);
+void zero_slots_on_host(std::span<const tensor_view> states, const slot_list& slots) {
+  for (std::int64_t i = 0; i < slots.indices.extent(0); ++i) {
     for (const tensor_view& state : states) {
-      if (slot >= 0 && slot < state.extent(0)) zero_slot(state, slot);
+      const std::int64_t slot =
+          detail::live_slot(slots, detail::index_of(slots.indices), state.extent(0), i, 0);
+      if (slot != detail::no_slot) zero_slot(state, slot);
     }
   }
 }
 
-}  // namespace
-
-void reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
-                 stream_handle stream) {
-  check_slots(slots);
-  if (slots.size() == 0) return;
-  const device home = detail::device_of(slots.data());
-  std::vector<tensor_view> canonical;
-  canonical.reserve(states.size());
-  for (std::size_t layer = 0; layer < states.size(); ++layer) {
-    canonical.push_back(canonical_state(states[layer], layer, home));
-  }
-  if (canonical.empty()) return;
-  if (home.is_host()) return zero_slots_on_host(canonical, slots);
+/** Of tensors that were checked but for where they lie. */
+void reset(std::span<const detail::slot_tensor> tensors, const slot_list& slots,
+           stream_handle stream) {
+  if (slots.indices.size() == 0 || tensors.empty()) return;
+  const device home = detail::device_of(slots.indices.data());
+  detail::check_memory(tensors, home);
+  std::vector<tensor_view> states;
+  states.reserve(tensors.size());
+  std::ranges::transform(tensors, std::back_inserter(states), &detail::slot_tensor::view);
+  if (home.is_host()) return zero_slots_on_host(states, slots);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};
   const detail::relaxed_capture relaxed;  // a first launch loads its kernel
-  detail::launch_reset_slots(canonical, slots, stream);
+  detail::launch_reset_slots(states, slots, stream);
 #else
   (void)stream;
 #endif
+}
+
+}  // namespace
+
+void reset_slots(std::span<const tensor_view> states, const slot_list& slots,
+                 stream_handle stream) {
+  detail::check_slots(slots);
+  std::vector<detail::slot_tensor> tensors;
+  tensors.reserve(states.size());
+  for (std::size_t layer = 0; layer < states.size(); ++layer) {
+    tensors.push_back({detail::name_of_dense(layer), canonical_state(layer, states[layer]), true});
+  }
+  reset(tensors, slots, stream);
+}
+
+void reset_slots(std::span<const cache_view> caches, const slot_list& slots, stream_handle stream) {
+  detail::check_slots(slots);
+  std::vector<detail::slot_tensor> tensors;
+  for (std::size_t layer = 0; layer < caches.size(); ++layer) {
+    const cache_view cache = detail::canonical_cache(caches[layer], layer);
+    tensors.push_back({detail::name_of_state(layer), cache.state, true});
+    if (cache.state_scale) {
+      tensors.push_back({detail::name_of_scale(layer), with_dstate(cache.state_scale), true});
+    }
+  }
+  reset(tensors, slots, stream);
 }
 
 }  // namespace ssugraph

@@ -30,6 +30,7 @@ struct layer_state {
 struct reset_params {
   layer_state layers[max_layers];
   index_tensor slots;
+  std::int64_t null_block_id;
 };
 
 __device__ void zero_element(void* data, std::int64_t offset, int size) {
@@ -43,8 +44,8 @@ __global__ void __launch_bounds__(block_threads)
     reset_kernel(const __grid_constant__ reset_params p) {
   wait_for_predecessor();
   const layer_state& layer = p.layers[blockIdx.z];
-  const std::int64_t slot = load_index(p.slots, blockIdx.x, 0);
-  if (slot < 0 || slot >= layer.slots) return;
+  const std::int64_t slot = live_slot(p, p.slots, layer.slots, blockIdx.x, 0);
+  if (slot == no_slot) return;
   const std::int64_t first = blockIdx.y * static_cast<std::int64_t>(block_threads) + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.y) * block_threads;
   const std::int64_t count = static_cast<std::int64_t>(layer.nheads) * layer.dim * layer.dstate;
@@ -92,14 +93,15 @@ layer_state lowered(const tensor_view& state) {
 
 }  // namespace
 
-void launch_reset_slots(std::span<const tensor_view> states, const tensor_view& slots,
+void launch_reset_slots(std::span<const tensor_view> states, const slot_list& slots,
                         stream_handle stream) {
   for (std::size_t begin = 0; begin < states.size(); begin += max_layers) {
     const auto layers = states.subspan(begin, std::min(max_layers, states.size() - begin));
     reset_params params{};
     std::ranges::transform(layers, params.layers, lowered);
-    params.slots = index_of(slots);
-    const dim3 grid{static_cast<unsigned>(slots.extent(0)), blocks_per_slot,
+    params.slots = index_of(slots.indices);
+    params.null_block_id = slots.null_block_id;
+    const dim3 grid{static_cast<unsigned>(slots.indices.extent(0)), blocks_per_slot,
                     static_cast<unsigned>(layers.size())};
     void* arguments[] = {&params};
     check_cuda(cudaLaunchKernel(reinterpret_cast<const void*>(&reset_kernel), grid,

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ssugraph/cache_view.hpp>
+#include <ssugraph/device.hpp>
+#include <ssugraph/tensor_view.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+/** The checks of what slot operations take. All throw invalid_argument, which names the tensor. */
+namespace ssugraph::detail {
+
+/** Numbers of slots are int32 or int64 (n). Their address counts once there are any. */
+void check_slots(const slot_list& slots);
+
+/** `given`, which has `rank` axes or leaves out that of the heads, with all of them, within reach
+ *  and without strides that lead nowhere. */
+[[nodiscard]] tensor_view canonical(const std::string& name, const tensor_view& given, int rank);
+
+/** The tensors of layer number `layer` with all their axes: a state of any format, and its scales
+ *  exactly if it is scaled. */
+[[nodiscard]] cache_view canonical_cache(const cache_view& given, std::size_t layer);
+
+/** `caches[2].state`, `caches[2].state_scale`, `states[2]`. */
+[[nodiscard]] std::string name_of_state(std::size_t layer);
+[[nodiscard]] std::string name_of_scale(std::size_t layer);
+[[nodiscard]] std::string name_of_dense(std::size_t layer);
+
+/** A tensor of a call. */
+struct slot_tensor {
+  std::string name;
+  tensor_view view;
+  bool is_written;
+};
+
+/** What has elements lies in `home`, where the slots are, at addresses that its dtype may have. */
+void check_memory(std::span<const slot_tensor> tensors, device home);
+
+/** What is written has no element on another one, nor on any of the other tensors. */
+void check_written(std::span<const slot_tensor> tensors);
+
+}  // namespace ssugraph::detail

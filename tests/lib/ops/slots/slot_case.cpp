@@ -1,0 +1,328 @@
+#include "tests/lib/ops/slots/slot_case.hpp"
+
+#include "tests/support/float_format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <optional>
+
+namespace ssugraph::test {
+namespace {
+
+constexpr std::array dense_dtypes{dtype::float32, dtype::float16, dtype::bfloat16};
+
+std::vector<std::int64_t> random_strides(const std::vector<std::int64_t>& extents,
+                                         random_engine& engine) {
+  std::vector<std::size_t> order(extents.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::reverse(order);  // the last axis is innermost
+  if (chance(engine, 0.3)) std::ranges::shuffle(order, engine);
+  std::vector<std::int64_t> strides(extents.size());
+  std::int64_t run = chance(engine, 0.8) ? 1 : 3;
+  for (const std::size_t axis : order) {
+    strides[axis] = run * (chance(engine, 0.2) ? -1 : 1);
+    run *= extents[axis];
+    if (chance(engine, 0.3)) run += chance(engine, 0.5) ? 16 : pick(engine, 1, 5);
+  }
+  return strides;
+}
+
+tensor_view add_random(arena_layout& layout, dtype type, const std::vector<std::int64_t>& extents,
+                       random_engine& engine) {
+  if (chance(engine, 0.4)) return layout.add(type, extents);
+  return layout.add(type, extents, random_strides(extents, engine), pick(engine, 0, 3));
+}
+
+slot_shape random_shape(random_engine& engine) {
+  constexpr std::array dstates{1, 7, 8, 16, 24, 64, 100, 128, 200, 256};
+  return {pick(engine, 7, 9), pick(engine, 1, 3), pick(engine, 1, 37),
+          dstates[static_cast<std::size_t>(pick(engine, 0, std::ssize(dstates) - 1))]};
+}
+
+/** A row whose magnitudes differ: of zeros, of tiny numbers, with a NaN or an infinity, or of what
+ *  `type` can hold. */
+void fill_row(const tensor_view& dense, std::int64_t i, std::int64_t head, std::int64_t d,
+              random_engine& engine) {
+  const std::int64_t kind = pick(engine, 0, 19);
+  const bool is_wide = dense.dtype() != dtype::float16;
+  const double scale =
+      std::ldexp(1.0, static_cast<int>(is_wide ? pick(engine, -60, 60) : pick(engine, -10, 10)));
+  const std::int64_t odd = pick(engine, 0, dense.extent(3) - 1);
+  for (std::int64_t n = 0; n < dense.extent(3); ++n) {
+    double value = uniform(engine, -1, 1) * scale;
+    if (kind == 0) value = n % 2 == 0 ? 0.0 : -0.0;
+    if (kind == 1 && is_wide) value = uniform(engine, -1, 1) * 0x1p-101;
+    if (kind == 2 && n == odd) value = std::numeric_limits<double>::quiet_NaN();
+    if (kind == 3 && n == odd) value = -std::numeric_limits<double>::infinity();
+    if (kind == 4)
+      value = std::ldexp(static_cast<double>(n % 3 - 1), -static_cast<int>(n % 12));  // ties
+    store(address_of(dense, i, head, d, n), dense.dtype(), value);
+  }
+}
+
+void for_each_row(const tensor_view& tensor,
+                  const std::function<void(std::int64_t, std::int64_t)>& use) {
+  for (std::int64_t head = 0; head < tensor.extent(1); ++head) {
+    for (std::int64_t d = 0; d < tensor.extent(2); ++d)
+      use(head, d);
+  }
+}
+
+double greatest_code(dtype type) {
+  if (type == dtype::int8) return 127;
+  return type == dtype::int16 ? 32767 : 448;
+}
+
+/** Distance of neighbouring codes around `v`. */
+double spacing_at(dtype type, double v) {
+  if (type != dtype::float8_e4m3) return 1;
+  return std::ldexp(1.0, std::max(v == 0 ? -6 : std::ilogb(v), -6) - 3);
+}
+
+double code_at(const void* address, dtype type) {
+  if (type == dtype::int16) {
+    std::int16_t code = 0;
+    std::memcpy(&code, address, sizeof code);
+    return code;
+  }
+  std::uint8_t bits = 0;
+  std::memcpy(&bits, address, sizeof bits);
+  if (type == dtype::int8) return static_cast<std::int8_t>(bits);
+  const int exponent = bits >> 3 & 15;
+  const double mantissa = bits & 7;
+  const double magnitude =
+      exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
+  return bits >> 7 != 0 ? -magnitude : magnitude;
+}
+
+bool is_code_of(double code, double v, dtype type) {
+  const double unit = spacing_at(type, v);
+  const double slack = unit / 2 + std::ldexp(greatest_code(type), -18);
+  return std::abs(code - v) <= slack &&
+         (std::abs(code - v) <= unit / 2 || std::abs(code) <= greatest_code(type));
+}
+
+/** What differs between two floats of a format; NaN are equal. */
+bool is_same(const void* address, dtype type, double wanted) {
+  const double found = load(address, type);
+  if (std::isnan(wanted)) return std::isnan(found);
+  std::byte bits[4];
+  store(bits, type, wanted);
+  return std::memcmp(address, bits, static_cast<std::size_t>(size_of(type))) == 0;
+}
+
+/** The scale that a row must have, and the factor of its codes. */
+struct row_scales {
+  float encode = 0;
+  float decode = 0;
+};
+
+row_scales scales_of(std::span<const double> row, dtype type) {
+  double greatest = 0;
+  for (const double h : row) {
+    if (!std::isfinite(h)) return {0, std::numeric_limits<float>::quiet_NaN()};
+    greatest = std::max(greatest, std::abs(h));
+  }
+  if (greatest < 0x1p-100) return {};
+  const auto encode = static_cast<float>(greatest_code(type) / greatest);
+  return {encode, static_cast<float>(1.0 / encode)};
+}
+
+bool is_same_float(float a, float b) {
+  return std::isnan(a) ? std::isnan(b)
+                       : std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+}
+
+std::vector<double> row_of(const tensor_view& tensor, std::int64_t i, std::int64_t head,
+                           std::int64_t d) {
+  std::vector<double> row;
+  row.reserve(static_cast<std::size_t>(tensor.extent(3)));
+  for (std::int64_t n = 0; n < tensor.extent(3); ++n)
+    row.push_back(load(address_of(tensor, i, head, d, n), tensor.dtype()));
+  return row;
+}
+
+/** Takes what may have been written from `after` to `before`. */
+void accept(std::byte* before, const std::byte* after, std::int64_t bytes) {
+  std::memcpy(before, after, static_cast<std::size_t>(bytes));
+}
+
+/** The checks of a layer's entries that are not skipped. */
+std::string for_each_entry(
+    const slot_case& test,
+    const std::function<std::string(const slot_layer_case&, std::int64_t, std::int64_t)>& check) {
+  for (std::size_t layer = 0; layer < test.layers.size(); ++layer) {
+    const slot_layer_case& each = test.layers[layer];
+    for (std::size_t i = 0; i < test.slots.size(); ++i) {
+      const std::int64_t slot = test.slots[i];
+      if (slot < 0 || slot >= each.cache.state.extent(0) || slot == test.null_block_id) continue;
+      const std::string wrong = check(each, static_cast<std::int64_t>(i), slot);
+      if (!wrong.empty()) {
+        return "layer " + std::to_string(layer) + ", entry " + std::to_string(i) + ", " + wrong +
+               " of " + to_string(each.cache.state) + " and " + to_string(each.dense);
+      }
+    }
+  }
+  return {};
+}
+
+std::string place_of(std::int64_t head, std::int64_t d, std::int64_t n) {
+  return "(" + std::to_string(head) + ", " + std::to_string(d) + ", " + std::to_string(n) + ")";
+}
+
+}  // namespace
+
+tensor_view moved(const tensor_view& tensor, std::byte* base) {
+  if (!tensor) return {};
+  return tensor.at(base + reinterpret_cast<std::uintptr_t>(tensor.data()));
+}
+
+std::vector<cache_view> slot_case::caches_at(std::byte* base) const {
+  std::vector<cache_view> caches;
+  caches.reserve(layers.size());
+  for (const slot_layer_case& layer : layers)
+    caches.push_back({moved(layer.cache.state, base), moved(layer.cache.state_scale, base)});
+  return caches;
+}
+
+std::vector<tensor_view> slot_case::states_at(std::byte* base) const {
+  std::vector<tensor_view> states;
+  states.reserve(layers.size());
+  for (const slot_layer_case& layer : layers)
+    states.push_back(moved(layer.dense, base));
+  return states;
+}
+
+slot_list slot_case::slots_at(std::byte* base) const {
+  return {moved(indices, base), null_block_id};
+}
+
+slot_case make_slot_case(std::span<const dtype> formats, int each,
+                         const std::vector<std::int64_t>& slots, random_engine& engine,
+                         const slot_shape* shape) {
+  slot_case test;
+  test.slots = slots;
+  const auto count = static_cast<std::int64_t>(slots.size());
+  arena_layout layout;
+  const auto add = [&](dtype type, const std::vector<std::int64_t>& extents) {
+    return shape != nullptr ? layout.add(type, extents) : add_random(layout, type, extents, engine);
+  };
+  for (int i = 0; i < each; ++i) {
+    for (const dtype format : formats) {
+      for (const dtype dense : dense_dtypes) {
+        const auto [of, nheads, dim, dstate] = shape != nullptr ? *shape : random_shape(engine);
+        slot_layer_case layer;
+        layer.cache.state = add(format, {of, nheads, dim, dstate});
+        if (is_scaled(format)) layer.cache.state_scale = add(dtype::float32, {of, nheads, dim});
+        layer.dense = add(dense, {count, nheads, dim, dstate});
+        test.layers.push_back(layer);
+      }
+    }
+  }
+  test.indices = layout.add(chance(engine, 0.5) ? dtype::int32 : dtype::int64, {count}, {2});
+  test.memory = arena{layout.bytes()};
+  std::byte* const base = test.memory.data();
+  for (const slot_layer_case& layer : test.layers) {
+    const tensor_view dense = moved(layer.dense, base);
+    for (std::int64_t i = 0; i < count; ++i)
+      for_each_row(dense,
+                   [&](std::int64_t head, std::int64_t d) { fill_row(dense, i, head, d, engine); });
+  }
+  const tensor_view indices = moved(test.indices, base);
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    store_index(address_of(indices, i), indices.dtype(), slots[i]);
+  return test;
+}
+
+std::string wrong_after_load(const slot_case& test, arena& before, arena& after) {
+  std::string wrong =
+      for_each_entry(test, [&](const slot_layer_case& layer, std::int64_t i, std::int64_t slot) {
+        const tensor_view state = moved(layer.cache.state, after.data());
+        const tensor_view scale = moved(layer.cache.state_scale, after.data());
+        const tensor_view dense = moved(layer.dense, before.data());
+        const dtype type = state.dtype();
+        std::string first;
+        for_each_row(state, [&](std::int64_t head, std::int64_t d) {
+          const std::vector<double> row = row_of(dense, i, head, d);
+          const row_scales wanted = is_scaled(type) ? scales_of(row, type) : row_scales{};
+          for (std::int64_t n = 0; n < state.extent(3); ++n) {
+            const std::byte* at = address_of(state, slot, head, d, n);
+            const double h = row[static_cast<std::size_t>(n)];
+            const bool is_right = !is_scaled(type) ? is_same(at, type, h)
+                                  : wanted.encode == 0.0f
+                                      ? code_at(at, type) == 0.0
+                                      : is_code_of(code_at(at, type), h * wanted.encode, type);
+            if (!is_right && first.empty())
+              first = place_of(head, d, n) + " is not " + std::to_string(h * wanted.encode);
+            accept(address_of(moved(layer.cache.state, before.data()), slot, head, d, n), at,
+                   size_of(type));
+          }
+          if (!scale) return;
+          float found = 0;
+          const std::byte* at = address_of(scale, slot, head, d);
+          std::memcpy(&found, at, sizeof found);
+          if (!is_same_float(found, wanted.decode) && first.empty())
+            first = "scale " + std::to_string(found) + " is not " + std::to_string(wanted.decode);
+          accept(address_of(moved(layer.cache.state_scale, before.data()), slot, head, d), at, 4);
+        });
+        return first;
+      });
+  if (wrong.empty() && !(before == after)) wrong = "more than the slots was written";
+  return wrong;
+}
+
+std::string wrong_after_store(const slot_case& test, arena& before, arena& after) {
+  std::string wrong =
+      for_each_entry(test, [&](const slot_layer_case& layer, std::int64_t i, std::int64_t slot) {
+        const tensor_view state = moved(layer.cache.state, before.data());
+        const tensor_view scale = moved(layer.cache.state_scale, before.data());
+        const tensor_view dense = moved(layer.dense, after.data());
+        const dtype type = state.dtype();
+        std::string first;
+        for_each_row(state, [&](std::int64_t head, std::int64_t d) {
+          for (std::int64_t n = 0; n < state.extent(3); ++n) {
+            const std::byte* kept = address_of(state, slot, head, d, n);
+            const double factor =
+                scale ? load(address_of(scale, slot, head, d), dtype::float32) : 0;
+            const double h =
+                scale ? static_cast<float>(code_at(kept, type) * factor) : load(kept, type);
+            const std::byte* at = address_of(dense, i, head, d, n);
+            if (!is_same(at, dense.dtype(), h) && first.empty())
+              first = place_of(head, d, n) + " is not " + std::to_string(h);
+            accept(address_of(moved(layer.dense, before.data()), i, head, d, n), at,
+                   size_of(dense.dtype()));
+          }
+        });
+        return first;
+      });
+  if (wrong.empty() && !(before == after)) wrong = "more than the dense states was written";
+  return wrong;
+}
+
+arena with_plain_nans(const slot_case& test, arena memory) {
+  const auto settle = [&](const tensor_view& given) {
+    const tensor_view tensor = moved(given, memory.data());
+    if (!is_floating(tensor.dtype())) return;
+    for (std::int64_t i = 0; i < tensor.extent(0); ++i)
+      for_each_row(tensor, [&](std::int64_t head, std::int64_t d) {
+        for (std::int64_t n = 0; n < tensor.extent(3); ++n) {
+          std::byte* at = address_of(tensor, i, head, d, n);
+          if (std::isnan(load(at, tensor.dtype())))
+            store(at, tensor.dtype(), std::numeric_limits<double>::quiet_NaN());
+        }
+      });
+  };
+  for (const slot_layer_case& layer : test.layers) {
+    settle(layer.cache.state);
+    settle(layer.dense);
+  }
+  return memory;
+}
+
+}  // namespace ssugraph::test
