@@ -4,6 +4,7 @@
 
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/error.hpp>
 #include <ssugraph/lane.hpp>
 #include <ssugraph/lane_stats.hpp>
@@ -194,6 +195,11 @@ void lane::move_to(stream_handle stream) {
 
 stream_handle lane::stream() const {
   return visit{resident_}.engine().stream();
+}
+
+std::vector<cache_view> lane::caches() const {
+  const visit visit{resident_};
+  return detail::caches_of(visit.engine().core(), visit.engine().layout().steps());
 }
 
 lane_stats lane::stats() const {

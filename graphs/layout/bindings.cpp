@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -95,6 +96,12 @@ void check_is_row_tensor(const pipeline_core& core, const binding& bound,
   throw invalid_argument{name_of(bound), describe_memory(core.device), describe_memory(where)};
 }
 
+/** What is bound to the operand called `name`; empty where there is none. */
+tensor_view tensor_called(std::string_view name, const step_traits& step) {
+  const std::size_t place = find_operand(step.operands, name);
+  return place < step.operands.size() ? step.tensors[place] : tensor_view{};
+}
+
 /** No two steps on one state, but where the later one was built to share. */
 void check_states(const pipeline_core& core, const bound_steps& steps) {
   for (std::size_t step = 0; step < steps.size(); ++step) {
@@ -161,6 +168,17 @@ bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps, std::
     check_plan(step, *on_rows, *step.library()->plans[bucket_index]);
   }
   return recorded;
+}
+
+std::vector<cache_view> caches_of(const pipeline_core& core, const bound_steps& steps) {
+  std::vector<cache_view> caches;
+  for (std::size_t step = 0; step < steps.size(); ++step) {
+    if (!steps[step] || core.steps[step].library()->shares_state) continue;
+    const step_traits& traits = steps[step]->traits();
+    const cache_view cache{tensor_called("state", traits), tensor_called("state_scale", traits)};
+    if (cache.state) caches.push_back(cache);
+  }
+  return caches;
 }
 
 std::vector<lane_tensor> row_tensors(const pipeline_core& core, const bound_steps& steps) {

@@ -3,6 +3,7 @@
 #include "graphs/core/pipeline_core.hpp"
 
 #include <ssugraph/binding.hpp>
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/device.hpp>
 
 #include <cstddef>
@@ -35,6 +36,10 @@ using memory_lookup = std::function<device(const void* address)>;
 [[nodiscard]] bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps,
                                     std::size_t bucket_index, std::span<const binding> bindings,
                                     const memory_lookup& where_is);
+
+/** What each step with a state of its own keeps. */
+[[nodiscard]] std::vector<cache_view> caches_of(const pipeline_core& core,
+                                                const bound_steps& steps);
 
 /** The row tensors of every step, for the check against other lanes. */
 [[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,

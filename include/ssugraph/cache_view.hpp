@@ -14,6 +14,9 @@ namespace ssugraph {
 struct cache_view {
   tensor_view state;        ///< (slots, nheads, dim, dstate) or (slots, dim, dstate), any strides
   tensor_view state_scale;  ///< of a scaled state: fp32 (slots, nheads, dim) or (slots, dim)
+
+  /** Of the same tensors. */
+  bool operator==(const cache_view&) const = default;
 };
 
 /** Slots by number, in all layers alike. A slot outside a state is skipped, and the null block. */

@@ -4,6 +4,7 @@
  *  What replays a pipeline. */
 
 #include <ssugraph/binding.hpp>
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/export.hpp>
 #include <ssugraph/lane_stats.hpp>
 #include <ssugraph/random.hpp>
@@ -160,6 +161,11 @@ class SSUGRAPH_EXPORT lane {
 
   /** The one that it belongs to. Throws invalid_state (another thread is inside; moved from). */
   [[nodiscard]] stream_handle stream() const;
+
+  /** What its layers keep of their sequences, where it is bound now, for reset_slots, load_slots
+   * and store_slots: of each step that has a state, in step order, what it reads. Of a step that
+   * shares its state with an earlier one nothing, for that has it. Throws as `stream`. */
+  [[nodiscard]] std::vector<cache_view> caches() const;
 
   /** A replay pays nanoseconds for it: it counts its batch, all else is derived here. */
   [[nodiscard]] lane_stats stats() const;
