@@ -4,10 +4,7 @@
 #include "graphs/c_api/tensors.hpp"
 #include "graphs/c_api/values.hpp"
 
-#include <ssugraph/reset_slots.hpp>
-
 #include <string>
-#include <vector>
 
 using namespace ssugraph;
 using namespace ssugraph::c_api;
@@ -117,15 +114,4 @@ ssugraph_status ssugraph_dispatch_random_state(const ssugraph_dispatch* dispatch
 ssugraph_status ssugraph_dispatch_set_random_state(ssugraph_dispatch* dispatch,
                                                    ssugraph_random_state state) {
   return guarded([&] { object_of(dispatch)->set_random_state({state.seed, state.next_draw}); });
-}
-
-ssugraph_status ssugraph_reset_slots(const DLTensor* const* states, size_t state_count,
-                                     const DLTensor* slots, ssugraph_stream stream) {
-  return guarded([&] {
-    std::vector<tensor_view> views;
-    for (const DLTensor* state : array("states", states, state_count))
-      views.push_back(
-          view_of("states[" + std::to_string(views.size()) + "]", state, floating_dtypes));
-    reset_slots(views, view_of("slots", slots, index_dtypes), stream);
-  });
 }

@@ -14,6 +14,8 @@ namespace ssugraph::c_api {
 
 /** What elements there are, in words. */
 inline constexpr const char* floating_dtypes = "float32, float16 or bfloat16";
+inline constexpr const char* state_dtypes =
+    "float32, float16 or bfloat16, or scaled int16, int8 or float8_e4m3";
 inline constexpr const char* index_dtypes = "int32 or int64";
 
 /**

@@ -27,6 +27,10 @@ static_assert(sizeof(ssugraph_bucket_time) == 16 &&
               offsetof(ssugraph_bucket_time, microseconds) == 8);
 static_assert(sizeof(ssugraph_eager_options) == 16 &&
               offsetof(ssugraph_eager_options, programmatic_dependent_launch) == 12);
+static_assert(sizeof(ssugraph_cache) == 24 && offsetof(ssugraph_cache, state_scale) == 16);
+static_assert(sizeof(ssugraph_slot_list) == 32 &&
+              offsetof(ssugraph_slot_list, null_block_id) == 16 &&
+              offsetof(ssugraph_slot_list, reserved) == 28);
 static_assert(sizeof(ssugraph_ssu_addresses) == 152 &&
               offsetof(ssugraph_ssu_addresses, dst_state_scale) == 144);
 static_assert(sizeof(ssugraph_ssu_options) == 16 && offsetof(ssugraph_ssu_options, reserved) == 12);

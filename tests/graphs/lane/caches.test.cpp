@@ -93,6 +93,7 @@ class caches_of_lane : public target_suite {
 
   static std::vector<cache_view> caches_of(const std::vector<ssu_args>& layers) {
     std::vector<cache_view> caches;
+    caches.reserve(layers.size());
     for (const ssu_args& args : layers)
       caches.push_back({args.state, args.state_scale});
     return caches;
@@ -123,6 +124,7 @@ TEST_P(caches_of_lane, are_loaded_replayed_stored_and_reset) {
   lane lane = build(base).make_lane(stream.get());
   const slot_list indices{layer(0, base).state_batch_indices, 0};
   std::vector<tensor_view> states;
+  states.reserve(states_.size());
   for (const tensor_view& state : states_)
     states.push_back(moved(state, base));
   load_slots(lane.caches(), states, indices, stream.get());

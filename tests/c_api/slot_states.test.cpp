@@ -1,0 +1,174 @@
+#include "tests/c_api/c_pipelines.hpp"
+#include "tests/lib/ops/slots/slot_case.hpp"
+
+#include <ssugraph/reset_slots.hpp>
+#include <ssugraph/slot_states.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+/** Slot operations of the C API against those of C++, on either target. */
+namespace ssugraph::test {
+namespace {
+
+/** Caches and dense states as C has them. Stays where it is made. */
+class c_caches {
+ public:
+  c_caches(const std::vector<cache_view>& caches, const std::vector<tensor_view>& states,
+           const slot_list& slots, bool on_gpu)
+      : indices_{slots.indices, on_gpu},
+        list{sizeof(ssugraph_slot_list), &indices_.tensor, slots.null_block_id, 1, 0} {
+    entries_.reserve(caches.size());
+    for (const auto& [state, scale] : caches) {
+      entries_.push_back({sizeof(ssugraph_cache), add(state, on_gpu), add(scale, on_gpu)});
+      pointers.push_back(&entries_.back());
+    }
+    for (const tensor_view& state : states)
+      dense.push_back(add(state, on_gpu));
+  }
+  c_caches(const c_caches&) = delete;
+  c_caches& operator=(const c_caches&) = delete;
+
+  [[nodiscard]] ssugraph_cache& cache(std::size_t layer) { return entries_[layer]; }
+
+ private:
+  const DLTensor* add(const tensor_view& view, bool on_gpu) {
+    if (!view) return nullptr;
+    tensors_.push_back(std::make_unique<c_tensor>(view, on_gpu));
+    return &tensors_.back()->tensor;
+  }
+
+  std::vector<std::unique_ptr<c_tensor>> tensors_;
+  std::vector<ssugraph_cache> entries_;
+  c_tensor indices_;
+
+ public:
+  std::vector<const ssugraph_cache*> pointers;
+  std::vector<const DLTensor*> dense;
+  ssugraph_slot_list list;
+};
+
+class c_slot_states : public c_pipelines {
+ protected:
+  static slot_case make_case() {
+    constexpr std::array formats{dtype::bfloat16, dtype::int8, dtype::int16, dtype::float8_e4m3};
+    random_engine engine{base_seed()};
+    slot_case test = make_slot_case(formats, 1, {4, 0, 9, 2}, engine);
+    test.null_block_id = 0;
+    return test;
+  }
+};
+
+TEST_P(c_slot_states, are_loaded_stored_and_reset_as_cpp_does) {
+  const slot_case test = make_case();
+  const placed_memory by_cpp{where(), test.memory};
+  const placed_memory by_c{where(), test.memory};
+  const placed_stream stream{where()};
+  const auto caches = test.caches_at(by_cpp.data());
+  const auto states = test.states_at(by_cpp.data());
+  const slot_list slots = test.slots_at(by_cpp.data());
+  const c_caches c{test.caches_at(by_c.data()), test.states_at(by_c.data()),
+                   test.slots_at(by_c.data()), on_gpu()};
+  const std::size_t count = c.pointers.size();
+  load_slots(caches, states, slots, stream.get());
+  EXPECT_STATUS(
+      ssugraph_load_slots(c.pointers.data(), c.dense.data(), count, &c.list, stream.get()),
+      SUCCESS);
+  stream.wait();
+  EXPECT_EQ(by_c.read_all(), by_cpp.read_all());
+  EXPECT_NE(by_c.read_all(), test.memory);
+  store_slots(caches, slots, states, stream.get());
+  EXPECT_STATUS(
+      ssugraph_store_slots(c.pointers.data(), &c.list, c.dense.data(), count, stream.get()),
+      SUCCESS);
+  stream.wait();
+  EXPECT_EQ(by_c.read_all(), by_cpp.read_all());
+  reset_slots(caches, slots, stream.get());
+  EXPECT_STATUS(ssugraph_reset_caches(c.pointers.data(), count, &c.list, stream.get()), SUCCESS);
+  stream.wait();
+  EXPECT_EQ(by_c.read_all(), by_cpp.read_all());
+}
+
+TEST_P(c_slot_states, of_a_lane_are_those_of_its_layers) {
+  constexpr std::array<std::int32_t, 1> buckets{8};
+  const auto layers = make_layers(rounding_spec(), 3);
+  const model of{GetParam(), layers, false};
+  const placed_stream stream{where()};
+  c_lane lane;
+  ASSERT_NO_FATAL_FAILURE(
+      make_lane(of, mamba_config{.stochastic_rounding = true}, buckets, stream.get(), lane));
+  const tensor_view& state = of.args(0).state;
+  arena_layout layout;
+  std::vector<tensor_view> states;
+  states.reserve(of.size());
+  for (std::size_t layer = 0; layer < of.size(); ++layer)
+    states.push_back(
+        layout.add(dtype::float32, {8, state.extent(1), state.extent(2), state.extent(3)}));
+  const placed_memory memory{where(), arena{layout.bytes()}};
+  for (tensor_view& each : states)
+    each = moved(each, memory.data());
+  const slot_list slots{of.args(0).state_batch_indices, 0};
+  const c_caches c{{}, states, slots, on_gpu()};
+  const auto before = of.read();
+  EXPECT_STATUS(ssugraph_lane_store_slots(lane, &c.list, c.dense.data(), 3, stream.get()), SUCCESS);
+  EXPECT_STATUS(ssugraph_lane_reset_slots(lane, &c.list, stream.get()), SUCCESS);
+  stream.wait();
+  EXPECT_NE(of.read(), before);
+  EXPECT_STATUS(ssugraph_lane_load_slots(lane, c.dense.data(), 3, &c.list, stream.get()), SUCCESS);
+  stream.wait();
+  EXPECT_EQ(of.read(), before) << "bf16 comes back from fp32 as it was";
+  EXPECT_EQ(
+      refused_argument(ssugraph_lane_load_slots(lane, c.dense.data(), 2, &c.list, stream.get())),
+      "states");
+}
+
+class bad_c_slot_states : public c_slot_states {};
+
+TEST_P(bad_c_slot_states, are_refused_by_name) {
+  const slot_case test = make_case();
+  const placed_memory memory{where(), test.memory};
+  const placed_stream stream{where()};
+  const auto refused = [&](auto change) {
+    c_caches c{test.caches_at(memory.data()), test.states_at(memory.data()),
+               test.slots_at(memory.data()), on_gpu()};
+    change(c);
+    return refused_argument(ssugraph_load_slots(c.pointers.data(), c.dense.data(),
+                                                c.pointers.size(), &c.list, stream.get()));
+  };
+  DLTensor odd =
+      *c_caches{test.caches_at(memory.data()), {}, test.slots_at(memory.data()), on_gpu()}
+           .pointers[0]
+           ->state;
+  odd.dtype = {kDLInt, 4, 1};
+  EXPECT_EQ(refused([](c_caches& c) { c.pointers[1] = nullptr; }), "caches[1]");
+  EXPECT_EQ(refused([](c_caches& c) { c.cache(1).struct_size = 3; }), "caches[1].struct_size");
+  EXPECT_EQ(refused([&](c_caches& c) { c.cache(1).state = &odd; }), "caches[1].state.dtype");
+  EXPECT_EQ(refused([&](c_caches& c) { c.cache(1).state_scale = &odd; }),
+            "caches[1].state_scale.dtype");
+  EXPECT_EQ(refused([](c_caches& c) { c.cache(1).state = nullptr; }), "caches[1].state");
+  EXPECT_EQ(refused([](c_caches& c) { c.cache(4).state_scale = nullptr; }),
+            "caches[4].state_scale");
+  EXPECT_EQ(refused([](c_caches& c) { c.dense[2] = nullptr; }), "states[2]");
+  EXPECT_EQ(refused([](c_caches& c) { c.list.indices = nullptr; }), "slots");
+  EXPECT_EQ(refused([](c_caches& c) { c.list.struct_size = 1; }), "slots.struct_size");
+  EXPECT_EQ(refused([](c_caches& c) { c.list.reserved = 1; }), "slots.reserved");
+  EXPECT_EQ(refused([](c_caches& c) { c.list.has_null_block = 2; }), "slots.has_null_block");
+  EXPECT_EQ(refused([](c_caches& c) {
+              c.list.has_null_block = 0;
+              c.list.null_block_id = 7;
+            }),
+            "slots.has_null_block");
+  EXPECT_EQ(refused_argument(ssugraph_load_slots(nullptr, nullptr, 1, nullptr, nullptr)), "caches");
+  EXPECT_EQ(refused_argument(ssugraph_lane_reset_slots(nullptr, nullptr, nullptr)), "lane");
+  EXPECT_EQ(memory.read_all(), test.memory);
+}
+
+SSUGRAPH_ON_BOTH_TARGETS(c_slot_states);
+SSUGRAPH_ON_BOTH_TARGETS(bad_c_slot_states);
+
+}  // namespace
+}  // namespace ssugraph::test
