@@ -54,8 +54,9 @@ struct eager_options {
  * that is, for which it was compiled. So a caller who makes the edge in front of a launch of ours
  * programmatic, in a graph that captured it, changes no result, whatever the kernel in front writes
  * and however early it triggers. A kernel behind ours that is launched so must wait in turn. This
- * holds of all that eager calls and reset_slots launch, but for FlashInfer's own kernels; the steps
- * of a lane read ahead of their wait what the library knows that nothing in front writes.
+ * holds of all that eager calls, reset_slots, load_slots and store_slots launch, but for
+ * FlashInfer's own kernels; the steps of a lane read ahead of their wait what the library knows
+ * that nothing in front writes.
  */
 class SSUGRAPH_EXPORT ssu_dispatch {
  public:
