@@ -47,4 +47,14 @@ expect_failure "broken.json: expected kernels, got none" roofline broken.json
 expect ">128x64x128g8, bf16<" bf16-limit.svg
 expect "times as fast as the best peer" bf16-peer.svg
 expect_failure "expected what bench --json writes" "$profiling/plot.py" cut.json --output bf16
+
+state_error() { "$profiling/plot_state_error.py" "$@" --output error.svg; }
+state_error "$profiling/baselines/state_error.json"
+expect ">slow decay<" error.svg
+expect ">stochastic, every 16 tokens<" error.svg
+expect_failure "no.json: expected what state_error --json writes" state_error no.json
+expect_failure "expected what state_error --json writes: KeyError('head')" \
+  state_error <(sed 's/"head"/"heads"/' "$profiling/baselines/state_error.json")
+expect_failure "expected measured rows, got none" \
+  state_error <(echo '{"options": {"tokens": 1}, "rows": []}')
 echo "profiling pictures: all as expected"

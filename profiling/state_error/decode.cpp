@@ -1,0 +1,121 @@
+#include "profiling/state_error/decode.hpp"
+
+#include <ssugraph/dispatch.hpp>
+#include <ssugraph/error.hpp>
+
+#if SSUGRAPH_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+#include <memory>
+
+namespace state_error {
+namespace {
+
+using ssugraph::dtype;
+using ssugraph::target;
+using ssugraph::tensor_view;
+
+#if SSUGRAPH_CUDA
+void check(cudaError_t code, const char* call) {
+  if (code != cudaSuccess) throw ssugraph::cuda_error{code, cudaGetErrorString(code), call};
+}
+#endif
+
+/** Zeroed bytes that both the host and the target reach. */
+std::shared_ptr<std::byte> allocate(std::size_t bytes, [[maybe_unused]] target where) {
+#if SSUGRAPH_CUDA
+  if (where == target::cuda) {
+    void* data = nullptr;
+    check(cudaMallocManaged(&data, bytes), "cudaMallocManaged");
+    std::memset(data, 0, bytes);
+    return {static_cast<std::byte*>(data), [](std::byte* mine) { cudaFree(mine); }};
+  }
+#endif
+  return {new std::byte[bytes](), std::default_delete<std::byte[]>{}};
+}
+
+void wait([[maybe_unused]] target where) {
+#if SSUGRAPH_CUDA
+  if (where == target::cuda) check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+#endif
+}
+
+/** A tensor in memory of its own. */
+class owned_tensor {
+ public:
+  owned_tensor(dtype type, const std::vector<std::int64_t>& extents, target where)
+      : view_{nullptr, type, extents},
+        memory_{allocate(static_cast<std::size_t>(view_.size() * size_of(type)), where)} {
+    view_ = view_.at(memory_.get());
+  }
+  template <class Value>
+  owned_tensor(dtype type, const std::vector<std::int64_t>& extents, target where,
+               const std::vector<Value>& content)
+      : owned_tensor{type, extents, where} {
+    std::memcpy(memory_.get(), content.data(), content.size() * sizeof(Value));
+  }
+
+  [[nodiscard]] const tensor_view& view() const { return view_; }
+  /** `count` entries of the first axis from `first` on. */
+  [[nodiscard]] tensor_view part(std::int64_t first, std::int64_t count) const {
+    return view_.at(memory_.get() + first * view_.stride(0) * size_of(view_.dtype()))
+        .with_extent(0, count);
+  }
+
+ private:
+  tensor_view view_;
+  std::shared_ptr<std::byte> memory_;
+};
+
+/** One value for each entry of the first axes, broadcast over the others. */
+tensor_view expanded(const tensor_view& given, const std::vector<std::int64_t>& extents) {
+  std::vector<std::int64_t> strides(extents.size(), 0);
+  std::ranges::copy(given.strides(), strides.begin());
+  return {given.data(), given.dtype(), extents, strides};
+}
+
+}  // namespace
+
+std::vector<float> decode(const sequence& given, const storage& how, target where) {
+  constexpr dtype fp32 = dtype::float32;
+  const std::int64_t tokens = given.tokens;
+  const owned_tensor state{how.format, {1, nheads, dim, dstate}, where};
+  const owned_tensor scale{fp32, {1, nheads, dim}, where};
+  const owned_tensor x{fp32, {tokens, nheads, dim}, where, given.x};
+  const owned_tensor dt{fp32, {tokens, nheads}, where, given.dt};
+  const owned_tensor B{fp32, {tokens, 1, dstate}, where, given.B};
+  const owned_tensor C{fp32, {tokens, 1, dstate}, where, given.C};
+  const owned_tensor out{fp32, {tokens, nheads, dim}, where};
+  std::vector<float> A_of_head;
+  std::ranges::transform(kinds(), std::back_inserter(A_of_head), &head_kind::A);
+  const owned_tensor A{fp32, {nheads}, where, A_of_head};
+  const owned_tensor bounds{
+      dtype::int32, {2}, where, std::vector{0, static_cast<std::int32_t>(how.every)}};
+
+  ssugraph::ssu_args args;
+  args.state = state.view();
+  if (is_scaled(how.format)) args.state_scale = scale.view();
+  args.A = expanded(A.view(), {nheads, dim, dstate});
+  args.cu_seqlens = bounds.view();
+  args.max_seqlen = how.every;
+  ssugraph::ssu_dispatch dispatch{{.backend = where == target::host ? "reference" : "native",
+                                   .stochastic_rounding = how.stochastic}};
+  for (std::int64_t first = 0; first < tokens; first += how.every) {
+    args.x = x.part(first, how.every);
+    args.dt = expanded(dt.part(first, how.every), {how.every, nheads, dim});
+    args.B = B.part(first, how.every);
+    args.C = C.part(first, how.every);
+    args.out = out.part(first, how.every);
+    dispatch.selective_state_update(args, nullptr);
+  }
+  wait(where);
+  const auto* const values = static_cast<const float*>(out.view().data());
+  return {values, values + out.view().size()};
+}
+
+}  // namespace state_error
