@@ -1,11 +1,10 @@
 #include "profiling/state_error/decode.hpp"
 
-#include <ssugraph/dispatch.hpp>
-#include <ssugraph/error.hpp>
-
 #if SSUGRAPH_CUDA
-#include <cuda_runtime_api.h>
+#include "lib/core/cuda_check.hpp"
 #endif
+
+#include <ssugraph/dispatch.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -20,18 +19,12 @@ using ssugraph::dtype;
 using ssugraph::target;
 using ssugraph::tensor_view;
 
-#if SSUGRAPH_CUDA
-void check(cudaError_t code, const char* call) {
-  if (code != cudaSuccess) throw ssugraph::cuda_error{code, cudaGetErrorString(code), call};
-}
-#endif
-
 /** Zeroed bytes that both the host and the target reach. */
 std::shared_ptr<std::byte> allocate(std::size_t bytes, [[maybe_unused]] target where) {
 #if SSUGRAPH_CUDA
   if (where == target::cuda) {
     void* data = nullptr;
-    check(cudaMallocManaged(&data, bytes), "cudaMallocManaged");
+    ssugraph::detail::check_cuda(cudaMallocManaged(&data, bytes), "cudaMallocManaged of a tensor");
     std::memset(data, 0, bytes);
     return {static_cast<std::byte*>(data), [](std::byte* mine) { cudaFree(mine); }};
   }
@@ -41,7 +34,9 @@ std::shared_ptr<std::byte> allocate(std::size_t bytes, [[maybe_unused]] target w
 
 void wait([[maybe_unused]] target where) {
 #if SSUGRAPH_CUDA
-  if (where == target::cuda) check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  if (where == target::cuda) {
+    ssugraph::detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize of a decode");
+  }
 #endif
 }
 
