@@ -1,5 +1,7 @@
 #include "tests/support/float_format.hpp"
 
+#include "tests/support/code_format.hpp"
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -96,11 +98,22 @@ const float_format& format_of(dtype type) {
 
 double load(const void* address, dtype type) {
   if (type == dtype::float32) return read<float>(address);
+  if (is_scaled(type)) {
+    const bool one_byte = size_of(type) == 1;
+    return code_format_of(type).decode(one_byte ? read<std::uint8_t>(address)
+                                                : read<std::uint16_t>(address));
+  }
   return format_of(type).decode(read<std::uint16_t>(address));
 }
 
 void store(void* address, dtype type, double value) {
   if (type == dtype::float32) return write(address, static_cast<float>(value));
+  if (is_scaled(type)) {
+    const code_format& format = code_format_of(type);
+    const std::uint32_t bits = format.encode(format.nearest(value));
+    if (size_of(type) == 1) return write(address, static_cast<std::uint8_t>(bits));
+    return write(address, static_cast<std::uint16_t>(bits));
+  }
   write(address, static_cast<std::uint16_t>(format_of(type).encode(value)));
 }
 

@@ -31,7 +31,9 @@ struct float_format {
 /** Throws std::invalid_argument for an integer type. */
 [[nodiscard]] const float_format& format_of(dtype type);
 
+/** Of a scaled type, the code: without its scale. */
 [[nodiscard]] double load(const void* address, dtype type);
+/** To nearest. */
 void store(void* address, dtype type, double value);
 [[nodiscard]] std::int64_t load_index(const void* address, dtype type);
 void store_index(void* address, dtype type, std::int64_t value);
