@@ -1,5 +1,7 @@
 #pragma once
 
+#include "tests/support/arena.hpp"
+
 #include <ssugraph/config.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssugraph.h>
@@ -40,7 +42,7 @@ class c_args {
   [[nodiscard]] c_tensor& of(const std::string& name);
 
   ssugraph_ssu_args args{};
-  std::array<c_tensor, 16> tensors{};
+  std::array<c_tensor, ssu_tensors.size()> tensors{};
 };
 
 /** Of a backend by name; all else by default. */

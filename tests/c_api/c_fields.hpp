@@ -24,6 +24,8 @@ inline constexpr std::array c_fields{
     &ssugraph_ssu_args::cu_seqlens,
     &ssugraph_ssu_args::rand_seed,
     &ssugraph_ssu_args::dst_state,
+    &ssugraph_ssu_args::state_scale,
+    &ssugraph_ssu_args::dst_state_scale,
 };
 
 }  // namespace ssugraph::test

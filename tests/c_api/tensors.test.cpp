@@ -104,7 +104,7 @@ TEST_F(c_tensors, with_a_dtype_that_is_none_are_told_those_that_they_can_have) {
   EXPECT_EQ(told("state").find("int"), std::string::npos) << told("state");
 }
 
-TEST_F(c_tensors, with_a_state_that_no_backend_has) {
+TEST_F(c_tensors, of_a_scaled_state_have_scales) {
   constexpr std::uint8_t float8_e4m3fn = 10;
   ssugraph_config config{};
   config.struct_size = sizeof config;
@@ -115,10 +115,11 @@ TEST_F(c_tensors, with_a_state_that_no_backend_has) {
        std::vector<DLDataType>{{kDLInt, 16, 1}, {kDLInt, 8, 1}, {float8_e4m3fn, 8, 1}}) {
     c_args args{args_};
     args.of("state").tensor.dtype = type;
-    EXPECT_STATUS(ssugraph_dispatch_plan(dispatch, args.get(), nullptr, 0, nullptr), UNSUPPORTED);
-    EXPECT_NE(std::string{ssugraph_last_error()}.find("for state"), std::string::npos);
-    EXPECT_STATUS(ssugraph_dispatch_selective_state_update(dispatch, args.get(), nullptr),
-                  UNSUPPORTED);
+    EXPECT_EQ(refused_argument(ssugraph_dispatch_plan(dispatch, args.get(), nullptr, 0, nullptr)),
+              "state_scale");
+    EXPECT_EQ(
+        refused_argument(ssugraph_dispatch_selective_state_update(dispatch, args.get(), nullptr)),
+        "state_scale");
   }
   EXPECT_STATUS(ssugraph_dispatch_destroy(dispatch), SUCCESS);
 }

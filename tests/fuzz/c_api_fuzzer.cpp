@@ -49,6 +49,8 @@ enum {
   boundaries,
   seed,
   written,
+  scale,
+  written_scale,
   tensors
 };
 
@@ -66,17 +68,22 @@ class call {
     const std::size_t mode = from.pick(3);
     const std::int64_t t = mode == 0 ? 1 : 2;
     const std::int64_t rows = 4 * t;
-    place(state, {12, 4, 8, 16}, {kDLFloat, 32, 1});
     for (const int tensor : {x, dt, out})
       place(tensor, {rows, 4, 8}, {kDLFloat, 32, 1});
     place(A, {4, 8, 16}, {kDLFloat, 32, 1});
     for (const int tensor : {B, C})
       place(tensor, {rows, 2, 16}, {kDLFloat, 32, 1});
     const std::uint8_t bound = from.take<std::uint8_t>();
+    constexpr std::array<DLDataType, 4> formats{
+        {{kDLFloat, 32, 1}, {kDLInt, 8, 1}, {kDLInt, 16, 1}, {10, 8, 1}}};
+    const DLDataType stored = formats[bound >> 6];
+    place(state, {12, 4, 8, 16}, stored);
+    if (bound >> 6) place(scale, {12, 4, 8}, {kDLFloat, 32, 1});
     if (bound & 1) place(D, {4, 8}, {kDLFloat, 32, 1});
     if (bound & 2) place(z, {rows, 4, 8}, {kDLFloat, 32, 1});
     if (bound & 4) place(dt_bias, {4, 8}, {kDLFloat, 32, 1});
-    if (bound & 16) place(written, {12, 4, 8, 16}, {kDLFloat, 32, 1});
+    if (bound & 16) place(written, {12, 4, 8, 16}, stored);
+    if (bound & 16 && bound >> 6) place(written_scale, {12, 4, 8}, {kDLFloat, 32, 1});
     if (mode == 2) {
       for (const int tensor : {slots, dst})
         place(tensor, {4, t}, {kDLInt, 32, 1});

@@ -122,7 +122,10 @@ class call {
     const std::int64_t rows = n * t;
     const std::int64_t nheads = bound & 16 ? 1 : 4;
     const std::int64_t ngroups = bound & 16 ? 1 : 2;
-    place(&ssu_args::state, dtype::float32, {12, nheads, 8, 16});
+    constexpr std::array formats{dtype::float32, dtype::int8, dtype::int16, dtype::float8_e4m3};
+    const dtype stored = formats[bound >> 6];
+    place(&ssu_args::state, stored, {12, nheads, 8, 16});
+    if (is_scaled(stored)) place(&ssu_args::state_scale, dtype::float32, {12, nheads, 8});
     for (auto member : {&ssu_args::x, &ssu_args::dt, &ssu_args::out})
       place(member, dtype::float32, {rows, nheads, 8});
     place(&ssu_args::A, dtype::float32, {nheads, 8, 16});
@@ -131,7 +134,10 @@ class call {
     if (bound & 1) place(&ssu_args::D, dtype::float32, {nheads, 8});
     if (bound & 2) place(&ssu_args::z, dtype::float32, {rows, nheads, 8});
     if (bound & 4) place(&ssu_args::dt_bias, dtype::float32, {nheads, 8});
-    if (bound & 32) place(&ssu_args::dst_state, dtype::float32, {12, nheads, 8, 16});
+    if (bound & 32) {
+      place(&ssu_args::dst_state, stored, {12, nheads, 8, 16});
+      if (is_scaled(stored)) place(&ssu_args::dst_state_scale, dtype::float32, {12, nheads, 8});
+    }
     if (mode == 2) {
       place(&ssu_args::state_batch_indices, dtype::int32, {n, t});
       place(&ssu_args::dst_state_batch_indices, dtype::int64, {n, t});
@@ -239,6 +245,10 @@ class call {
     args_.state = args_.state.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 61));
     args_.dst_state = args_.dst_state.at(reinterpret_cast<const void*>(std::uintptr_t{3} << 59));
     args_.out = args_.out.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 60));
+    args_.state_scale =
+        args_.state_scale.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 58));
+    args_.dst_state_scale =
+        args_.dst_state_scale.at(reinterpret_cast<const void*>(std::uintptr_t{5} << 58));
   }
 
   void spoil_scalar(fuzz_input& from) {

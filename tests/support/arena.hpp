@@ -56,7 +56,7 @@ struct named_tensor {
 };
 
 /** The tensors of ssu_args, with their names. */
-inline constexpr std::array<named_tensor, 16> ssu_tensors{{
+inline constexpr std::array<named_tensor, 18> ssu_tensors{{
     {"state", &ssu_args::state},
     {"x", &ssu_args::x},
     {"dt", &ssu_args::dt},
@@ -73,6 +73,8 @@ inline constexpr std::array<named_tensor, 16> ssu_tensors{{
     {"cu_seqlens", &ssu_args::cu_seqlens},
     {"rand_seed", &ssu_args::rand_seed},
     {"dst_state", &ssu_args::dst_state},
+    {"state_scale", &ssu_args::state_scale},
+    {"dst_state_scale", &ssu_args::dst_state_scale},
 }};
 
 /** `args` with every tensor moved from addresses relative to 0 to addresses relative to `base`. */

@@ -1,5 +1,6 @@
 #include "tests/support/compare.hpp"
 
+#include "tests/support/code_format.hpp"
 #include "tests/support/float_format.hpp"
 
 #include <algorithm>
@@ -45,10 +46,102 @@ bool is_close(const expected_tensor& tensor, const expected_element& element, do
   return error <= std::max(slack, format_of(tensor.dtype).spacing(element.value));
 }
 
+/** A row of a scaled state as it came. */
+class row_check {
+ public:
+  row_check(const expected_tensor& expected, const expected_row& row, const std::byte* before,
+            const std::byte* after)
+      : tensor_{expected},
+        format_{code_format_of(expected.dtype)},
+        elements_{std::span{expected.elements}.subspan(row.first, row.count)},
+        before_{before},
+        after_{after},
+        scale_{load(after + (row.scale - before), dtype::float32)} {
+    for (const expected_element& element : elements_) {
+      has_no_number_ |= !std::isfinite(element.value);
+      greatest_ = std::max(greatest_, std::abs(element.value));
+      slack_ = std::max(slack_, part_of_terms * element.terms);
+    }
+  }
+
+  [[nodiscard]] std::span<const expected_element> elements() const { return elements_; }
+  [[nodiscard]] double code(const expected_element& element) const {
+    return load(after_ + (element.address - before_), tensor_.dtype);
+  }
+  [[nodiscard]] double scale() const { return scale_; }
+
+  /** 1 / (QMAX / greatest) in fp32, of a greatest within its slack; 0 below 2^-100. */
+  [[nodiscard]] bool has_right_scale() const {
+    constexpr double few_units = 0x1p-21;
+    constexpr double least = 0x1p-100;
+    if (has_no_number_) return std::isnan(scale_);
+    if (scale_ == 0) return greatest_ - slack_ < least;
+    return greatest_ + slack_ >= least &&
+           scale_ * format_.most >= (greatest_ - slack_) * (1 - few_units) &&
+           scale_ * format_.most <= (greatest_ + slack_) * (1 + few_units);
+  }
+
+  [[nodiscard]] bool has_right_code(const expected_element& element) const {
+    if (has_no_number_ || scale_ == 0) return code(element) == 0;
+    const double value = element.value / scale_;
+    const double slack = part_of_terms * element.terms / scale_ + std::abs(value) * 0x1p-22;
+    return rounded(value - slack, element, false) <= code(element) &&
+           code(element) <= rounded(value + slack, element, true);
+  }
+
+ private:
+  /** By bits that are not ours, down or up. */
+  [[nodiscard]] double rounded(double value, const expected_element& element, bool up) const {
+    if (!tensor_.stochastic) return format_.nearest(value);
+    if (tensor_.bits == rounding_bits::contract) return format_.dithered(value, element.random);
+    const bool by_magnitude = tensor_.dtype == dtype::float8_e4m3;
+    const bool all_set = by_magnitude ? up == (value > 0) : up;
+    return format_.dithered(value, all_set ? 0xffffu : 0u);
+  }
+
+  const expected_tensor& tensor_;
+  const code_format& format_;
+  std::span<const expected_element> elements_;
+  const std::byte* before_;
+  const std::byte* after_;
+  double scale_;
+  bool has_no_number_ = false;
+  double greatest_ = 0;
+  double slack_ = 0;
+};
+
+tensor_error compare_rows(const expected_tensor& expected, const std::byte* before,
+                          const std::byte* after) {
+  tensor_error result;
+  const double largest = largest_magnitude(expected);
+  const code_format& format = code_format_of(expected.dtype);
+  for (const expected_row& row : expected.rows) {
+    const row_check check{expected, row, before, after};
+    const bool right_scale = check.has_right_scale();
+    for (const expected_element& element : check.elements()) {
+      const double code = check.code(element);
+      const double error = std::abs(code * check.scale() - element.value);
+      if (largest > 0) result.of_largest = std::max(result.of_largest, error / largest);
+      if (check.scale() > 0)
+        result.ulps = std::max(result.ulps, error / check.scale() / format.spacing(code));
+      if (right_scale && check.has_right_code(element)) continue;
+      if (result.failures++ > 0) continue;
+      std::ostringstream text;
+      text.precision(9);
+      text << expected.name << " at byte " << element.address - before << ": expected "
+           << element.value << ", got code " << code << " of scale " << check.scale()
+           << (right_scale ? "" : ", which is wrong");
+      result.first_failure = text.str();
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 tensor_error compare(const expected_tensor& expected, const std::byte* before,
                      const std::byte* after) {
+  if (is_scaled(expected.dtype)) return compare_rows(expected, before, after);
   tensor_error result;
   const double largest = largest_magnitude(expected);
   const double slack = relative_tolerance * largest;
@@ -81,6 +174,8 @@ testing::AssertionResult untouched(const expected_result& expected,
       const auto offset = element.address - before.data();
       std::fill_n(written.begin() + offset, size_of(tensor->dtype), true);
     }
+    for (const expected_row& row : tensor->rows)
+      std::fill_n(written.begin() + (row.scale - before.data()), size_of(dtype::float32), true);
   }
   std::size_t changed = 0;
   std::size_t first = 0;

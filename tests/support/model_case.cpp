@@ -1,5 +1,6 @@
 #include "tests/support/model_case.hpp"
 
+#include "tests/support/code_format.hpp"
 #include "tests/support/float_format.hpp"
 
 #include <algorithm>
@@ -47,6 +48,8 @@ class model_case_maker {
     args.dt_softplus = spec_.dt_softplus;
     args.null_block_id = spec_.null_block_id;
     args.state = layout_.add(spec_.state_dtype, {slots(), nheads, dim, dstate});
+    if (is_scaled(spec_.state_dtype))
+      args.state_scale = layout_.add(dtype::float32, {slots(), nheads, dim});
     args.out = layout_.add(spec_.io_dtype, {rows, nheads, dim});
     place_row(rows);
     args.dt = layout_.add(spec_.dt_dtype, {rows, nheads, dim}, {nheads, 1, 0});
@@ -147,7 +150,9 @@ class model_case_maker {
 
   void fill_floats() {
     const std::int64_t rows = case_.live_rows;
-    fill(args_.state, slots(), -2, 2);
+    const double most = is_scaled(spec_.state_dtype) ? code_format_of(spec_.state_dtype).most : 2.0;
+    fill(args_.state, slots(), -most, most);
+    fill(args_.state_scale, slots(), 1 / most, 2 / most);
     fill(args_.x, rows, -2, 2);
     fill(args_.B, rows, -1, 1);
     fill(args_.C, rows, -1, 1);

@@ -2,10 +2,12 @@
 
 #include "lib/core/alignment.hpp"
 #include "lib/core/overlap.hpp"
+#include "tests/support/code_format.hpp"
 #include "tests/support/float_format.hpp"
 #include "tests/support/ssu_oracle.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +29,10 @@ Value one_of(random_engine& engine, std::initializer_list<Value> values) {
 
 dtype random_float(random_engine& engine) {
   return one_of(engine, {dtype::float32, dtype::float16, dtype::bfloat16});
+}
+
+dtype random_scaled(random_engine& engine) {
+  return one_of(engine, {dtype::int8, dtype::int16, dtype::float8_e4m3});
 }
 
 /** Calls `visit` with the address of every element, last axis fastest. */
@@ -114,7 +120,38 @@ class case_maker {
 
   dtype own_or_io(const std::optional<dtype>& own) const { return own.value_or(spec_.io_dtype); }
 
-  tensor_view place_state() {
+  /** Codes, then scales, in each slot. */
+  void place_slots(tensor_view& state, tensor_view& scale) {
+    const auto [nheads, dim, dstate] = std::array{spec_.nheads, spec_.dim, spec_.dstate};
+    const std::int64_t size = size_of(spec_.state_dtype);
+    constexpr std::int64_t scale_size = size_of(dtype::float32);
+    const std::int64_t first = spec_.aligned ? 0 : pick(engine_, 0, 7) * size;
+    const std::int64_t code_bytes = first + nheads * dim * dstate * size;
+    const std::int64_t scale_at = detail::aligned(code_bytes, scale_size);
+    const std::int64_t slot_bytes =
+        detail::aligned(scale_at + nheads * dim * scale_size, spec_.aligned ? 16 : scale_size);
+    const tensor_view pool = layout_.add(dtype::int8, {slots_ * slot_bytes});
+    const auto* start = static_cast<std::byte*>(pool.data());
+    state = {start + first,
+             spec_.state_dtype,
+             {slots_, nheads, dim, dstate},
+             {slot_bytes / size, dim * dstate, dstate, 1}};
+    scale = {
+        start + scale_at, dtype::float32, {slots_, nheads, dim}, {slot_bytes / scale_size, dim, 1}};
+  }
+
+  void place_state(tensor_view& state, tensor_view& scale) {
+    if (!is_scaled(spec_.state_dtype)) {
+      state = place_codes();
+    } else if (spec_.scale_in_slot && !spec_.dim_innermost) {
+      place_slots(state, scale);
+    } else {
+      state = place_codes();
+      scale = place_written(dtype::float32, {slots_, spec_.nheads, spec_.dim});
+    }
+  }
+
+  tensor_view place_codes() {
     const sizes extents{slots_, spec_.nheads, spec_.dim, spec_.dstate};
     if (!spec_.dim_innermost) return place_written(spec_.state_dtype, extents);
     const std::int64_t column = detail::aligned(spec_.dim, 8);
@@ -157,8 +194,8 @@ class case_maker {
     args.dt_softplus = spec_.dt_softplus;
     args.dt_min = spec_.dt_min;
     args.dt_max = spec_.dt_max;
-    args.state = place_state();
-    if (spec_.has_dst_state) args.dst_state = place_state();
+    place_state(args.state, args.state_scale);
+    if (spec_.has_dst_state) place_state(args.dst_state, args.dst_state_scale);
     args.out = place_written(own_or_io(spec_.out_dtype), row);
     if (!spec_.B_dtype && !spec_.C_dtype && (spec_.aligned || chance(engine_, 0.4))) {
       place_conv_row();
@@ -274,13 +311,23 @@ class case_maker {
     });
   }
 
+  /** Scaled, values of a size all the same, and some rows that are fresh. */
+  void fill_state(const tensor_view& state, const tensor_view& scale) {
+    if (!scale) return fill(state, -2, 2);
+    const double most = code_format_of(state.dtype()).most;
+    fill(state, -most, most);
+    for_each_element(scale, [&](std::byte* address) {
+      store(address, dtype::float32, chance(engine_, 0.02) ? 0 : uniform(engine_, 1, 2) / most);
+    });
+  }
+
   void fill_live_rows(const tensor_view& tensor, double low, double high) {
     if (tensor) fill(tensor.with_extent(0, case_.live_rows), low, high);
   }
 
   void fill_floats() {
-    fill(args_.state, -2, 2);
-    if (args_.dst_state) fill(args_.dst_state, -2, 2);
+    fill_state(args_.state, args_.state_scale);
+    if (args_.dst_state) fill_state(args_.dst_state, args_.dst_state_scale);
     fill_live_rows(args_.x, -2, 2);
     fill_live_rows(args_.B, -1, 1);
     fill_live_rows(args_.C, -1, 1);
@@ -303,7 +350,9 @@ class case_maker {
     }
     if (spec_.nheads > 1) return;
     if (chance(engine_, 0.7)) args.state = without_axis(args.state, 1);
-    if (args.dst_state && chance(engine_, 0.7)) args.dst_state = without_axis(args.dst_state, 1);
+    for (auto member : {&ssu_args::dst_state, &ssu_args::state_scale, &ssu_args::dst_state_scale}) {
+      if (args.*member && chance(engine_, 0.7)) args.*member = without_axis(args.*member, 1);
+    }
     if (chance(engine_, 0.7)) args.A = without_axis(args.A, 0);
     if (args.D && chance(engine_, 0.7)) args.D = without_axis(args.D, 0);
     if (args.dt_bias && chance(engine_, 0.7)) args.dt_bias = without_axis(args.dt_bias, 0);
@@ -376,22 +425,24 @@ std::string to_string(const case_spec& spec) {
        << ssugraph::to_string(spec.dt_dtype) << " A " << ssugraph::to_string(spec.A_dtype)
        << " indices " << ssugraph::to_string(spec.index_dtype) << " null " << spec.null_block_id
        << " rounds " << spec.philox_rounds;
-  for (const auto& [set, name] : {std::pair{spec.tied, "tied"},
-                                  {spec.has_D, "D"},
-                                  {spec.has_z, "z"},
-                                  {spec.has_dt_bias, "dt_bias"},
-                                  {spec.dt_softplus, "softplus"},
-                                  {spec.has_indices, "indices"},
-                                  {spec.has_dst, "dst"},
-                                  {spec.has_dst_state, "dst_state"},
-                                  {spec.dim_innermost, "dim-innermost"},
-                                  {spec.out == out_place::on_x, "out-on-x"},
-                                  {spec.out == out_place::on_z, "out-on-z"},
-                                  {spec.has_cu_seqlens, "cu_seqlens"},
-                                  {spec.null_sequences, "nulls"},
-                                  {spec.aligned, "aligned"},
-                                  {spec.omit_axes, "omit-axes"},
-                                  {spec.stochastic_rounding, "stochastic"}}) {
+  for (const auto& [set, name] :
+       {std::pair{spec.tied, "tied"},
+        {spec.has_D, "D"},
+        {spec.has_z, "z"},
+        {spec.has_dt_bias, "dt_bias"},
+        {spec.dt_softplus, "softplus"},
+        {spec.has_indices, "indices"},
+        {spec.has_dst, "dst"},
+        {spec.has_dst_state, "dst_state"},
+        {spec.dim_innermost, "dim-innermost"},
+        {spec.scale_in_slot && is_scaled(spec.state_dtype), "scale-in-slot"},
+        {spec.out == out_place::on_x, "out-on-x"},
+        {spec.out == out_place::on_z, "out-on-z"},
+        {spec.has_cu_seqlens, "cu_seqlens"},
+        {spec.null_sequences, "nulls"},
+        {spec.aligned, "aligned"},
+        {spec.omit_axes, "omit-axes"},
+        {spec.stochastic_rounding, "stochastic"}}) {
     if (set) text << ' ' << name;
   }
   for (const auto& [own, name] : {std::pair{spec.B_dtype, "B"},
@@ -418,6 +469,7 @@ void pick_rarities(case_spec& spec, random_engine& engine) {
   }
   spec.has_dst_state = chance(engine, 0.15);
   spec.dim_innermost = spec.aligned && chance(engine, 0.25);
+  spec.scale_in_slot = chance(engine, 0.3);
   if (chance(engine, 0.15)) {
     spec.out = spec.has_z && chance(engine, 0.5) ? out_place::on_z : out_place::on_x;
     spec.out_dtype = spec.z_dtype = std::nullopt;
@@ -432,7 +484,7 @@ case_spec random_spec(random_engine& engine) {
   spec.capacity = spec.batch + pick(engine, 0, 3);
   spec.max_seqlen = spec.mode == ssu_mode::plain ? 1 : pick(engine, 1, 4);
   pick_sizes(spec, engine);
-  spec.state_dtype = random_float(engine);
+  spec.state_dtype = chance(engine, 0.4) ? random_scaled(engine) : random_float(engine);
   spec.io_dtype = random_float(engine);
   spec.dt_dtype = random_float(engine);
   spec.A_dtype = random_float(engine);

@@ -78,6 +78,7 @@ struct case_spec {
   /** Dense, 16-byte aligned, x, B and C slices of one row; else any strides and offsets. */
   bool aligned = true;
   bool dim_innermost = false;  ///< of aligned states: dim is contiguous, not dstate
+  bool scale_in_slot = false;  ///< of scaled states: scales lie behind the codes of their slot
   out_place out = out_place::apart;
   bool omit_axes = false;  ///< drop head and group axes of extent 1
   bool stochastic_rounding = false;

@@ -16,6 +16,8 @@ tensor_view with_heads(const tensor_view& tensor, int rank, int axis) {
 ssu_args with_all_axes(ssu_args args) {
   args.state = with_heads(args.state, 4, 1);
   args.dst_state = with_heads(args.dst_state, 4, 1);
+  args.state_scale = with_heads(args.state_scale, 3, 1);
+  args.dst_state_scale = with_heads(args.dst_state_scale, 3, 1);
   args.A = with_heads(args.A, 3, 0);
   for (auto member :
        {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
@@ -46,8 +48,9 @@ class evaluation {
     result_.state = {.name = "state",
                      .dtype = args.state.dtype(),
                      .stochastic = config.stochastic_rounding,
-                     .elements = {}};
-    result_.out = {.name = "out", .dtype = args.out.dtype(), .elements = {}};
+                     .elements = {},
+                     .rows = {}};
+    result_.out = {.name = "out", .dtype = args.out.dtype(), .elements = {}, .rows = {}};
     if (speculative_) {
       most_tokens_ = args.state_batch_indices.extent(1);
     } else {
@@ -63,6 +66,11 @@ class evaluation {
 
  private:
   using slot = std::optional<std::int64_t>;
+
+  struct element {
+    double value;
+    double terms;  ///< magnitudes that it is the sum of
+  };
 
   std::int64_t sequence_count() const {
     return args_.cu_seqlens ? args_.cu_seqlens.extent(0) - 1 : args_.x.extent(0);
@@ -119,9 +127,11 @@ class evaluation {
                std::int64_t head, std::int64_t d) {
     const std::int64_t dstate = args_.state.extent(3);
     const std::int64_t group = head / (args_.state.extent(1) / args_.B.extent(1));
-    std::vector<double> h(static_cast<std::size_t>(dstate));
+    const double scale = args_.state_scale ? at(args_.state_scale, from, head, d) : 1.0;
+    std::vector<element> h(static_cast<std::size_t>(dstate));
     for (std::int64_t n = 0; n < dstate; ++n) {
-      h[static_cast<std::size_t>(n)] = at(args_.state, from, head, d, n);
+      const double value = at(args_.state, from, head, d, n) * scale;
+      h[static_cast<std::size_t>(n)] = {value, std::abs(value)};
     }
     for (std::int64_t t = 0; t < length; ++t) {
       const std::int64_t row = first + t;
@@ -132,10 +142,12 @@ class evaluation {
       dt = std::min(std::max(dt, double{args_.dt_min}), double{args_.dt_max});
       double sum = 0;
       for (std::int64_t n = 0; n < dstate; ++n) {
-        double& element = h[static_cast<std::size_t>(n)];
-        element =
-            element * std::exp(at(args_.A, head, d, n) * dt) + dt * x * at(args_.B, row, group, n);
-        sum += element * at(args_.C, row, group, n);
+        auto& [value, terms] = h[static_cast<std::size_t>(n)];
+        const double decay = std::exp(at(args_.A, head, d, n) * dt);
+        const double added = dt * x * at(args_.B, row, group, n);
+        value = value * decay + added;
+        terms = terms * decay + std::abs(added);
+        sum += value * at(args_.C, row, group, n);
       }
       if (args_.D) sum += at(args_.D, head, d) * x;
       if (args_.z) {
@@ -148,14 +160,20 @@ class evaluation {
   }
 
   void write_state(std::int64_t to, std::int64_t from, std::int64_t t, std::int64_t head,
-                   std::int64_t d, const std::vector<double>& h) {
+                   std::int64_t d, const std::vector<element>& h) {
     const auto dstate = static_cast<std::int64_t>(h.size());
+    const tensor_view& scales = args_.dst_state ? args_.dst_state_scale : args_.state_scale;
+    if (scales) {
+      result_.state.rows.push_back(
+          {address_of(scales, to, head, d), result_.state.elements.size(), h.size()});
+    }
     const std::int64_t token = speculative_ || args_.cu_seqlens ? t : 0;
     for (std::int64_t n = 0; n < dstate; ++n) {
       const std::int64_t e = (head * args_.state.extent(2) + d) * dstate + n;
       const std::uint32_t random = result_.state.stochastic ? random_of(e, token, from) : 0;
+      const auto [value, terms] = h[static_cast<std::size_t>(n)];
       result_.state.elements.push_back(
-          {address_of(written(), to, head, d, n), h[static_cast<std::size_t>(n)], random});
+          {address_of(written(), to, head, d, n), value, random, false, terms});
     }
   }
 

@@ -4,6 +4,7 @@
 #include <ssugraph/ssu.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,6 +17,14 @@ struct expected_element {
   double value;              ///< before it is rounded to its dtype
   std::uint32_t random = 0;  ///< its rounding bits, of a stochastically rounded tensor
   bool exact = false;        ///< must be `value` to the bit (zero rows)
+  double terms = 0;          ///< magnitudes that `value` is the sum of: what an error is a part of
+};
+
+/** Of a scaled state: elements first..first + count - 1 of its tensor, which share a scale. */
+struct expected_row {
+  const std::byte* scale;
+  std::size_t first;
+  std::size_t count;
 };
 
 /** Which bits round a stored state. */
@@ -31,6 +40,7 @@ struct expected_tensor {
   bool stochastic = false;
   rounding_bits bits = rounding_bits::contract;
   std::vector<expected_element> elements;
+  std::vector<expected_row> rows;  ///< of a scaled state: all of its elements
 };
 
 /** What a call writes. Nothing else may change. */

@@ -28,7 +28,7 @@ binding bound(const model& to, std::size_t layer, std::size_t tensor) {
 std::vector<binding> all_of(const model& to, const std::vector<std::size_t>& which) {
   std::vector<binding> bindings;
   for (const std::size_t layer : which) {
-    for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
+    for (std::size_t i = 0; i < ssu_tensors.size(); ++i) {
       if (to.args(layer).*ssu_tensors[i].member) bindings.push_back(bound(to, layer, i));
     }
   }

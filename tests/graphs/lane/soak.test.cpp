@@ -123,7 +123,7 @@ class soaked_lane {
   static std::vector<binding> all_of(const model& to) {
     std::vector<binding> bindings;
     for (std::size_t layer = 0; layer < to.size(); ++layer) {
-      for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
+      for (std::size_t i = 0; i < ssu_tensors.size(); ++i) {
         const tensor_view& view = to.args(layer).*ssu_tensors[i].member;
         if (view)
           bindings.push_back(

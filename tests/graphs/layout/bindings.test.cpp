@@ -36,7 +36,7 @@ class lane_bindings : public target_suite {
   static std::vector<binding> all_of(const model& from) {
     std::vector<binding> bindings;
     for (std::size_t layer = 0; layer < from.size(); ++layer) {
-      for (std::size_t i = 0; i + 1 < ssu_tensors.size(); ++i) {
+      for (std::size_t i = 0; i < ssu_tensors.size(); ++i) {
         const tensor_view& tensor = from.args(layer).*ssu_tensors[i].member;
         if (!tensor) continue;
         bindings.push_back(

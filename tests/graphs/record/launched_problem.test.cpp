@@ -89,29 +89,39 @@ TEST_P(launched_problem, has_a_null_block_that_its_indices_can_hold) {
   EXPECT_EQ(built.plan(1, 0).problem.null_block_id, -1);
 }
 
-TEST_P(launched_problem, refuses_dtypes_that_no_backend_has) {
+TEST_P(launched_problem, refuses_codes_without_scales_and_where_no_states_are) {
   const model layers{GetParam(), make_layers(spec_of(ssu_mode::plain), 1), false};
+  const auto with_dtype = [](const tensor_view& tensor, dtype type) {
+    return tensor_view{tensor.data(), type, tensor.extents(), tensor.strides()};
+  };
   for (const dtype type : {dtype::int8, dtype::int16, dtype::float8_e4m3}) {
     pipeline_builder builder{{}, bucket_policy{{4}}, GetParam()};
+    const auto refused = [&](const ssu_args& args) -> std::string {
+      try {
+        builder.ssu("layer", args);
+      } catch (const invalid_argument& error) {
+        return error.argument();
+      }
+      return "no error";
+    };
     ssu_args args = layers.args(0);
-    args.state = {args.state.data(), type, args.state.extents(), args.state.strides()};
-    try {
-      builder.ssu("layer", args);
-      FAIL() << "no error";
-    } catch (const unsupported& error) {
-      EXPECT_EQ(error.refusals().front().reason,
-                "it lacks " + std::string{to_string(type)} + " for state");
-    }
+    args.state = with_dtype(args.state, type);
+    EXPECT_EQ(refused(args), "layer.state_scale");
     args = layers.args(0);
-    args.x = {args.x.data(), type, args.x.extents(), args.x.strides()};
-    try {
-      builder.ssu("layer", args);
-      FAIL() << "no error";
-    } catch (const invalid_argument& error) {
-      EXPECT_EQ(error.argument(), "layer.x");
-    }
+    args.x = with_dtype(args.x, type);
+    EXPECT_EQ(refused(args), "layer.x");
     EXPECT_THROW((void)builder.build(), invalid_state) << "the builder stayed as it was";
   }
+}
+
+TEST_P(launched_problem, has_the_scales_that_are_bound) {
+  case_spec spec = spec_of(ssu_mode::plain);
+  spec.state_dtype = dtype::int8;
+  spec.has_dst_state = true;
+  const ssu_problem problem = problem_of(spec);
+  EXPECT_EQ(problem.state_dtype, dtype::int8);
+  EXPECT_NE(problem.layout(ssu_tensor::state_scale).alignment, 0);
+  EXPECT_NE(problem.layout(ssu_tensor::dst_state_scale).alignment, 0);
 }
 
 SSUGRAPH_ON_BOTH_TARGETS(launched_problem);

@@ -46,9 +46,9 @@ TEST(operands, of_a_launch_of_everything_are_told_apart_by_what_it_does) {
 TEST(operands, of_the_ssu_are_the_tensors_of_its_arguments) {
   const auto operands = operands_of_ssu(false);
   const launch_operands all = operands_of_whole(operands);
-  for (const char* written : {"state", "out", "dst_state"})
+  for (const char* written : {"state", "out", "dst_state", "state_scale", "dst_state_scale"})
     EXPECT_TRUE(all.writes[find_operand(operands, written)]) << written;
-  EXPECT_EQ(all.writes.count(), 3u);
+  EXPECT_EQ(all.writes.count(), 5u);
   EXPECT_EQ((all.reads_with_state | all.reads_otherwise | all.writes).count(), operands.size());
   EXPECT_EQ(find_operand(operands, "y"), operands.size());
   EXPECT_EQ(find_operand(operands, operand_role::counts),
@@ -58,10 +58,14 @@ TEST(operands, of_the_ssu_are_the_tensors_of_its_arguments) {
 TEST(operands, of_the_ssu_read_the_state_alone_beside_another_that_is_written) {
   const auto operands = operands_of_ssu(true);
   const launch_operands all = operands_of_whole(operands);
-  const std::size_t state = find_operand(operands, "state");
-  const std::size_t written = find_operand(operands, "dst_state");
-  EXPECT_TRUE(all.reads_with_state[state] && !all.writes[state]);
-  EXPECT_TRUE(all.writes[written] && !all.reads_with_state[written]);
+  for (const char* name : {"state", "state_scale"}) {
+    const std::size_t read = find_operand(operands, name);
+    EXPECT_TRUE(all.reads_with_state[read] && !all.writes[read]) << name;
+  }
+  for (const char* name : {"dst_state", "dst_state_scale"}) {
+    const std::size_t written = find_operand(operands, name);
+    EXPECT_TRUE(all.writes[written] && !all.reads_with_state[written]) << name;
+  }
 }
 
 class cut_operands : public testing::Test {

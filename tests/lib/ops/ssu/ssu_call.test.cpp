@@ -61,7 +61,9 @@ class prepared_calls : public testing::TestWithParam<std::string> {
             .num_accepted_tokens = args.num_accepted_tokens.data(),
             .cu_seqlens = args.cu_seqlens.data(),
             .rand_seed = args.rand_seed.data(),
-            .dst_state = args.dst_state.data()};
+            .dst_state = args.dst_state.data(),
+            .state_scale = args.state_scale.data(),
+            .dst_state_scale = args.dst_state_scale.data()};
   }
 };
 
