@@ -65,6 +65,25 @@ TEST(ssu_traffic, of_several_tokens_writes_one_state_or_all) {
   EXPECT_EQ(detail::ssu_traffic(problem, 3), 3 * (5 * slot + 4 * row) + layer);
 }
 
+TEST(ssu_traffic, of_scaled_states_has_a_scale_for_each_row) {
+  constexpr std::int64_t codes = 128 * 64 * 128;
+  constexpr std::int64_t scales = 128 * 64 * 4;
+  for (const dtype type : {dtype::int8, dtype::int16, dtype::float8_e4m3}) {
+    ssu_problem problem = model_problem();
+    problem.state_dtype = type;
+    const std::int64_t scaled = codes * size_of(type) + scales;
+    EXPECT_EQ(detail::ssu_traffic(problem, 1), 2 * scaled + row + layer) << to_string(type);
+    EXPECT_EQ(state_bytes(problem, 3), static_cast<std::size_t>(3 * scaled)) << to_string(type);
+    problem.has_dst_state = true;
+    EXPECT_EQ(detail::ssu_traffic(problem, 1), 2 * scaled + row + layer) << to_string(type);
+    problem.has_cu_seqlens = true;
+    problem.max_seqlen = 4;
+    problem.mode = ssu_mode::speculative;
+    EXPECT_EQ(detail::ssu_traffic(problem, 3), 3 * (5 * scaled + 4 * row) + layer);
+  }
+  EXPECT_EQ(state_bytes(model_problem(), 3), static_cast<std::size_t>(3 * slot));
+}
+
 TEST(ssu_traffic, of_untied_parameters_has_one_for_each_element) {
   ssu_problem problem = model_problem();
   problem.tied = false;

@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <string>
@@ -64,10 +67,10 @@ std::vector<bad_input> bad_tensors() {
     const bool required = field == "state" || field == "x" || field == "dt" || field == "A" ||
                           field == "B" || field == "C" || field == "out";
     if (required) cases.push_back({"missing", name, drop(member)});
-    const bool counts =
-        field.find('_') != std::string::npos && field != "dt_bias" && field != "dst_state";
-    cases.push_back(
-        {"dtype of the wrong kind", name, retype(member, counts ? dtype::float32 : dtype::int32)});
+    const bool is_floating = field.find('_') == std::string::npos || field == "dt_bias" ||
+                             field == "dst_state" || field.ends_with("_scale");
+    cases.push_back({"dtype of the wrong kind", name,
+                     retype(member, is_floating ? dtype::int32 : dtype::float32)});
     if (field != "rand_seed" && field != "D") {
       cases.push_back({"null address", name, [member = member](ssu_args& args) {
                          args.*member = (args.*member).at(nullptr);
@@ -261,6 +264,93 @@ std::vector<bad_input> bad_memory_beside_a_state_that_is_read() {
   };
 }
 
+/** Of a call with int16 states and scales, one state that is only read among them or not. */
+std::vector<bad_input> bad_scales() {
+  const auto retype_states = [](ssu_args& args, dtype type) {
+    args.state = with_dtype(args.state, type);
+    args.dst_state = with_dtype(args.dst_state, type);
+  };
+  return {
+      {"missing", "state_scale", drop(&ssu_args::state_scale)},
+      {"missing", "dst_state_scale", drop(&ssu_args::dst_state_scale)},
+      {"both missing", "state_scale",
+       [](ssu_args& args) { args.state_scale = args.dst_state_scale = {}; }},
+      {"of a floating state", "state_scale",
+       [=](ssu_args& args) {
+         retype_states(args, dtype::float16);
+         args.dst_state_scale = {};
+       }},
+      {"of a floating dst_state", "dst_state_scale",
+       [=](ssu_args& args) {
+         retype_states(args, dtype::bfloat16);
+         args.state_scale = {};
+       }},
+      {"of no dst_state", "dst_state_scale", drop(&ssu_args::dst_state)},
+      {"codes unlike those of state", "dst_state", retype(&ssu_args::dst_state, dtype::int8)},
+      {"rank", "state_scale", flatten(&ssu_args::state_scale)},
+      {"rank of the codes", "state_scale",
+       [](ssu_args& args) { args.state_scale = args.state_scale.with_unit_axis(3); }},
+      {"fewer slots", "state_scale",
+       [](ssu_args& args) {
+         args.state_scale = args.state_scale.with_extent(0, args.state.extent(0) - 1);
+       }},
+      {"more slots", "state_scale",
+       [](ssu_args& args) {
+         args.state_scale = args.state_scale.with_extent(0, args.state.extent(0) + 1);
+       }},
+      {"heads", "state_scale", resize(&ssu_args::state_scale, 1, 3)},
+      {"dim", "state_scale", resize(&ssu_args::state_scale, 2, 15)},
+      {"dim", "dst_state_scale", resize(&ssu_args::dst_state_scale, 2, 15)},
+      {"slots unlike dst_state", "dst_state_scale",
+       [](ssu_args& args) {
+         args.dst_state_scale = args.dst_state_scale.with_extent(0, args.dst_state.extent(0) - 1);
+       }},
+      {"fp16", "state_scale", retype(&ssu_args::state_scale, dtype::float16)},
+      {"bf16", "dst_state_scale", retype(&ssu_args::dst_state_scale, dtype::bfloat16)},
+      {"codes", "state_scale", retype(&ssu_args::state_scale, dtype::int8)},
+      {"two bytes off", "state_scale", move(&ssu_args::state_scale, 2)},
+      {"on dst_state", "dst_state_scale", put_on(&ssu_args::dst_state_scale, &ssu_args::dst_state)},
+      {"on state", "dst_state_scale", put_on(&ssu_args::dst_state_scale, &ssu_args::state)},
+      {"on the scale that is read", "dst_state_scale",
+       put_on(&ssu_args::dst_state_scale, &ssu_args::state_scale)},
+      {"on out", "dst_state_scale", put_on(&ssu_args::dst_state_scale, &ssu_args::out)},
+      {"on x", "dst_state_scale", put_on(&ssu_args::dst_state_scale, &ssu_args::x)},
+      {"on the indices", "dst_state_scale",
+       put_on(&ssu_args::dst_state_scale, &ssu_args::state_batch_indices)},
+      {"on itself", "dst_state_scale",
+       [](ssu_args& args) {
+         args.dst_state_scale =
+             tensor_view{args.dst_state_scale.data(), dtype::float32,
+                         args.dst_state_scale.extents(), std::vector<std::int64_t>{64, 16, 0}};
+       }},
+  };
+}
+
+std::vector<bad_input> bad_scales_of_a_state_in_place() {
+  return {
+      {"missing", "state_scale", drop(&ssu_args::state_scale)},
+      {"of no dst_state", "dst_state_scale",
+       [](ssu_args& args) { args.dst_state_scale = args.state_scale; }},
+      {"on state", "state_scale", put_on(&ssu_args::state_scale, &ssu_args::state)},
+      {"on the last code", "state_scale",
+       [](ssu_args& args) {
+         const auto bytes = args.state.size() * size_of(args.state.dtype());
+         args.state_scale =
+             args.state_scale.at(static_cast<std::byte*>(args.state.data()) + bytes - 4);
+       }},
+      {"on out", "state_scale", put_on(&ssu_args::state_scale, &ssu_args::out)},
+      {"on B", "state_scale", put_on(&ssu_args::state_scale, &ssu_args::B)},
+      {"under dt", "state_scale", put_on(&ssu_args::dt, &ssu_args::state_scale)},
+      {"on the seed", "state_scale", put_on(&ssu_args::state_scale, &ssu_args::rand_seed)},
+      {"one for all of dim", "state_scale",
+       [](ssu_args& args) {
+         args.state_scale =
+             tensor_view{args.state_scale.data(), dtype::float32, args.state_scale.extents(),
+                         std::vector<std::int64_t>{64, 16, 0}};
+       }},
+  };
+}
+
 /** `tensor` with other strides on the axes that have more than one entry, or on the others. */
 tensor_view with_strides(const tensor_view& tensor, bool of_one_entry,
                          const std::function<std::int64_t(std::int64_t)>& stride) {
@@ -304,14 +394,15 @@ std::vector<bad_input> out_of_reach() {
   return cases;
 }
 
-/** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads; the
- *  last one if asked to. */
-ssu_case valid_case(bool has_dst_state = true) {
+/** A valid speculative call that binds every tensor, fp32 and dense, ngroups 2 of 4 heads: a second
+ *  state if asked to, and scales if the state has some. */
+ssu_case valid_case(bool has_dst_state = true, dtype state = dtype::float32) {
   case_spec spec;
   spec.mode = ssu_mode::speculative;
   spec.has_cu_seqlens = true;
   spec.has_dst = true;
   spec.has_dst_state = has_dst_state;
+  spec.state_dtype = state;
   spec.has_z = true;
   spec.ngroups = 2;
   spec.max_seqlen = 3;
@@ -359,8 +450,9 @@ bool has(const std::string& text, const std::string& words) {
   return text.find(words) != std::string::npos;
 }
 
-void expect_refused(const std::vector<bad_input>& cases, bool has_dst_state = true) {
-  ssu_case test = valid_case(has_dst_state);
+void expect_refused(const std::vector<bad_input>& cases, bool has_dst_state = true,
+                    dtype state = dtype::float32) {
+  ssu_case test = valid_case(has_dst_state, state);
   const arena before = test.memory;
   ssu_dispatch dispatch{{.backend = "reference"}};
   for (const auto& [name, argument, spoil] : cases) {
@@ -383,7 +475,7 @@ TEST(validate, the_unspoilt_call_is_valid) {
 }
 
 TEST(validate, refuses_bad_tensors) {
-  expect_refused(bad_tensors());
+  expect_refused(bad_tensors(), true, dtype::int16);
 }
 
 TEST(validate, refuses_bad_shapes_and_dtypes) {
@@ -399,6 +491,46 @@ TEST(validate, refuses_overlap_and_broadcast_of_what_is_written) {
   expect_refused(bad_memory_beside_a_state_that_is_read());
 }
 
+TEST(validate, refuses_scales_that_are_not_those_of_the_state) {
+  expect_refused(bad_scales(), true, dtype::int16);
+  for (const dtype state : {dtype::int8, dtype::int16, dtype::float8_e4m3})
+    expect_refused(bad_scales_of_a_state_in_place(), false, state);
+}
+
+TEST(validate, says_why_a_state_needs_scales_or_has_none) {
+  const auto words = [](dtype type, bool has_scale) {
+    ssu_case test = valid_case(false, dtype::int8);
+    ssu_args args = test.args_at(test.memory.data());
+    args.state = with_dtype(args.state, type);
+    if (!has_scale) args.state_scale = {};
+    const invalid_argument error =
+        refusal([&] { (void)ssu_dispatch{{.backend = "reference"}}.plan(args); });
+    EXPECT_EQ(error.argument(), "state_scale");
+    return std::string{error.what()};
+  };
+  EXPECT_TRUE(has(words(dtype::int8, false), "a tensor, for state is int8"));
+  EXPECT_TRUE(has(words(dtype::float8_e4m3, false), "a tensor, for state is float8_e4m3"));
+  EXPECT_TRUE(has(words(dtype::float16, true), "nothing, for state is float16"));
+}
+
+TEST(validate, takes_scales_behind_the_codes_of_their_slot) {
+  ssu_case test = valid_case(false, dtype::int8);
+  ssu_args args = test.args_at(test.memory.data());
+  const std::int64_t slots = args.state.extent(0);
+  constexpr std::int64_t codes = 4 * 16 * 16;
+  constexpr std::int64_t bytes = codes + 4 * 16 * 4;
+  std::vector<float> pool(static_cast<std::size_t>(slots * bytes / 4));
+  auto* const first = reinterpret_cast<std::byte*>(pool.data());
+  args.state = tensor_view{first, dtype::int8, {slots, 4, 16, 16}, {bytes, 256, 16, 1}};
+  const auto scales_from = [&](std::int64_t at) {
+    args.state_scale = tensor_view{first + at, dtype::float32, {slots, 4, 16}, {bytes / 4, 16, 1}};
+    return refused_argument([&] { (void)ssu_dispatch{{.backend = "reference"}}.plan(args); });
+  };
+  EXPECT_EQ(scales_from(codes), "no error");
+  EXPECT_EQ(scales_from(codes - 4), "state_scale");
+  EXPECT_EQ(scales_from(codes + 4), "state_scale") << "into the next slot";
+}
+
 /** A state that is only read may lie on itself and on what is read. */
 TEST(validate, takes_a_state_that_is_only_read_as_an_input) {
   ssu_case test = valid_case();
@@ -410,7 +542,7 @@ TEST(validate, takes_a_state_that_is_only_read_as_an_input) {
 }
 
 TEST(validate, refuses_tensors_that_leave_the_address_space) {
-  expect_refused(out_of_reach());
+  expect_refused(out_of_reach(), true, dtype::int16);
 }
 
 TEST(validate, takes_any_stride_along_an_axis_of_one_entry) {
@@ -588,7 +720,7 @@ TEST(validate, refuses_an_unknown_algorithm) {
 
 TEST(validate, refuses_tensors_in_two_places) {
   if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
-  ssu_case test = valid_case();
+  ssu_case test = valid_case(true, dtype::int16);
   const arena before = test.memory;
   const placed_memory device{place::device, test.memory};
   const placed_stream stream{place::device};
