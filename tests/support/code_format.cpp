@@ -83,26 +83,32 @@ const code_format& code_format_of(dtype type) {
   throw std::invalid_argument{"no codes of " + std::string{to_string(type)}};
 }
 
+float encode_factor(dtype type, float greatest, bool stochastic) {
+  const auto most = static_cast<float>(code_format_of(type).most);
+  const float encode = most / greatest;
+  const bool is_integer = type != dtype::float8_e4m3;
+  const bool too_much = double{encode} * double{greatest} > double{most};
+  return stochastic && is_integer && too_much ? std::nextafter(encode, 0.0f) : encode;
+}
+
 stored_row exact_row(dtype type, std::span<const float> h, std::span<const std::uint32_t> random) {
   const code_format& format = code_format_of(type);
   stored_row row{std::vector<double>(h.size()), 0};
-  double greatest = 0;
+  float greatest = 0;
   for (const float each : h) {
     if (!std::isfinite(each)) return {row.codes, std::numeric_limits<float>::quiet_NaN()};
-    greatest = std::max(greatest, std::abs(double{each}));
+    greatest = std::max(greatest, std::abs(each));
   }
   if (greatest < rows_are_zero_below) return row;
-  const float encode = static_cast<float>(format.most) / static_cast<float>(greatest);
-  row.scale = 1.0f / encode;
+  const float encode = encode_factor(type, greatest, !random.empty());
+  row.scale = 1.0f / encode_factor(type, greatest, false);
   const bool is_integer = type != dtype::float8_e4m3;
-  const bool too_much = double{encode} * greatest > format.most;
-  const float encode_down = too_much ? std::nextafter(encode, 0.0f) : encode;
   for (std::size_t n = 0; n < h.size(); ++n) {
     const double product = double{h[n]} * double{encode};  // exact
     if (random.empty()) {
       row.codes[n] = format.nearest(is_integer ? product : double{static_cast<float>(product)});
     } else if (is_integer) {
-      row.codes[n] = exact_floor(h[n], encode_down, random[n]);
+      row.codes[n] = exact_floor(h[n], encode, random[n]);
     } else {
       row.codes[n] = format.dithered(static_cast<float>(product), random[n]);
     }

@@ -37,6 +37,9 @@ struct stored_row {
   float scale;
 };
 
+/** By what a row whose greatest magnitude is `greatest` is encoded. */
+[[nodiscard]] float encode_factor(dtype type, float greatest, bool stochastic);
+
 /** What `h` is stored as, to the bit: to nearest or, if `random` has its bits, stochastically. */
 [[nodiscard]] stored_row exact_row(dtype type, std::span<const float> h,
                                    std::span<const std::uint32_t> random = {});

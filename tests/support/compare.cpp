@@ -14,7 +14,7 @@ namespace {
 double largest_magnitude(const expected_tensor& tensor) {
   double largest = 0;
   for (const expected_element& element : tensor.elements) {
-    largest = std::max(largest, std::abs(element.value));
+    if (std::isfinite(element.value)) largest = std::max(largest, std::abs(element.value));
   }
   return largest;
 }

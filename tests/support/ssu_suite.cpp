@@ -90,7 +90,8 @@ TEST_P(ssu_suite, shapes_of_models) {
                                   {8, 64, 64, 1, true},   {4, 64, 256, 2, true},
                                   {4, 128, 256, 2, true}, {1, 2048, 16, 1, false}};
   for (const auto& [nheads, dim, dstate, ngroups, tied] : shapes) {
-    for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::float16}) {
+    for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::float16, dtype::int16,
+                              dtype::int8, dtype::float8_e4m3}) {
       case_spec spec = spec_of(ssu_mode::plain);
       std::tie(spec.nheads, spec.dim, spec.dstate, spec.ngroups, spec.tied) =
           std::tie(nheads, dim, dstate, ngroups, tied);

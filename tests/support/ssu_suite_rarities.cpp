@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::array modes{ssu_mode::plain, ssu_mode::varlen, ssu_mode::speculative};
 constexpr std::array floats{dtype::float32, dtype::float16, dtype::bfloat16};
+constexpr std::array states{dtype::float32, dtype::float16, dtype::bfloat16,
+                            dtype::int8,    dtype::int16,   dtype::float8_e4m3};
 
 case_spec small_spec(ssu_mode mode) {
   case_spec spec;
@@ -105,16 +107,16 @@ TEST_P(ssu_suite, dim_may_be_innermost) {
                               std::pair{64, 64},  std::pair{24, 16},  std::pair{136, 32}};
   for (const auto& [dim, dstate] : shapes) {
     for (const ssu_mode mode : modes) {
-      for (const dtype state : floats) {
+      for (const dtype state : states) {
         case_spec spec = small_spec(mode);
         spec.dim = dim;
         spec.dstate = dstate;
         spec.state_dtype = state;
-        spec.io_dtype = state;
+        spec.io_dtype = is_scaled(state) ? dtype::bfloat16 : state;
         spec.dim_innermost = true;
         spec.tied = dstate != 16 && dstate != 32;
         spec.has_dst = true;
-        spec.stochastic_rounding = state == dtype::bfloat16;
+        spec.stochastic_rounding = state == dtype::bfloat16 || state == dtype::int8;
         const ssu_case test = case_of(spec);
         ASSERT_TRUE(agrees(test)) << test.name;
       }
