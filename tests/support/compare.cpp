@@ -75,6 +75,8 @@ class row_check {
     constexpr double few_units = 0x1p-21;
     constexpr double least = 0x1p-100;
     if (has_no_number_) return std::isnan(scale_);
+    const bool own = tensor_.bits != rounding_bits::contract;
+    if (own && greatest_ == 0) return std::isfinite(scale_);
     if (scale_ == 0) return greatest_ - slack_ < least;
     return greatest_ + slack_ >= least &&
            scale_ * format_.most >= (greatest_ - slack_) * (1 - few_units) &&

@@ -82,23 +82,16 @@ TEST(tuning_key, tells_the_dtype_of_every_tensor) {
   }
 }
 
-TEST(tuning_key, tells_the_format_of_a_scaled_state) {
-  std::set<std::string> keys;
-  for (const dtype type : {dtype::int16, dtype::int8, dtype::float8_e4m3}) {
-    ssu_case layer = make_layers(whole_spec(), 1).front();
-    ssu_args args = without_seed(layer.args_at(layer.memory.data()));
-    const tensor_view state = args.state;
-    std::vector<float> scales(static_cast<std::size_t>(state.size() / state.extent(3)));
-    args.state = {state.data(), type, state.extents()};  // There is room for more.
-    args.state_scale = {
-        scales.data(), dtype::float32, {state.extent(0), state.extent(1), state.extent(2)}};
-    const auto step =
-        detail::check_ssu(args, detail::setup_ssu({}, /*on_host=*/true, layer.capacity));
-    keys.insert(detail::tuning_key(*step, launch_manner::in_turn, 0, candidates));
+TEST(tuning_key, tells_scaled_states_apart) {
+  std::set<std::string> keys{key_of(whole_spec())};
+  for (const dtype type : {dtype::int8, dtype::int16, dtype::float8_e4m3}) {
+    case_spec spec = whole_spec();
+    spec.state_dtype = type;
+    keys.insert(key_of(spec));
+    spec.has_dst_state = true;
+    keys.insert(key_of(spec));
   }
-  EXPECT_EQ(keys.size(), 3u);
-  for (const std::string& key : keys)
-    EXPECT_NE(key.find("state_scale float32"), std::string::npos) << key;
+  EXPECT_EQ(keys.size(), 7u);
 }
 
 TEST(tuning_key, tells_which_tensors_are_bound) {
