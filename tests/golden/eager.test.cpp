@@ -28,6 +28,22 @@ TEST(golden, flashinfer_eager) {
   check_golden_cases(backend_eager("flashinfer"), 0);
 }
 
+TEST(golden, scaled_reference_eager) {
+  check_scaled_golden_cases(reference_eager(), 0);
+}
+
+TEST(golden, scaled_native_eager) {
+  check_scaled_golden_cases(native_eager(), 0);
+}
+
+TEST(golden, scaled_native_scalar_eager) {
+  check_scaled_golden_cases(native_scalar_eager(), 0);
+}
+
+TEST(golden, scaled_flashinfer_eager) {
+  check_scaled_golden_cases(backend_eager("flashinfer"), 0);
+}
+
 TEST(golden, philox_words) {
   const nlohmann::json random = read_golden_random();
   ASSERT_FALSE(random.at("philox4x32").at("cases").empty());

@@ -42,4 +42,8 @@ struct golden_case {
 /** Runs every recorded case by `how`, prints its worst errors, and fails where one is too large. */
 void check_golden_cases(const execution& how, std::int64_t extra_sequences);
 
+/** The same inputs with states in every scaled dtype, to nearest and stochastically, against their
+ *  float64 evaluation. */
+void check_scaled_golden_cases(const execution& how, std::int64_t extra_sequences);
+
 }  // namespace ssugraph::test

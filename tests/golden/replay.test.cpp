@@ -38,6 +38,21 @@ TEST(golden, flashinfer_replay) {
   check_recorded(target::cuda, "flashinfer");
 }
 
+/** The same, with states in every scaled dtype. */
+void check_scaled_recorded(target where) {
+  for (const std::int64_t extra_sequences : {0, 5})
+    check_scaled_golden_cases(recorded(where, lane_call::replay), extra_sequences);
+}
+
+TEST(golden, scaled_host_replay) {
+  check_scaled_recorded(target::host);
+}
+
+TEST(golden, scaled_native_replay) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
+  check_scaled_recorded(target::cuda);
+}
+
 /** Four layers that round: each replay must consume the four draws that torch's graph did. */
 void check_torch_draws(target where) {
   case_spec spec;
