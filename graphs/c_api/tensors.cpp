@@ -43,9 +43,21 @@ dtype dtype_of(const std::string& name, DLDataType given, const std::string& dty
                              " bits, " + std::to_string(given.lanes) + " lanes"};
 }
 
-std::string dtypes_of(detail::ssu_elements elements) {
-  if (elements == detail::ssu_elements::seed) return "int64";
-  return elements == detail::ssu_elements::index ? index_dtypes : floating_dtypes;
+const char* dtypes_of(detail::ssu_elements elements) {
+  switch (elements) {
+    case detail::ssu_elements::state:
+    case detail::ssu_elements::as_state:
+      return state_dtypes;
+    case detail::ssu_elements::floating:
+      return floating_dtypes;
+    case detail::ssu_elements::scale:
+      return "float32";
+    case detail::ssu_elements::index:
+      return index_dtypes;
+    case detail::ssu_elements::seed:
+      return "int64";
+  }
+  return "another";
 }
 
 /** The address of the first element. */

@@ -35,7 +35,9 @@ std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const
   const dtype type = tensor.dtype();
   switch (elements) {
     case ssu_elements::state:
-      return is_state_format(type) ? "" : "a dtype that states are stored in";
+      return is_state_format(type)
+                 ? ""
+                 : "float32, float16 or bfloat16, or scaled int16, int8 or float8_e4m3";
     case ssu_elements::floating:
       return is_floating(type) ? "" : "float32, float16 or bfloat16";
     case ssu_elements::as_state:
