@@ -315,6 +315,18 @@ bool names_what_is_out_of_reach(const ssu_args& args, const std::string& argumen
 
 // --- What it is given to
 
+/** Whether the configuration is one; all that take it say the same of it. */
+bool is_valid_config(const call& given) {
+  const mamba_config& config = given.config();
+  const std::string by_dispatch = refused([&] { ssu_dispatch{config}; });
+  const std::string by_builder = refused([&] {
+    pipeline_builder{config, bucket_policy{{1}}, target::host};
+  });
+  require(by_dispatch.empty() || by_dispatch == "philox_rounds", "rounds are named");
+  require(by_dispatch == by_builder, "both take the same configurations");
+  return by_dispatch.empty();
+}
+
 /** What an eager call, or a dispatch, says; and runs it, if that can be. */
 void dispatch(const call& given) {
   std::vector<backend_support> answers;
@@ -435,6 +447,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t faults = from.pick(5);
   for (std::size_t i = 0; i < faults && !from.empty(); ++i)
     given.spoil(from);
+  if (!is_valid_config(given)) return 0;
   dispatch(given);
   build(given, from);
   reset(given, from);
