@@ -670,7 +670,9 @@ TEST_P(c_eager, launches_prepared_calls) {
                                    to.num_accepted_tokens,
                                    to.cu_seqlens,
                                    to.rand_seed,
-                                   to.dst_state};
+                                   to.dst_state,
+                                   to.state_scale,
+                                   to.dst_state_scale};
   for (const std::int64_t batch : {test.batch, test.batch - 1}) {
     expected.launch(expected.addresses(), batch, stream.get());
     EXPECT_STATUS(ssugraph_call_launch(call, &addresses, batch, stream.get()), SUCCESS);
