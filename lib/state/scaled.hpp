@@ -146,7 +146,7 @@ SSUGRAPH_HOST_DEVICE inline float dithered_normal_float8(float v, std::uint32_t 
 /** Of |v| < 2^-6, where the spacing is 2^-9. */
 SSUGRAPH_HOST_DEVICE inline float dithered_small_float8(float v, std::uint32_t random) {
   const float units = std::fabs(v) * 0x1p9f;
-  const auto whole = static_cast<float>(static_cast<std::uint32_t>(units));
+  const float whole = std::floor(units);
   const bool up = units - whole >= static_cast<float>(0x10000u - random) * 0x1p-16f;
   const float stored = (up ? whole + 1.0f : whole) * 0x1p-9f;
   return bits_float(float_bits(stored) | (float_bits(v) & 0x80000000u));
