@@ -207,6 +207,8 @@ TEST_P(scaled_states, are_described) {
   const pipeline built = layers.build(bucket_policy{{most_sequences}});
   EXPECT_NE(built.describe().find("float8_e4m3"), std::string::npos) << built.describe();
   EXPECT_NE(built.describe_json().find("float8_e4m3"), std::string::npos);
+  EXPECT_EQ(built.plan(0, 0).notes,
+            std::vector<std::string>{"rounds float8_e4m3 to nearest at every token"});
   const ssu_problem& problem = built.plan(0, 0).problem;
   const std::size_t row = 128 + sizeof(float);
   EXPECT_EQ(state_bytes(problem, 5), 5 * 2 * 64 * row);

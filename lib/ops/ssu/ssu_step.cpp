@@ -3,6 +3,7 @@
 #include "lib/core/device.hpp"
 #include "lib/ops/ssu/backends/planned_ssu.hpp"
 #include "lib/ops/ssu/find_backend.hpp"
+#include "lib/ops/ssu/problem/dtypes.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/validate.hpp"

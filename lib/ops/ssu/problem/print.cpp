@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ssugraph {
 namespace {
@@ -96,6 +97,14 @@ std::string to_table(const ssu_plan& plan) {
     text += line + timing.verdict + '\n';
   }
   return text;
+}
+
+std::vector<std::string> detail::notes_on_format(const ssu_problem& problem) {
+  const dtype type = problem.state_dtype;
+  const bool at_every_token = problem.mode != ssu_mode::varlen || problem.max_seqlen == 1;
+  if (!is_scaled(type) || size_of(type) > 1 || problem.stochastic_rounding || !at_every_token)
+    return {};
+  return {"rounds " + std::string{ssugraph::to_string(type)} + " to nearest at every token"};
 }
 
 std::string detail::tuning_key(const ssu_problem& problem) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ssugraph::detail {
 
@@ -41,6 +42,9 @@ inline constexpr std::int64_t max_dstate = 256;
 
 /** Of a tensor; none where it is not bound. */
 [[nodiscard]] std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor);
+
+/** What a user must know of how its states are stored, for the notes of a plan. */
+[[nodiscard]] std::vector<std::string> notes_on_format(const ssu_problem& problem);
 
 /** What sets measurements of `problem` apart: its words, and the dtype of every tensor. */
 [[nodiscard]] std::string tuning_key(const ssu_problem& problem);

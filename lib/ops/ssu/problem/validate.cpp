@@ -5,6 +5,7 @@
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
 #include "lib/ops/ssu/problem/cut.hpp"
+#include "lib/ops/ssu/problem/dtypes.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/shapes.hpp"
@@ -28,39 +29,6 @@ void check_shape(std::string_view name, const tensor_view& tensor,
                  const std::vector<std::int64_t>& extents) {
   if (std::ranges::equal(tensor.extents(), extents)) return;
   throw invalid_argument{std::string{name}, "shape " + tuple(extents), to_string(tensor)};
-}
-
-/** Which dtypes the elements may have, in words; empty if `tensor` has one of them. */
-std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const ssu_args& args) {
-  const dtype type = tensor.dtype();
-  switch (elements) {
-    case ssu_elements::state:
-      return is_state_format(type)
-                 ? ""
-                 : "float32, float16 or bfloat16, or scaled int16, int8 or float8_e4m3";
-    case ssu_elements::floating:
-      return is_floating(type) ? "" : "float32, float16 or bfloat16";
-    case ssu_elements::as_state:
-      return type == args.state.dtype() ? ""
-                                        : std::string{to_string(args.state.dtype())} + " as state";
-    case ssu_elements::scale:
-      return type == dtype::float32 ? "" : "float32";
-    case ssu_elements::index:
-      return type == dtype::int32 || type == dtype::int64 ? "" : "int32 or int64";
-    case ssu_elements::seed:
-      return type == dtype::int64 ? "" : "int64";
-  }
-  return "another dtype";
-}
-
-void check_dtypes(const ssu_args& args) {
-  for (const ssu_operand& each : ssu_operands) {
-    const tensor_view& tensor = args.*each.member;
-    if (!tensor) continue;
-    std::string wanted = wanted_dtype(each.elements, tensor, args);
-    if (wanted.empty()) continue;
-    throw invalid_argument{std::string{each.what.name}, std::move(wanted), to_string(tensor)};
-  }
 }
 
 /** Presence and ranks; gives every floating tensor all of its axes, and takes away strides that
@@ -97,23 +65,6 @@ ssu_args canonical(const ssu_args& given) {
     if (tensor.rank() < rank) tensor = tensor.with_unit_axis(each.shape.optional_axis());
   }
   return args;
-}
-
-/** A state that is scaled has scales, and no other has. */
-void check_scale(std::string_view name, const tensor_view& scale, std::string_view of,
-                 const tensor_view& state) {
-  const bool is_needed = state && is_scaled(state.dtype());
-  if (static_cast<bool>(scale) == is_needed) return;
-  const std::string reason =
-      std::string{of} + " is " + (state ? std::string{to_string(state.dtype())} : "not bound");
-  throw invalid_argument{std::string{name},
-                         (is_needed ? "a tensor, for " : "nothing, for ") + reason,
-                         scale ? to_string(scale) : "nothing"};
-}
-
-void check_scales(const ssu_args& args) {
-  check_scale("state_scale", args.state_scale, "state", args.state);
-  check_scale("dst_state_scale", args.dst_state_scale, "dst_state", args.dst_state);
 }
 
 /** Sizes are taken of state: of one whose last axes are swapped, x and B would be blamed. */
@@ -281,12 +232,6 @@ void check_reach(const ssu_args& args) {
   }
 }
 
-void check_rounding(const tensor_view& state, const mamba_config& config) {
-  if (!config.stochastic_rounding || state.dtype() != dtype::float32) return;
-  throw invalid_argument{"state", "a dtype other than float32 for stochastic_rounding",
-                         to_string(state)};
-}
-
 void validate(const mamba_config& config) {
   const int rounds = config.philox_rounds;
   if (rounds == 0 || (rounds >= 3 && rounds <= 10)) return;
@@ -304,7 +249,6 @@ validated_ssu validate(const ssu_args& given, const mamba_config& config,
   call.args = canonical(given);
   check_rounding(call.args.state, config);
   check_dtypes(call.args);
-  check_scales(call.args);
   check_shapes(call.args, given);
   call.sequences = count_sequences(call.args);
   check_entries(call.args, call.sequences);

@@ -26,9 +26,6 @@ void validate(const mamba_config& config);
 /** Throws invalid_argument unless all tensors pass check_reach, which comes before all else. */
 void check_reach(const ssu_args& args);
 
-/** Throws invalid_argument if `state` is to be rounded and is never: one in fp32. */
-void check_rounding(const tensor_view& state, const mamba_config& config);
-
 /** For messages: `backend native, algorithm auto, philox-10 rounding`. */
 [[nodiscard]] std::string describe(const mamba_config& config);
 

@@ -83,6 +83,7 @@ ssu_plan describe(const ssu_problem& problem, std::int64_t sequences,
       .rows = choice.rows_of_block(), .lanes = choice.lanes, .threads = choice.tile.workers};
   plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
   plan.problem = problem;
+  plan.notes = notes_on_format(problem);
   if (sequences > max_grid_x / (problem.nheads * plan.grid[2])) {
     throw refusal("more than 2^31 - 1 blocks");
   }

@@ -6,6 +6,7 @@
 #include "lib/ops/ssu/backends/native/held_state.cuh"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
+#include "lib/ops/ssu/backends/native/scaler.cuh"
 #include "lib/ops/ssu/backends/native/shared_rows.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
 #include "lib/ops/ssu/backends/native/token_stage.cuh"

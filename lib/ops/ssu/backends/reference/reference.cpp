@@ -257,6 +257,7 @@ std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& probl
   plan.algorithm = "serial";
   plan.sequences = sequences;
   plan.problem = problem;
+  plan.notes = notes_on_format(problem);
   return std::make_shared<reference_ssu>(plan);
 }
 

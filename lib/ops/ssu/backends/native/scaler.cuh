@@ -1,0 +1,102 @@
+#pragma once
+
+#include "lib/ops/ssu/backends/native/rounder.cuh"
+#include "lib/ops/ssu/backends/native/tile.cuh"
+#include "lib/state/rounding_bits.cuh"
+#include "lib/state/scaled.hpp"
+
+#include <cstdint>
+
+namespace ssugraph::detail::native {
+
+/** What a thread makes of the rows of a scaled state: their scales, by the threads that own the
+ *  rows, and the codes. */
+template <class V>
+struct scaler {
+  using state = typename V::state;
+  using greatest = typename V::greatest;
+  static constexpr int turns = V::rows / V::wide_rows;
+
+  const tile<V>& mine;
+  float decode[turns][greatest::owned];
+  float encode[V::wide_rows];
+
+  /** Finds the scales of rows `first` on. All threads of the warp take part. */
+  __device__ void measure(int first, const float (*h)[V::columns]) {
+    float most[V::wide_rows];
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i) {
+      most[i] = greatest_of(octet_of(h[i], 0));
+#pragma unroll
+      for (int o = 1; o < V::octets; ++o)
+        most[i] = greater_magnitude(most[i], greatest_of(octet_of(h[i], o)));
+    }
+    greatest::reduce(most, mine.sum_lane, greater_magnitude);
+    float own_encode[greatest::owned];
+#pragma unroll
+    for (int k = 0; k < greatest::owned; ++k) {
+      const row_scale scale = scale_of<state>(most[k]);
+      decode[first / V::wide_rows][k] = scale.decode;
+      own_encode[k] = V::rounding ? encode_within<state>(scale.encode, most[k]) : scale.encode;
+    }
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i)
+      encode[i] = greatest::broadcast(own_encode[i % greatest::owned], i);
+  }
+
+  /** Rows `first` on: their scales, and to `put(r, word)` their codes. */
+  template <class Put>
+  __device__ void keep(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
+    if (V::rounding && rounded.from.rounds == usual_philox_rounds) {
+      keep_by<true>(first, h, rounded, put);
+    } else {
+      keep_by<false>(first, h, rounded, put);
+    }
+  }
+
+  /** The codes of row `r`, which was measured last. */
+  template <bool Usual = false>
+  __device__ void narrow(int r, const float (&h)[V::columns], rounder<V>& rounded,
+                         typename V::words& word) {
+    using octet_words = std::uint32_t[words_of_octet<state>];
+#pragma unroll
+    for (int o = 0; o < V::octets; ++o) {
+      auto& codes = *reinterpret_cast<octet_words*>(word + o * words_of_octet<state>);
+      if constexpr (V::rounding) {
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows],
+                            rounded.template bits_of<Usual>(r, o), codes);
+      } else {
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], codes);
+      }
+    }
+  }
+
+  /** Writes the scales of all rows. */
+  __device__ void write(std::int64_t slot) const {
+    const std::uint32_t own = greatest::own_row(mine.sum_lane);
+    if (greatest::owner(own) != mine.sum_lane) return;
+#pragma unroll
+    for (int turn = 0; turn < turns; ++turn) {
+#pragma unroll
+      for (int k = 0; k < greatest::owned; ++k) {
+        const std::uint32_t row = mine.row(turn * V::wide_rows + own + k);
+        std::byte* at = mine.scale_of_row(mine.p.dst_state_scale, slot, row);
+        if (mine.exists(row)) *reinterpret_cast<float*>(at) = decode[turn][k];
+      }
+    }
+  }
+
+ private:
+  template <bool Usual, class Put>
+  __device__ void keep_by(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
+    measure(first, h);
+#pragma unroll
+    for (int i = 0; i < V::wide_rows; ++i) {
+      typename V::words word;
+      narrow<Usual>(first + i, h[i], rounded, word);
+      put(first + i, word);
+    }
+  }
+};
+
+}  // namespace ssugraph::detail::native
