@@ -24,9 +24,8 @@ static_assert(octet_size * 16 == 8 * sizeof(philox_words),
               "a draw has a half-word for each element of an octet");
 
 /** The draws of octets `first`, `first` + `apart`...: independent chains keep the multipliers busy.
- *  `Usual`: the caller knows that the rounds are, and no branch stands between draws and what is
- *  computed beside them. */
-template <bool Usual = false, int Octets>
+ */
+template <int Octets>
 __device__ void draw_octets(const rounding_source& from, std::uint32_t first, std::uint32_t apart,
                             philox_words (&to)[Octets]) {
   const auto slot = static_cast<std::uint64_t>(from.slot);
@@ -42,7 +41,7 @@ __device__ void draw_octets(const rounding_source& from, std::uint32_t first, st
       to[i] = philox_round(to[i], key);
     key.advance();
   };
-  if (Usual || from.rounds == usual_philox_rounds) {
+  if (from.rounds == usual_philox_rounds) {
 #pragma unroll
     for (int round = 0; round < usual_philox_rounds; ++round)
       next_round();

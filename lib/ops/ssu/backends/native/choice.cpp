@@ -86,10 +86,13 @@ tile_choice best_workers(std::int64_t dim, int lanes, int rows, state_access acc
 /** The tile that the policy takes. */
 tile_choice usual_tile(const ssu_problem& problem, std::int64_t sequences, state_access access,
                        const std::vector<tile_choice>& tiles) {
-  const int enough = enough_blocks(!problem.has_cu_seqlens, multiprocessors_of(problem));
   const auto usual = std::ranges::find_if(tiles, [&](const tile_choice& tile) {
-    const int lanes = key_of(problem, tile.rows, access).lanes;
-    const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(lanes));
+    const kernel_key key = key_of(problem, tile.rows, access);
+    const int multiprocessors = multiprocessors_of(problem);
+    const int enough = key.octets > 1 && problem.stochastic_rounding
+                           ? enough_blocks_rounded(multiprocessors)
+                           : enough_blocks(key.one_token, multiprocessors);
+    const std::int64_t tiles_of_head = tiles_of(problem.dim, tile.rows_of_block(key.lanes));
     return tile.rows < max_rows || sequences * problem.nheads * tiles_of_head >= enough;
   });
   return usual == tiles.end() ? tiles.back() : *usual;

@@ -21,13 +21,12 @@ struct rounder {
   philox_words random[draws] = {};
 
   /** The random bits of rows `first`... of this thread. */
-  template <bool Usual = false>
   __device__ void draw(int first) {
     if constexpr (!V::rounding || !V::vector) return;
     const std::uint32_t octets = mine.p.dstate / octet_size;
     const std::uint32_t row = mine.head * mine.p.dim + mine.row(first);
-    draw_octets<Usual>(from, row * octets + mine.lane * V::octets,
-                       V::octets > 1 ? 1 : mine.rows_apart() * octets, random);
+    draw_octets(from, row * octets + mine.lane * V::octets,
+                V::octets > 1 ? 1 : mine.rows_apart() * octets, random);
   }
 
   /** Row `r`, in order; the bits of the first rows were drawn. `has_nan`: h may have one. */
@@ -41,10 +40,9 @@ struct rounder {
   }
 
   /** Those of octet `o` of row `r`, in order. */
-  template <bool Usual = false>
   __device__ philox_words bits_of(int r, int o = 0) {
     if constexpr (V::vector) {
-      if (r > 0 && r % V::drawn == 0 && o == 0) draw<Usual>(r);
+      if (r > 0 && r % V::drawn == 0 && o == 0) draw(r);
       return random[V::octets > 1 ? o : r % V::drawn];
     } else {
       const std::int64_t row = std::int64_t{mine.head} * mine.p.dim + mine.row(r);

@@ -2,7 +2,6 @@
 
 #include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/tile.cuh"
-#include "lib/state/rounding_bits.cuh"
 #include "lib/state/scaled.hpp"
 
 #include <cstdint>
@@ -44,18 +43,7 @@ struct scaler {
       encode[i] = greatest::broadcast(own_encode[i % greatest::owned], i);
   }
 
-  /** Rows `first` on: their scales, and to `put(r, word)` their codes. */
-  template <class Put>
-  __device__ void keep(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
-    if (V::rounding && rounded.from.rounds == usual_philox_rounds) {
-      keep_by<true>(first, h, rounded, put);
-    } else {
-      keep_by<false>(first, h, rounded, put);
-    }
-  }
-
   /** The codes of row `r`, which was measured last. */
-  template <bool Usual = false>
   __device__ void narrow(int r, const float (&h)[V::columns], rounder<V>& rounded,
                          typename V::words& word) {
     using octet_words = std::uint32_t[words_of_octet<state>];
@@ -63,8 +51,7 @@ struct scaler {
     for (int o = 0; o < V::octets; ++o) {
       auto& codes = *reinterpret_cast<octet_words*>(word + o * words_of_octet<state>);
       if constexpr (V::rounding) {
-        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows],
-                            rounded.template bits_of<Usual>(r, o), codes);
+        encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], rounded.bits_of(r, o), codes);
       } else {
         encode_octet<state>(octet_of(h, o), encode[r % V::wide_rows], codes);
       }
@@ -83,18 +70,6 @@ struct scaler {
         std::byte* at = mine.scale_of_row(mine.p.dst_state_scale, slot, row);
         if (mine.exists(row)) *reinterpret_cast<float*>(at) = decode[turn][k];
       }
-    }
-  }
-
- private:
-  template <bool Usual, class Put>
-  __device__ void keep_by(int first, const float (*h)[V::columns], rounder<V>& rounded, Put put) {
-    measure(first, h);
-#pragma unroll
-    for (int i = 0; i < V::wide_rows; ++i) {
-      typename V::words word;
-      narrow<Usual>(first + i, h[i], rounded, word);
-      put(first + i, word);
     }
   }
 };

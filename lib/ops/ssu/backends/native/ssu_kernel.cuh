@@ -112,8 +112,14 @@ __global__ void __launch_bounds__(V::max_workers + waiting_threads) __maxnreg__(
           rounded.narrow(r, h[0], isnan(part), word);
           held.put(r, word);
         } else if ((r + 1) % V::wide_rows == 0) {
-          scales.keep(r + 1 - V::wide_rows, h, rounded,
-                      [&](int row, const typename V::words& word) { held.put(row, word); });
+          const int first = r + 1 - V::wide_rows;
+          scales.measure(first, h);
+#pragma unroll
+          for (int i = 0; i < V::wide_rows; ++i) {
+            typename V::words word;
+            scales.narrow(first + i, h[i], rounded, word);
+            held.put(first + i, word);
+          }
         }
       },
       sum);
