@@ -142,9 +142,10 @@ void pipeline_draft::check_place(const checked_step& step) const {
   }
 }
 
-void pipeline_draft::check_states(const checked_step& step) const {
+void pipeline_draft::check_states(const checked_step& step, bool shares_state) const {
   for (const pipeline_step& earlier : steps) {
-    if (is_library(earlier)) check_own_state(step, *earlier.library()->checked, earlier.name);
+    if (is_library(earlier))
+      check_state(step, shares_state, *earlier.library()->checked, earlier.name);
   }
 }
 
@@ -154,7 +155,7 @@ void pipeline_draft::add(std::string name, bool shares_state,
   const checked_pointer step = named_by(name, [&] {
     checked_pointer made = check();
     check_place(*made);
-    if (!shares_state) check_states(*made);
+    check_states(*made, shares_state);
     static_cast<void>(made->plan(buckets.max_batch()));
     return made;
   });

@@ -52,7 +52,7 @@ struct pipeline_draft {
  private:
   void check_name(const std::string& name) const;
   void check_place(const checked_step& step) const;
-  void check_states(const checked_step& step) const;
+  void check_states(const checked_step& step, bool shares_state) const;
 };
 
 }  // namespace ssugraph::detail

@@ -42,7 +42,9 @@ slot_list slots_of(const ssugraph_slot_list* given) {
     throw invalid_argument{"slots.has_null_block",
                            "1 beside null_block_id " + std::to_string(known.null_block_id), "0"};
   }
-  return {view_of("slots", known.indices, index_dtypes), has_null ? known.null_block_id : -1};
+  const tensor_view indices = view_of("slots.indices", known.indices, index_dtypes);
+  if (!indices) throw invalid_argument{"slots.indices", "a tensor", "NULL"};
+  return {indices, has_null ? known.null_block_id : -1};
 }
 
 }  // namespace

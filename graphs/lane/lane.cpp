@@ -199,7 +199,7 @@ stream_handle lane::stream() const {
 
 std::vector<cache_view> lane::caches() const {
   const visit visit{resident_};
-  return detail::caches_of(visit.engine().core(), visit.engine().layout().steps());
+  return detail::caches_of(visit.engine().layout().steps());
 }
 
 lane_stats lane::stats() const {

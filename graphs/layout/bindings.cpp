@@ -102,19 +102,34 @@ tensor_view tensor_called(std::string_view name, const step_traits& step) {
   return place < step.operands.size() ? step.tensors[place] : tensor_view{};
 }
 
+/** What the step reads of what it keeps. */
+cache_view cache_of(const step_traits& step) {
+  return {tensor_called("state", step), tensor_called("state_scale", step)};
+}
+
 /** No two steps on one state, but where the later one was built to share. */
 void check_states(const pipeline_core& core, const bound_steps& steps) {
   for (std::size_t step = 0; step < steps.size(); ++step) {
-    if (!steps[step] || core.steps[step].library()->shares_state) continue;
+    if (!steps[step]) continue;
+    const bool shares_state = core.steps[step].library()->shares_state;
     for (std::size_t earlier = 0; earlier < step; ++earlier) {
       if (!steps[earlier]) continue;
-      named_by(core.steps[step].name,
-               [&] { check_own_state(*steps[step], *steps[earlier], core.steps[earlier].name); });
+      named_by(core.steps[step].name, [&] {
+        check_state(*steps[step], shares_state, *steps[earlier], core.steps[earlier].name);
+      });
     }
   }
 }
 
-}  // namespace
+/** Of one state there is one set of scales. */
+void check_shared_state(const checked_step& mine, const checked_step& other,
+                        const std::string& owner) {
+  const cache_view my = cache_of(mine.traits());
+  const cache_view its = cache_of(other.traits());
+  if (!my.state || my.state != its.state || my.state_scale == its.state_scale) return;
+  throw invalid_argument{"state_scale", "that of '" + owner + "', whose state this is",
+                         to_string(my.state_scale)};
+}
 
 void check_own_state(const checked_step& mine, const checked_step& other,
                      const std::string& owner) {
@@ -129,9 +144,17 @@ void check_own_state(const checked_step& mine, const checked_step& other,
       if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
       throw invalid_argument{
           std::string{my.operands[i].name}, "one of its own (or ssu_options::shares_state)",
-          describe_overlap(my.tensors[i], its.tensors[j], "the state of '" + owner + "'")};
+          describe_overlap(my.tensors[i], its.tensors[j],
+                           std::string{its.operands[j].name} + " of '" + owner + "'")};
     }
   }
+}
+
+}  // namespace
+
+void check_state(const checked_step& mine, bool shares_state, const checked_step& other,
+                 const std::string& owner) {
+  shares_state ? check_shared_state(mine, other, owner) : check_own_state(mine, other, owner);
 }
 
 bound_steps built_steps(const pipeline_core& core) {
@@ -170,13 +193,13 @@ bound_steps bind_rows(const pipeline_core& core, const bound_steps& steps, std::
   return recorded;
 }
 
-std::vector<cache_view> caches_of(const pipeline_core& core, const bound_steps& steps) {
+std::vector<cache_view> caches_of(const bound_steps& steps) {
   std::vector<cache_view> caches;
-  for (std::size_t step = 0; step < steps.size(); ++step) {
-    if (!steps[step] || core.steps[step].library()->shares_state) continue;
-    const step_traits& traits = steps[step]->traits();
-    const cache_view cache{tensor_called("state", traits), tensor_called("state_scale", traits)};
-    if (cache.state) caches.push_back(cache);
+  for (const checked_pointer& step : steps) {
+    if (!step) continue;
+    const cache_view cache = cache_of(step->traits());
+    const bool is_listed = std::ranges::find(caches, cache) != caches.end();
+    if (cache.state && !is_listed) caches.push_back(cache);
   }
   return caches;
 }

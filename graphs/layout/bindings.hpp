@@ -37,16 +37,17 @@ using memory_lookup = std::function<device(const void* address)>;
                                     std::size_t bucket_index, std::span<const binding> bindings,
                                     const memory_lookup& where_is);
 
-/** What each step with a state of its own keeps. */
-[[nodiscard]] std::vector<cache_view> caches_of(const pipeline_core& core,
-                                                const bound_steps& steps);
+/** What the steps keep, each state once. */
+[[nodiscard]] std::vector<cache_view> caches_of(const bound_steps& steps);
 
 /** The row tensors of every step, for the check against other lanes. */
 [[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,
                                                    const bound_steps& steps);
 
-/** Throws invalid_argument, which names the tensor, if `mine` writes a state that shares memory
- * with one of `other`, which is step `owner`. */
-void check_own_state(const checked_step& mine, const checked_step& other, const std::string& owner);
+/** Throws invalid_argument, which names the tensor, if the state of `mine` may not stand beside
+ * that of `other`, which is step `owner`: one of them writes memory of both or, where `mine` shares
+ * its state, their scales differ. */
+void check_state(const checked_step& mine, bool shares_state, const checked_step& other,
+                 const std::string& owner);
 
 }  // namespace ssugraph::detail

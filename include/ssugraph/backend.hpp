@@ -48,7 +48,7 @@ enum class ssu_feature : std::uint8_t {
  *  runs as something else. */
 struct backend_features {
   enum_set<ssu_feature> features;  ///< of those above
-  enum_set<dtype> state;           ///< dtypes of the state
+  enum_set<dtype> state;           ///< dtypes of the state; a scaled one comes with its scales
   enum_set<dtype> floats;          ///< of x, dt, A, B, C, D, z, dt_bias and out
   enum_set<dtype> indices;         ///< of index and count tensors
 

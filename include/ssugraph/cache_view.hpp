@@ -21,12 +21,13 @@ struct cache_view {
 
 /** Slots by number, in all layers alike. A slot outside a state is skipped, and the null block. */
 struct slot_list {
-  /** `given`: int32 or int64 (n), where the states are. `null`: the null block; -1: none. */
+  /** Implicit: a tensor alone will do. `null`: the null block, -1: none; unlike
+   *  ssu_args::null_block_id, none by default. */
   slot_list(const tensor_view& given, std::int64_t null = -1)
       : indices{given}, null_block_id{null} {}
 
-  tensor_view indices;         ///< as constructed
-  std::int64_t null_block_id;  ///< as constructed
+  tensor_view indices;         ///< (n), int32 or int64, where the states are
+  std::int64_t null_block_id;  ///< skipped; -1: none
 };
 
 }  // namespace ssugraph

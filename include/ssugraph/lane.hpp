@@ -128,7 +128,8 @@ class SSUGRAPH_EXPORT lane {
                                                   std::int32_t bucket, const std::int32_t* live);
 
   /**
-   * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs.
+   * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs. Give
+   * a scaled state and its `state_scale` theirs together: codes mean nothing without it.
    * Checked like `make_lane`. A bucket of library kernels alone gets new node parameters; one with
    * other steps is recorded again and its executable updated, or instantiated anew. May allocate;
    * waits for nothing in flight.
@@ -163,8 +164,8 @@ class SSUGRAPH_EXPORT lane {
   [[nodiscard]] stream_handle stream() const;
 
   /** What its layers keep of their sequences, where it is bound now, for reset_slots, load_slots
-   * and store_slots: of each step that has a state, in step order, what it reads. Of a step that
-   * shares its state with an earlier one nothing, for that has it. Throws as `stream`. */
+   * and store_slots: of each step that has a state, in step order, what it reads, with all axes;
+   * each state once, and no `dst_state`. Throws as `stream`. */
   [[nodiscard]] std::vector<cache_view> caches() const;
 
   /** A replay pays nanoseconds for it: it counts its batch, all else is derived here. */

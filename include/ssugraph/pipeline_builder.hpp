@@ -27,7 +27,8 @@ struct pipeline_draft;
 
 /** What the library must know of an SSU step beside its arguments. */
 struct ssu_options {
-  /** This step reads and writes the state of an earlier one. Else that is an error. */
+  /** This step reads and writes the state of an earlier one, with the scales of that. Else that is
+   *  an error. */
   bool shares_state = false;
 };
 

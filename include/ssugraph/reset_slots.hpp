@@ -17,16 +17,17 @@ namespace ssugraph {
  * to 400 layers, stream-ordered, capture-safe, no device allocation. On the host: before it
  * returns.
  *
- * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each, or any scales; shapes
- *                may differ
+ * @param states  (slots, nheads, dim, dstate) or (slots, dim, dstate) each, or scales of shape
+ *                (slots, nheads, dim); shapes may differ
  * @param slots   (n), where the states are
- * Throws invalid_argument: also of a tensor that leaves 62 bits of address.
+ * Of a scaled state give the scales, too: zero codes beside a scale of NaN are NaN. The overload
+ * for caches does both. Throws invalid_argument: also of a tensor that leaves 62 bits of address.
  */
 SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const slot_list& slots,
                                  stream_handle stream);
 
-/** The same of all that layers keep, scales included, in which 400 tensors are one kernel's. Also
- *  refuses a scaled state without scales, and the reverse. */
+/** The same for all that layers keep, scales included; one kernel takes 400 tensors. Also refuses a
+ *  scaled state without scales, and the reverse. */
 SSUGRAPH_EXPORT void reset_slots(std::span<const cache_view> caches, const slot_list& slots,
                                  stream_handle stream);
 

@@ -26,8 +26,8 @@ namespace ssugraph {
  * capture-safe, no device allocation. On the host: before it returns.
  *
  * @param caches  of each layer; shapes, formats and numbers of slots may differ. Written.
- * @param states  one a layer: fp32, fp16 or bf16 (n, nheads, dim, dstate) or (n, dim, dstate), any
- *                strides
+ * @param states  one for each layer: fp32, fp16 or bf16 (n, nheads, dim, dstate) or (n, dim,
+ * dstate), any strides
  * @param slots   (n), where the states are; those that are not skipped are distinct, a promise
  * Throws invalid_argument before anything ran, which names a tensor (`caches[2].state_scale`): a
  * layer without states; shapes, dtypes, devices; a scaled state without scales and the reverse; an

@@ -33,7 +33,7 @@ struct ssu_plan {
   ssu_plan::tile tile;                 ///< zeros where the backend does not tell
   std::array<std::int64_t, 3> grid{};  ///< blocks: sequences, heads, tiles of dim
   bool zeroes_null_rows = true;        ///< `out` of null sequences; the library's all do
-  bool contract_bits = true;           ///< rounds states as native does, by the bits of a seed
+  bool contract_bits = true;           ///< rounds states as native does, by the same bits
   ssu_problem problem;                 ///< what is planned
   std::vector<std::string> notes;  ///< what a user must know, such as which random bits it takes
   /** By time, if backend `automatic` measured; see to_table. */

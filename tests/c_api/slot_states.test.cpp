@@ -153,7 +153,7 @@ TEST_P(bad_c_slot_states, are_refused_by_name) {
   EXPECT_EQ(refused([](c_caches& c) { c.cache(4).state_scale = nullptr; }),
             "caches[4].state_scale");
   EXPECT_EQ(refused([](c_caches& c) { c.dense[2] = nullptr; }), "states[2]");
-  EXPECT_EQ(refused([](c_caches& c) { c.list.indices = nullptr; }), "slots");
+  EXPECT_EQ(refused([](c_caches& c) { c.list.indices = nullptr; }), "slots.indices");
   EXPECT_EQ(refused([](c_caches& c) { c.list.struct_size = 1; }), "slots.struct_size");
   EXPECT_EQ(refused([](c_caches& c) { c.list.reserved = 1; }), "slots.reserved");
   EXPECT_EQ(refused([](c_caches& c) { c.list.has_null_block = 2; }), "slots.has_null_block");

@@ -24,9 +24,10 @@ typedef struct ssugraph_builder ssugraph_builder;
 
 /** C++: ssu_options. */
 typedef struct ssugraph_ssu_options {
-  size_t struct_size;   /**< sizeof this struct */
-  int32_t shares_state; /**< 0 or 1: reads and writes the state of an earlier step */
-  int32_t reserved;     /**< 0 */
+  size_t struct_size; /**< sizeof this struct */
+  int32_t
+      shares_state; /**< 0 or 1: reads and writes the state of an earlier step, with its scales */
+  int32_t reserved; /**< 0 */
 } ssugraph_ssu_options;
 
 /** C++: tuning_options. */

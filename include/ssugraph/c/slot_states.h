@@ -21,7 +21,7 @@ extern "C" {
 typedef struct ssugraph_cache {
   size_t struct_size;          /**< sizeof(ssugraph_cache) */
   const DLTensor* state;       /**< (slots, nheads, dim, dstate) or (slots, dim, dstate) */
-  const DLTensor* state_scale; /**< of int8, int16 and e4m3: fp32 (slots, nheads, dim) */
+  const DLTensor* state_scale; /**< of int8, int16, e4m3: fp32 (slots, nheads, dim); else NULL */
 } ssugraph_cache;
 
 /** Slots by number; C++: slot_list. */
@@ -44,14 +44,17 @@ SSUGRAPH_C_API ssugraph_status ssugraph_reset_caches(const ssugraph_cache* const
                                                      ssugraph_stream stream);
 
 /** Stores dense states, one tensor for each of `cache_count` layers, in slots, rounded to nearest;
- *  C++: load_slots. `states`: fp32, fp16 or bf16 (n, nheads, dim, dstate) or (n, dim, dstate). */
+ *  C++: load_slots. `states`: fp32, fp16 or bf16 (n, nheads, dim, dstate) or (n, dim, dstate).
+ *  State i goes to slot i of `slots`; one that is skipped is not read. Slots that are not skipped
+ * are distinct, a promise. */
 SSUGRAPH_C_API ssugraph_status ssugraph_load_slots(const ssugraph_cache* const* caches,
                                                    const DLTensor* const* states,
                                                    size_t cache_count,
                                                    const ssugraph_slot_list* slots,
                                                    ssugraph_stream stream);
 
-/** The reverse: writes what slots hold to dense states; C++: store_slots. */
+/** The reverse: writes what slots hold to dense states; C++: store_slots. Slots may repeat; a row
+ *  that held a NaN or an infinity in a scaled state comes back as NaN. */
 SSUGRAPH_C_API ssugraph_status ssugraph_store_slots(const ssugraph_cache* const* caches,
                                                     const ssugraph_slot_list* slots,
                                                     const DLTensor* const* states,

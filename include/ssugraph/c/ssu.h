@@ -15,12 +15,11 @@
 /**
  * The tensors and scalars of one SSU call; C++: ssu_args. `rows` are tokens. Each tensor may omit
  * its nheads or ngroups axis (extent 1). state, x, dt, A, B, C and out are needed; fp32, fp16 and
- * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`: no two
- * of their elements may lie in one place, and none may overlap another tensor, but that `out` may
- * be `x` or `z` themselves.
+ * bf16 may be mixed in any way. `out` is written, and `dst_state` or, without it, `state`,
+ * with the scales of that one: no two of their elements may lie in one place, and none may overlap
+ * another tensor, but that `out` may be `x` or `z` themselves.
  *
- * float8_e4m3 is DLPack's kDLFloat8_e4m3fn, code 10, in which an installed header of before 1.1 has
- * no name for it.
+ * float8_e4m3 is DLPack's kDLFloat8_e4m3fn, code 10; headers before DLPack 1.1 have no name for it.
  *
  * An axis whose entries are all the same value has stride 0, and no memory of its own: that is what
  * torch's `expand` makes. A layer is *tied* (Mamba-2) if A, dt and dt_bias are one value a head
