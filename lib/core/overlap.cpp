@@ -72,12 +72,36 @@ std::int64_t common_pitch(const tensor_view& a, const tensor_view& b) {
   return b.extent(0) == 1 || pitch(a) == pitch(b) ? pitch(a) : 0;
 }
 
+/** The first row of `tensor`, moved by so many bytes. */
+tensor_view first_row(const tensor_view& tensor, std::int64_t bytes) {
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.data()) + bytes;
+  const auto* const data = reinterpret_cast<const void*>(address);
+  if (tensor.rank() == 1) return tensor.at(data).with_extent(0, 1);
+  return {data, tensor.dtype(), tensor.extents().subspan(1), tensor.strides().subspan(1)};
+}
+
+/** Of rows `pitch` bytes apart, those of `inner` each within the pitch that a row of `outer`
+ * begins: does a row meet the one beside it? True where rows do not lie so. */
+bool meet_side_by_side(const tensor_view& outer, const tensor_view& inner, std::int64_t pitch) {
+  const byte_range row = reach_of(outer, 1);
+  const byte_range other = reach_of(inner, 1);
+  const std::int64_t apart = address_of(other) - address_of(row);
+  const std::int64_t distance = (apart % pitch + pitch) % pitch;
+  if (static_cast<std::int64_t>(row.bytes) > pitch ||
+      distance + static_cast<std::int64_t>(other.bytes) > pitch)
+    return true;
+  return may_overlap(first_row(outer, 0), first_row(inner, distance - apart));
+}
+
 }  // namespace
 
 bool may_overlap(const tensor_view& a, const tensor_view& b) noexcept {
   if (!may_overlap(reach_of(a), reach_of(b))) return false;
   const std::int64_t pitch = common_pitch(a, b);
-  return pitch <= 0 || meet_in_row(reach_of(a, 1), reach_of(b, 1), pitch);
+  if (pitch <= 0) return true;
+  if (!meet_in_row(reach_of(a, 1), reach_of(b, 1), pitch)) return false;
+  if (a.rank() == 1 && b.rank() == 1) return true;
+  return meet_side_by_side(a, b, pitch) && meet_side_by_side(b, a, pitch);
 }
 
 bool may_overlap(const byte_range& a, const byte_range& b) noexcept {
@@ -95,7 +119,7 @@ std::string describe_overlap(const tensor_view& a, const tensor_view& b,
     return "overlap with " + name;
   return "spans that interleave with those of " + name +
          ": known to be disjoint are only slices of the rows of one buffer (equal outer stride, "
-         "disjoint within the row)";
+         "disjoint within the row, on further axes alike)";
 }
 
 const std::byte* next_byte_of(const tensor_view& tensor, const void* from) {

@@ -97,17 +97,21 @@ void encode(const float (&h)[octet_size], float scale, const philox_words* rando
   }
 }
 
-/** The half-words of the eight elements of a slot from `first` on, in their order. */
+/** The half-words of the eight elements of a slot from `first` on, in their order: of two draws
+ *  where `first` does not start an octet. */
 philox_words words_from(const row_bits& bits, std::int64_t first) {
   const auto draw = [&](std::int64_t octet) {
     return rounding_words(bits.seed, static_cast<std::uint32_t>(octet), bits.t, bits.slot,
                           bits.rounds);
   };
-  const philox_words draws[]{draw(first / octet_size), draw(first / octet_size + 1)};
+  const philox_words here = draw(first / octet_size);
+  const auto begin = static_cast<std::uint32_t>(first % octet_size);
+  if (begin == 0) return here;
+  const philox_words next = draw(first / octet_size + 1);
   philox_words random{};
   for (std::uint32_t i = 0; i < octet_size; ++i) {
-    const auto e = static_cast<std::uint32_t>(first % octet_size) + i;
-    random.w[i / 2] |= rounding_bits(draws[e / octet_size], e) << 16 * (i % 2);
+    const std::uint32_t e = begin + i;
+    random.w[i / 2] |= rounding_bits(e < octet_size ? here : next, e) << 16 * (i % 2);
   }
   return random;
 }
@@ -165,9 +169,10 @@ void store_row(const host_row& row, std::span<const float> h, const row_bits* bi
     float encode_by = 1.0f;
     if constexpr (is_scaled_code<T>) {
       const float greatest = greatest_of(h);
-      const row_scale scale = scale_of<T>(greatest);
+      const row_scale scale =
+          bits != nullptr ? scale_of<T, true>(greatest) : scale_of<T, false>(greatest);
       row.scale() = scale.decode;
-      encode_by = bits != nullptr ? encode_within<T>(scale.encode, greatest) : scale.encode;
+      encode_by = scale.encode;
     }
     for (std::int64_t n = 0; n < row.dstate(); n += octet_size) {
       const octet_place<T> place{row, n};

@@ -90,24 +90,21 @@ struct row_scale {
   float decode;  ///< s
 };
 
-/** Of a row whose greatest magnitude is `greatest`, NaN if it has one. */
-template <class Code>
+/** Of a row whose greatest magnitude is `greatest`, NaN if it has one. `Stochastic`: integers are
+ *  to be rounded so, and enc is the float below where enc * a is above QMAX, for that plus almost 1
+ *  must stay below QMAX + 1. */
+template <class Code, bool Stochastic>
 SSUGRAPH_HOST_DEVICE inline row_scale scale_of(float greatest) {
   constexpr std::uint32_t infinity = 0x7f800000u;
   constexpr std::uint32_t quiet_nan = 0x7fc00000u;
   if (!(greatest < bits_float(infinity))) return {0.0f, bits_float(quiet_nan)};
   if (greatest < 0x1p-100f) return {0.0f, 0.0f};
-  const float encode = greatest_code<Code> / greatest;
+  float encode = greatest_code<Code> / greatest;
+  if constexpr (Stochastic && !std::is_same_v<Code, float8_e4m3>) {
+    const bool exceeds = fused(encode, greatest, -greatest_code<Code>) > 0.0f;
+    encode = exceeds ? bits_float(float_bits(encode) - 1) : encode;
+  }
   return {encode, 1.0f / encode};
-}
-
-/** enc where integers are rounded stochastically: the next number below it if that is what keeps
- *  enc * a, plus almost 1, below QMAX + 1. */
-template <class Code>
-SSUGRAPH_HOST_DEVICE inline float encode_within(float encode, float greatest) {
-  if constexpr (std::is_same_v<Code, float8_e4m3>) return encode;
-  return fused(encode, greatest, -greatest_code<Code>) > 0.0f ? bits_float(float_bits(encode) - 1)
-                                                              : encode;
 }
 
 // --- One code ------------------------------------------------------------------------------------
@@ -128,8 +125,9 @@ SSUGRAPH_HOST_DEVICE inline float8_e4m3 nearest_float8(float v) {
   if (magnitude > 0x7f800000u) return {0x7f};
   std::uint32_t code;
   if (magnitude < 0x3c800000u) {
-    // Below 2^-6 the spacing is 2^-9, which is that of fp32 from 2^14 on: the sum is rounded to it.
-    code = float_bits(bits_float(magnitude) + 0x1p14f) - float_bits(0x1p14f);
+    // Below 2^-6 the spacing is 2^-9, which is that of fp32 from 2^14 on: the sum is rounded to it,
+    // and v, a product, before.
+    code = float_bits(fused(1.0f, bits_float(magnitude), 0x1p14f)) - float_bits(0x1p14f);
   } else {
     const std::uint32_t rounded = magnitude + 0x7ffffu + ((magnitude >> 20) & 1u);
     code = (rounded - 0x3c000000u) >> 20;
@@ -256,7 +254,7 @@ SSUGRAPH_HOST_DEVICE void encode_octet(const float (&h)[octet_size], float encod
   clear_unless<Code>(encode, word);
 }
 
-/** By the half-words of `random`, low ones first; `encode` is within the codes. */
+/** By the half-words of `random`, low ones first; `encode` is that of stochastic rounding. */
 template <class Code>
 SSUGRAPH_HOST_DEVICE void encode_octet(const float (&h)[octet_size], float encode,
                                        const philox_words& random,

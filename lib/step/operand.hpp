@@ -75,7 +75,7 @@ struct launch_operands {
 /** The place of the operand called `name`; operands.size() if there is none. */
 [[nodiscard]] std::size_t find_operand(std::span<const operand> operands, std::string_view name);
 
-/** The place of the operand of `role`, which has at most one; operands.size() if there is none. */
+/** The place of the first operand of `role`; operands.size() if there is none. */
 [[nodiscard]] std::size_t find_operand(std::span<const operand> operands, operand_role role);
 
 /** Entries that the first axis of an operand has for `sequences` sequences of `rows` rows in all;

@@ -171,7 +171,7 @@ struct loading {
     std::uint32_t stored[words_of_octet<State>];
     if constexpr (is_scaled_code<State>) {
       const auto [encode, decode] =
-          scale_of<State>(greatest_of_row(greatest_of(h), at.layer.lanes));
+          scale_of<State, false>(greatest_of_row(greatest_of(h), at.layer.lanes));
       encode_octet<State>(h, encode, stored);
       if (present && at.first == 0) *at.scale() = decode;
     } else {

@@ -45,7 +45,6 @@ io_width compiled_width_of(const ssu_problem& problem, state_access access) {
   return is_there ? width : io_width::any;
 }
 
-/** The key of as many octets a thread as there may be. */
 kernel_key key_of(const ssu_problem& problem, int rows, state_access access) {
   kernel_key key{.lanes = lanes_for(problem.dstate, 2),
                  .rows = rows,
@@ -54,10 +53,12 @@ kernel_key key_of(const ssu_problem& problem, int rows, state_access access) {
                  .io = compiled_width_of(problem, access),
                  .tied = problem.tied,
                  .one_token = !problem.has_cu_seqlens};
-  if (problem.dstate % (2 * octet_size) == 0 && may_hold_two_octets(key, problem.state_dtype))
-    return key;
+  const bool pairs = pairs_octets(key, problem.state_dtype);
+  const bool whole_pairs = problem.dstate % (2 * octet_size) == 0;
+  if (pairs && whole_pairs && key.lanes >= min_paired_lanes) return key;
   key.octets = 1;
   key.lanes = access == state_access::by_element ? max_lanes : lanes_for(problem.dstate, 1);
+  if (pairs && key.lanes >= 2 * min_paired_lanes) key.io = io_width::any;
   return key;
 }
 

@@ -42,10 +42,10 @@ struct held_rows {
         if (layout::first(mine.lane, chunk) < p.dstate)
           detail::prefetch(at + chunk * V::lanes * run_bytes);
       }
+      if constexpr (V::scaled)
+        detail::prefetch(mine.scale_of_row(p.state_scale, slot, mine.row(r)));
       at += mine.to_next_row(p.state, r);
     }
-    if constexpr (V::scaled)
-      detail::prefetch(mine.scale_of_row(p.state_scale, slot, mine.own_row(0)));
   }
 
   __device__ void widen(int r, float (&h)[V::columns]) const {

@@ -26,22 +26,26 @@ struct kernel_key {
   bool operator==(const kernel_key&) const = default;
 };
 
-/** Whether threads may hold two octets, 16 bytes, of one-byte states: half as many instructions are
- *  then spent on a row. */
-constexpr bool may_hold_two_octets(const kernel_key& key, dtype state) {
+/** Whether threads hold two octets, 16 bytes, of a row: half as many instructions are then spent on
+ *  it. Of rows that are shorter, or no whole pairs of octets, they hold one. */
+constexpr bool pairs_octets(const kernel_key& key, dtype state) {
   return size_of(state) == 1 && key.access == state_access::along_dstate && key.tied &&
-         key.one_token && key.io == io_width::narrow && key.lanes >= 4 && key.lanes <= 16;
+         key.one_token && key.io == io_width::narrow;
 }
+inline constexpr int min_paired_lanes = 4;
 
 /**
  * Which kernels there are: 2, 4 and 8 rows where that decides speed, else as many as there can be.
  * A row's sum ends in one of at most eight of its threads, and a thread has no more rows than that;
  * but for rows of two threads, which would be too short to keep many loads in flight. Of scaled
- * states there are fewer: none along dim, and inputs are narrow, where tied, or any.
+ * states there are fewer: none along dim, and inputs are narrow, where tied, or any; of octets that
+ * could be pairs, but are not, any.
  */
 constexpr bool is_compiled(const kernel_key& key, dtype state) {
   const bool scaled = is_scaled(state);
-  if (key.octets > 1 && !may_hold_two_octets(key, state)) return false;
+  const bool pairs = pairs_octets(key, state);
+  if (key.octets > 1 && (!pairs || key.lanes < min_paired_lanes || key.lanes > 16)) return false;
+  if (key.octets == 1 && pairs && key.lanes >= 2 * min_paired_lanes) return false;
   if (scaled && (key.io == io_width::wide || (!key.tied && key.io != io_width::any))) return false;
   if (key.access == state_access::by_element) return key.lanes == 32 && key.rows == 2;
   const bool along_dim = key.access == state_access::along_dim;

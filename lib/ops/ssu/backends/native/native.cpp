@@ -36,7 +36,7 @@ fast_divisor divisor(std::int64_t number) {
   return fast_divisor{static_cast<std::uint32_t>(number)};
 }
 
-template <dtype State, bool Rounding = false>
+template <dtype State, bool Rounding>
 const void* kernel_of(const kernel_key& key) {
   if (key.tied) {
     return key.one_token ? find_kernel<State, Rounding, true, true>(key)
@@ -46,23 +46,28 @@ const void* kernel_of(const kernel_key& key) {
                        : find_kernel<State, Rounding, false, false>(key);
 }
 
+/** The kernel for states that may be rounded stochastically. */
+template <dtype State>
+const void* kernel_of(const kernel_key& key, bool rounded) {
+  return rounded ? kernel_of<State, true>(key) : kernel_of<State, false>(key);
+}
+
 /** The kernel for states of that dtype. */
 const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
   const bool rounded = problem.stochastic_rounding;
   switch (problem.state_dtype) {
     case dtype::float16:
-      return rounded ? kernel_of<dtype::float16, true>(key) : kernel_of<dtype::float16>(key);
+      return kernel_of<dtype::float16>(key, rounded);
     case dtype::bfloat16:
-      return rounded ? kernel_of<dtype::bfloat16, true>(key) : kernel_of<dtype::bfloat16>(key);
+      return kernel_of<dtype::bfloat16>(key, rounded);
     case dtype::int16:
-      return rounded ? kernel_of<dtype::int16, true>(key) : kernel_of<dtype::int16>(key);
+      return kernel_of<dtype::int16>(key, rounded);
     case dtype::int8:
-      return rounded ? kernel_of<dtype::int8, true>(key) : kernel_of<dtype::int8>(key);
+      return kernel_of<dtype::int8>(key, rounded);
     case dtype::float8_e4m3:
-      return rounded ? kernel_of<dtype::float8_e4m3, true>(key)
-                     : kernel_of<dtype::float8_e4m3>(key);
+      return kernel_of<dtype::float8_e4m3>(key, rounded);
     case dtype::float32:
-      if (!rounded) return kernel_of<dtype::float32>(key);
+      if (!rounded) return kernel_of<dtype::float32, false>(key);
       [[fallthrough]];
     case dtype::int32:
     case dtype::int64:

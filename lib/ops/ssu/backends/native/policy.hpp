@@ -60,8 +60,9 @@ constexpr int enough_blocks(bool one_token, int multiprocessors) {
   return one_token ? 2 * multiprocessors : multiprocessors;
 }
 
-/** The same where threads hold two octets and round them stochastically: work enough for a block of
- *  64. Philox-10, 4 rows and 8, batch 1 / 2 / 8 / 64:
+/** Blocks below which threads that hold two octets and round them stochastically take 4 rows and
+ *  not 8: such a block computes for long, and a few blocks a multiprocessor leave it waiting.
+ *  Philox-10, 4 rows and 8, batch 1 / 2 / 8 / 64, where 8 rows have 128 blocks a sequence:
  *
  *     int8  2.30 / 3.34 / 10.8 / 79.6    3.14 / 4.13 / 10.8 / 74.1
  *     fp8   2.91 / 3.74 / 11.7 / 85.6    3.75 / 5.54 / 12.9 / 85.6

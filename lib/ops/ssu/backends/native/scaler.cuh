@@ -34,9 +34,9 @@ struct scaler {
     float own_encode[greatest::owned];
 #pragma unroll
     for (int k = 0; k < greatest::owned; ++k) {
-      const row_scale scale = scale_of<state>(most[k]);
+      const row_scale scale = scale_of<state, V::rounding>(most[k]);
       decode[first / V::wide_rows][k] = scale.decode;
-      own_encode[k] = V::rounding ? encode_within<state>(scale.encode, most[k]) : scale.encode;
+      own_encode[k] = scale.encode;
     }
 #pragma unroll
     for (int i = 0; i < V::wide_rows; ++i)
