@@ -19,11 +19,11 @@
  *
  *     a = max |h'|;  enc = QMAX / a;  q = round(h' * enc);  s = 1 / enc
  *
- * q is at most QMAX in magnitude: integers that are rounded stochastically take the float below enc
- * where enc * a is above QMAX. A row with a < 2^-100 is q = 0, s = 0, so that a slot of zero bytes
- * is a fresh one; a row with a NaN or an infinity is q = 0, s = NaN, which reads back as NaN. q is
- * rounded to nearest even or, with stochastic rounding by 16 bits r, floor(h' * enc + r / 2^16) of
- * integers, and of float8_e4m3 as of other floats: the magnitude, by its spacing.
+ * q is at most QMAX in magnitude: where integers are rounded stochastically, enc is the float below
+ * wherever enc * a is above QMAX. A row with a < 2^-100 is q = 0, s = 0, so that a slot of zero
+ * bytes is a fresh one; a row with a NaN or an infinity is q = 0, s = NaN, which reads back as NaN.
+ * q is rounded to nearest even or, with stochastic rounding by 16 bits r, floor(h' * enc + r /
+ * 2^16) of integers, and of float8_e4m3 as of other floats: the magnitude, by its spacing.
  */
 
 #include <ssugraph/export.hpp>
@@ -44,7 +44,8 @@ namespace ssugraph {
  * one: no two of their elements may lie in one place, and none may share a byte with another
  * tensor, but that `out` may be `x` or `z` themselves: same address, dtype, shape and strides. What
  * is known to be disjoint is: spans apart from each other, and slices of the rows of one buffer
- * (equal outer stride, disjoint within the row). Any other interleaving is refused.
+ * (equal outer stride, disjoint within the row; on further axes alike, as scales behind each row of
+ * a state). Any other interleaving is refused.
  *
  * n is the number of sequences: the rows of x or, with cu_seqlens, one less than its entries. The
  * other index and count tensors may be longer; what is behind the n-th entry is not looked at.

@@ -101,7 +101,7 @@ stored_row exact_row(dtype type, std::span<const float> h, std::span<const std::
   }
   if (greatest < rows_are_zero_below) return row;
   const float encode = encode_factor(type, greatest, !random.empty());
-  row.scale = 1.0f / encode_factor(type, greatest, false);
+  row.scale = 1.0f / encode;
   const bool is_integer = type != dtype::float8_e4m3;
   for (std::size_t n = 0; n < h.size(); ++n) {
     const double product = double{h[n]} * double{encode};  // exact

@@ -19,6 +19,7 @@ struct octet_row {
 template <class Code>
 struct encoded_octet {
   detail::row_scale scale;
+  detail::row_scale stochastic_scale;
   std::uint32_t nearest[detail::words_of_octet<Code>];
   std::uint32_t stochastic[detail::words_of_octet<Code>];
 };
@@ -27,11 +28,10 @@ template <class Code>
 SSUGRAPH_HOST_DEVICE encoded_octet<Code> encoded(const octet_row& row) {
   encoded_octet<Code> result;
   const float greatest = detail::greater_magnitude(detail::greatest_of(row.h), row.elsewhere);
-  result.scale = detail::scale_of<Code>(greatest);
-  const float encode = result.scale.encode;
-  detail::encode_octet<Code>(row.h, encode, result.nearest);
-  detail::encode_octet<Code>(row.h, detail::encode_within<Code>(encode, greatest), row.random,
-                             result.stochastic);
+  result.scale = detail::scale_of<Code, false>(greatest);
+  result.stochastic_scale = detail::scale_of<Code, true>(greatest);
+  detail::encode_octet<Code>(row.h, result.scale.encode, result.nearest);
+  detail::encode_octet<Code>(row.h, result.stochastic_scale.encode, row.random, result.stochastic);
   return result;
 }
 

@@ -94,6 +94,8 @@ TYPED_TEST(scaled_codec_device, stores_rows_of_every_kind_as_the_host_does) {
     const encoded_octet<TypeParam> expected = encoded<TypeParam>(rows[i]);
     ASSERT_TRUE(same_float(got[i].scale.encode, expected.scale.encode)) << "row " << i;
     ASSERT_TRUE(same_float(got[i].scale.decode, expected.scale.decode)) << "row " << i;
+    ASSERT_TRUE(same_float(got[i].stochastic_scale.decode, expected.stochastic_scale.decode))
+        << "row " << i;
     ASSERT_EQ(std::memcmp(got[i].nearest, expected.nearest, sizeof expected.nearest), 0)
         << "row " << i;
     ASSERT_EQ(std::memcmp(got[i].stochastic, expected.stochastic, sizeof expected.stochastic), 0)
