@@ -4,6 +4,7 @@
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
+#include "lib/state/check_scale.hpp"
 
 #include <ssugraph/byte_range.hpp>
 #include <ssugraph/error.hpp>
@@ -21,8 +22,8 @@ std::string of_layer(const char* list, std::size_t layer) {
 }
 
 /** Throws unless `scale` has an fp32 for each row of dstate of `state`. */
-void check_scale(const std::string& name, const tensor_view& scale, const std::string& of,
-                 const tensor_view& state) {
+void check_shape_of_scale(const std::string& name, const tensor_view& scale, const std::string& of,
+                          const tensor_view& state) {
   if (scale.dtype() == dtype::float32 &&
       std::ranges::equal(scale.extents(), state.extents().first(3)))
     return;
@@ -86,15 +87,10 @@ cache_view canonical_cache(const cache_view& given, std::size_t layer) {
   cache_view cache{canonical(name, given.state, 4), {}};
   if (!is_state_format(cache.state.dtype()))
     throw invalid_argument{name, "a dtype that states are stored in", to_string(given.state)};
-  if (static_cast<bool>(given.state_scale) != is_scaled(cache.state.dtype())) {
-    throw invalid_argument{name_of_scale(layer),
-                           (given.state_scale ? "nothing, for " : "a tensor, for ") + name +
-                               " is " + std::string{to_string(cache.state.dtype())},
-                           given.state_scale ? to_string(given.state_scale) : "nothing"};
-  }
+  check_scale(name_of_scale(layer), given.state_scale, name, cache.state);
   if (!given.state_scale) return cache;
   cache.state_scale = canonical(name_of_scale(layer), given.state_scale, 3);
-  check_scale(name_of_scale(layer), cache.state_scale, name, cache.state);
+  check_shape_of_scale(name_of_scale(layer), cache.state_scale, name, cache.state);
   return cache;
 }
 

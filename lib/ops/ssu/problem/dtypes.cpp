@@ -1,11 +1,11 @@
 #include "lib/ops/ssu/problem/dtypes.hpp"
 
 #include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/state/check_scale.hpp"
 
 #include <ssugraph/error.hpp>
 
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace ssugraph::detail {
@@ -42,18 +42,6 @@ void check_elements(const ssu_args& args) {
     if (wanted.empty()) continue;
     throw invalid_argument{std::string{each.what.name}, std::move(wanted), to_string(tensor)};
   }
-}
-
-/** A state that is scaled has scales, and no other has. */
-void check_scale(std::string_view name, const tensor_view& scale, std::string_view of,
-                 const tensor_view& state) {
-  const bool is_needed = state && is_scaled(state.dtype());
-  if (static_cast<bool>(scale) == is_needed) return;
-  const std::string reason =
-      std::string{of} + " is " + (state ? std::string{to_string(state.dtype())} : "not bound");
-  throw invalid_argument{std::string{name},
-                         (is_needed ? "a tensor, for " : "nothing, for ") + reason,
-                         scale ? to_string(scale) : "nothing"};
 }
 
 }  // namespace
