@@ -45,6 +45,19 @@ std::string refused(const std::function<void()>& call) {
   return "no error";
 }
 
+std::size_t offset_of(const tensor_view& tensor, model& layers) {
+  return static_cast<std::size_t>(static_cast<std::byte*>(tensor.data()) - layers.memory(0).data());
+}
+
+void clear(const tensor_view& rows) {
+  for (std::int64_t row = 0; row < rows.extent(0); ++row) {
+    for (std::int64_t head = 0; head < rows.extent(1); ++head) {
+      for (std::int64_t d = 0; d < rows.extent(2); ++d)
+        store(address_of(rows, row, head, d), rows.dtype(), 0);
+    }
+  }
+}
+
 class scaled_states : public target_suite {
  protected:
   static pipeline_builder empty_builder() {
@@ -186,22 +199,28 @@ TEST_P(scaled_states, are_served_in_checked_mode) {
       stream.wait();
     }
     EXPECT_EQ(checked.read(), unchecked.read()) << to_string(state);
-    // A slot out of range is written by nobody, and said.
-    const tensor_view& indices = checked.args(0).state_batch_indices;
+  }
+}
+
+TEST_P(scaled_states, of_slots_out_of_range_are_reported_and_left_alone) {
+  for (const dtype state : scaled) {
+    model layers{GetParam(), make_layers(spec_of(state), 1), false};
+    const ssu_args& args = layers.args(0);
     std::array<std::byte, 4> bytes{};
-    store_index(bytes.data(), indices.dtype(), checked.args(0).state.extent(0));
-    checked.memory(0).write(static_cast<std::size_t>(static_cast<std::byte*>(indices.data()) -
-                                                     checked.memory(0).data()),
-                            bytes);
-    const auto before = checked.read();
-    pipeline_builder builder = checked.builder(bucket_policy{{most_sequences}});
+    store_index(bytes.data(), args.state_batch_indices.dtype(), args.state.extent(0));
+    layers.memory(0).write(offset_of(args.state_batch_indices, layers), bytes);
+    const placed_stream stream{where()};
+    pipeline_builder builder = layers.builder(bucket_policy{{most_sequences}});
     lane lane = builder.recording({.checked = true}).build().make_lane(stream.get());
-    const std::string said = refused([&] {
-      lane.replay(1, stream.get());
-      stream.wait();
-      (void)lane.random_state();
-    });
-    EXPECT_NE(said, "no error");
+    auto before = layers.read();
+    lane.replay(1, stream.get());
+    const std::string said = refused([&] { (void)lane.random_state(); });
+    EXPECT_TRUE(said.starts_with("layer0.state_batch_indices[0]: ")) << said;
+    auto after = layers.read();
+    for (auto* contents : {&before, &after}) {
+      clear(args.out.at(contents->front().data() + offset_of(args.out, layers)));
+    }
+    EXPECT_EQ(after, before) << to_string(state) << ": more than out was written";
   }
 }
 
