@@ -52,6 +52,28 @@ class c_caches {
   ssugraph_slot_list list;
 };
 
+/** A state in fp32 of each layer of a model of 8 sequences. */
+struct dense_states {
+  dense_states(const model& of, place where) : memory{where, arena{bytes_of(of, states)}} {
+    for (tensor_view& each : states)
+      each = moved(each, memory.data());
+  }
+
+  std::vector<tensor_view> states;
+  placed_memory memory;
+
+ private:
+  static std::size_t bytes_of(const model& of, std::vector<tensor_view>& states) {
+    arena_layout layout;
+    for (std::size_t layer = 0; layer < of.size(); ++layer) {
+      const tensor_view& state = of.args(layer).state;
+      states.push_back(
+          layout.add(dtype::float32, {8, state.extent(1), state.extent(2), state.extent(3)}));
+    }
+    return layout.bytes();
+  }
+};
+
 class c_slot_states : public c_pipelines {
  protected:
   static slot_case make_case() {
@@ -95,35 +117,47 @@ TEST_P(c_slot_states, are_loaded_stored_and_reset_as_cpp_does) {
 
 TEST_P(c_slot_states, of_a_lane_are_those_of_its_layers) {
   constexpr std::array<std::int32_t, 1> buckets{8};
-  const auto layers = make_layers(rounding_spec(), 3);
-  const model of{GetParam(), layers, false};
-  const placed_stream stream{where()};
-  c_lane lane;
-  ASSERT_NO_FATAL_FAILURE(
-      make_lane(of, mamba_config{.stochastic_rounding = true}, buckets, stream.get(), lane));
-  const tensor_view& state = of.args(0).state;
-  arena_layout layout;
-  std::vector<tensor_view> states;
-  states.reserve(of.size());
-  for (std::size_t layer = 0; layer < of.size(); ++layer)
-    states.push_back(
-        layout.add(dtype::float32, {8, state.extent(1), state.extent(2), state.extent(3)}));
-  const placed_memory memory{where(), arena{layout.bytes()}};
-  for (tensor_view& each : states)
-    each = moved(each, memory.data());
-  const slot_list slots{of.args(0).state_batch_indices, 0};
-  const c_caches c{{}, states, slots, on_gpu()};
-  const auto before = of.read();
-  EXPECT_STATUS(ssugraph_lane_store_slots(lane, &c.list, c.dense.data(), 3, stream.get()), SUCCESS);
-  EXPECT_STATUS(ssugraph_lane_reset_slots(lane, &c.list, stream.get()), SUCCESS);
-  stream.wait();
-  EXPECT_NE(of.read(), before);
-  EXPECT_STATUS(ssugraph_lane_load_slots(lane, c.dense.data(), 3, &c.list, stream.get()), SUCCESS);
-  stream.wait();
-  EXPECT_EQ(of.read(), before) << "bf16 comes back from fp32 as it was";
-  EXPECT_EQ(
-      refused_argument(ssugraph_lane_load_slots(lane, c.dense.data(), 2, &c.list, stream.get())),
-      "states");
+  for (const dtype format : {dtype::bfloat16, dtype::int8}) {
+    case_spec spec = rounding_spec();
+    spec.state_dtype = format;
+    const auto layers = make_layers(spec, 3);
+    const model by_cpp{GetParam(), layers, false};
+    const model by_c{GetParam(), layers, false};
+    const placed_stream stream{where()};
+    const lane cpp = by_cpp.build(bucket_policy{{buckets[0]}}).make_lane(stream.get());
+    c_lane lane;
+    ASSERT_NO_FATAL_FAILURE(
+        make_lane(by_c, mamba_config{.stochastic_rounding = true}, buckets, stream.get(), lane));
+    const dense_states of_cpp{by_cpp, where()};
+    const dense_states of_c{by_c, where()};
+    const slot_list slots{by_cpp.args(0).state_batch_indices, 0};
+    const c_caches c{{}, of_c.states, {by_c.args(0).state_batch_indices, 0}, on_gpu()};
+    const auto before = by_c.read();
+
+    store_slots(cpp.caches(), slots, of_cpp.states, stream.get());
+    EXPECT_STATUS(ssugraph_lane_store_slots(lane, &c.list, c.dense.data(), 3, stream.get()),
+                  SUCCESS);
+    stream.wait();
+    EXPECT_EQ(of_c.memory.read_all(), of_cpp.memory.read_all()) << to_string(format);
+
+    reset_slots(cpp.caches(), slots, stream.get());
+    EXPECT_STATUS(ssugraph_lane_reset_slots(lane, &c.list, stream.get()), SUCCESS);
+    stream.wait();
+    EXPECT_EQ(by_c.read(), by_cpp.read()) << to_string(format);
+    EXPECT_NE(by_c.read(), before);
+
+    load_slots(cpp.caches(), of_cpp.states, slots, stream.get());
+    EXPECT_STATUS(ssugraph_lane_load_slots(lane, c.dense.data(), 3, &c.list, stream.get()),
+                  SUCCESS);
+    stream.wait();
+    EXPECT_EQ(by_c.read(), by_cpp.read()) << to_string(format);
+    if (!is_scaled(format)) {
+      EXPECT_EQ(by_c.read(), before) << "comes back from fp32 as it was";
+    }
+    EXPECT_EQ(
+        refused_argument(ssugraph_lane_load_slots(lane, c.dense.data(), 2, &c.list, stream.get())),
+        "states");
+  }
 }
 
 class bad_c_slot_states : public c_slot_states {};
