@@ -1,5 +1,6 @@
-// Arbitrary tensors and scalars through the validation of the C API. Nothing runs on a tensor, so
-// that their addresses may be anything. The first bytes choose a right call; the rest spoil it.
+// Arbitrary tensors and scalars through the validation of the C API. Nothing runs on a tensor that
+// is not here, so that addresses may be anything. The first bytes choose a right call; the rest
+// spoil it, and behind it one of slots.
 
 #include "tests/c_api/c_fields.hpp"
 #include "tests/fuzz/input.hpp"
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 
 namespace {
@@ -57,6 +59,62 @@ enum {
 using ssugraph::test::c_fields;
 using ssugraph::test::fuzz_input;
 static_assert(c_fields.size() == tensors);
+
+using axes = std::array<std::int64_t, 4>;
+
+void lay_out(DLTensor& tensor, axes& shape, axes& strides, void* data,
+             std::initializer_list<std::int64_t> extents, DLDataType type) {
+  tensor.data = data;
+  tensor.device = {kDLCPU, 0};
+  tensor.ndim = static_cast<int>(extents.size());
+  tensor.dtype = type;
+  tensor.shape = shape.data();
+  tensor.strides = strides.data();
+  std::ranges::copy(extents, shape.begin());
+  std::int64_t stride = 1;
+  for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
+    strides[static_cast<std::size_t>(axis)] = stride;
+    stride *= shape[static_cast<std::size_t>(axis)];
+  }
+}
+
+/** Changes one thing; `how` is 0 to 7, or else an extent or a stride. */
+void spoil_tensor(DLTensor& tensor, axes& shape, axes& strides, std::size_t how,
+                  std::uint64_t value, fuzz_input& from) {
+  switch (how) {
+    case 0:
+      tensor.data = reinterpret_cast<void*>(value);
+      break;
+    case 1:
+      tensor.byte_offset = value;
+      break;
+    case 2:
+      tensor.ndim = static_cast<int>(value);
+      break;
+    case 3:
+      tensor.dtype = {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8),
+                      static_cast<std::uint16_t>(value >> 16)};
+      break;
+    case 4:
+      std::memcpy(&tensor.device.device_type, &value, 4);
+      break;
+    case 5:
+      tensor.device.device_id = static_cast<int>(value);
+      break;
+    case 6:
+      tensor.strides = nullptr;
+      break;
+    case 7:
+      tensor.shape = nullptr;
+      break;
+    case 10:
+      shape[from.pick(4)] = static_cast<std::int64_t>(value);
+      break;
+    default:
+      strides[from.pick(4)] = static_cast<std::int64_t>(value);
+      break;
+  }
+}
 
 /** A right call of one mode, its structs at the front of memory that a wrong size may reach. */
 class call {
@@ -104,63 +162,21 @@ class call {
     if (what == tensors) return spoil_scalar(from);
     DLTensor& tensor = tensors_[what];
     const auto value = from.number();
-    switch (from.pick(12)) {
-      case 0:
-        tensor.data = reinterpret_cast<void*>(value);
-        break;
-      case 1:
-        tensor.byte_offset = value;
-        break;
-      case 2:
-        tensor.ndim = static_cast<int>(value);
-        break;
-      case 3:
-        tensor.dtype = {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8),
-                        static_cast<std::uint16_t>(value >> 16)};
-        break;
-      case 4:
-        std::memcpy(&tensor.device.device_type, &value, 4);
-        break;
-      case 5:
-        tensor.device.device_id = static_cast<int>(value);
-        break;
-      case 6:
-        tensor.strides = nullptr;
-        break;
-      case 7:
-        tensor.shape = nullptr;
-        break;
-      case 8:
-        args().*c_fields[what] = value % 2 == 0 ? nullptr : &tensor;
-        break;
-      case 9:
-        tensor.data = memory_.data() + value % memory_.size();
-        break;
-      case 10:
-        shapes_[what][from.pick(4)] = static_cast<std::int64_t>(value);
-        break;
-      default:
-        strides_[what][from.pick(4)] = static_cast<std::int64_t>(value);
-        break;
+    const std::size_t how = from.pick(12);
+    if (how == 8) {
+      args().*c_fields[what] = value % 2 == 0 ? nullptr : &tensor;
+    } else if (how == 9) {
+      tensor.data = memory_.data() + value % memory_.size();
+    } else {
+      spoil_tensor(tensor, shapes_[what], strides_[what], how, value, from);
     }
   }
 
  private:
   void place(int which, std::initializer_list<std::int64_t> extents, DLDataType type) {
-    DLTensor& tensor = tensors_[which];
-    tensor.data = memory_.data() + 32768 * which;
-    tensor.device = {kDLCPU, 0};
-    tensor.ndim = static_cast<int>(extents.size());
-    tensor.dtype = type;
-    tensor.shape = shapes_[which].data();
-    tensor.strides = strides_[which].data();
-    std::ranges::copy(extents, shapes_[which].begin());
-    std::int64_t stride = 1;
-    for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
-      strides_[which][axis] = stride;
-      stride *= shapes_[which][axis];
-    }
-    args().*c_fields[which] = &tensor;
+    lay_out(tensors_[which], shapes_[which], strides_[which], memory_.data() + 32768 * which,
+            extents, type);
+    args().*c_fields[which] = &tensors_[which];
   }
 
   void spoil_scalar(fuzz_input& from) {
@@ -217,11 +233,175 @@ class call {
   alignas(16) std::array<std::byte, 4200> config_{};
   alignas(16) std::array<std::byte, 4200> args_{};
   std::array<DLTensor, tensors> tensors_{};
-  std::array<std::array<std::int64_t, 4>, tensors> shapes_{};
-  std::array<std::array<std::int64_t, 4>, tensors> strides_{};
+  std::array<axes, tensors> shapes_{};
+  std::array<axes, tensors> strides_{};
   std::array<char, 9> name_{};
   static inline std::array<std::byte, 32768 * tensors> memory_;
 };
+
+/** What two layers keep, int8 and fp32, with dense states of two slots. */
+class slot_call {
+ public:
+  slot_call() {
+    place(0, {4, 2, 3, 8}, {kDLInt, 8, 1});
+    place(1, {4, 2, 3, 8}, {kDLFloat, 32, 1});
+    place(first_scale, {4, 2, 3}, {kDLFloat, 32, 1});
+    for (const std::size_t dense : {first_dense, first_dense + 1})
+      place(dense, {2, 2, 3, 8}, {kDLFloat, 32, 1});
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      cache(layer) = {sizeof(ssugraph_cache), &tensors_[layer],
+                      layer == 0 ? &tensors_[first_scale] : nullptr};
+      caches_[layer] = &cache(layer);
+      states_[layer] = &tensors_[first_dense + layer];
+    }
+    list_all_null();
+  }
+
+  /** Changes one thing. */
+  void spoil(fuzz_input& from) {
+    const std::size_t what = from.pick(20);
+    const std::uint64_t value = from.number();
+    const std::size_t layer = value % layers;
+    const DLTensor* const other = value % 3 == 0 ? nullptr : &tensors_[value / 8 % tensors_.size()];
+    switch (what) {
+      case 0:
+        list().struct_size = value;
+        break;
+      case 1:
+        list().null_block_id = static_cast<std::int64_t>(value);
+        break;
+      case 2:
+        list().has_null_block = static_cast<std::int32_t>(value);
+        break;
+      case 3:
+        list().reserved = static_cast<std::int32_t>(value);
+        break;
+      case 4:
+        list().indices = other;
+        break;
+      case 5:
+        cache(layer).struct_size = value;
+        break;
+      case 6:
+        cache(layer).state = other;
+        break;
+      case 7:
+        cache(layer).state_scale = other;
+        break;
+      case 8:
+        states_[layer] = other;
+        break;
+      case 9:
+        caches_[layer] = value % 3 == 0 ? nullptr : &cache(1 - layer);
+        break;
+      case 10:
+        structs_[value / 4 % structs_.size()][value / 16 % (structs_[0].size() - 64) + 64] =
+            std::byte{1};
+        break;
+      case 11:
+        std::memcpy(memory_[indices].data(), &value, sizeof value);
+        break;
+      default:
+        spoil_tensor(from, value);
+        break;
+    }
+  }
+
+  /** All calls, which take the same; memory that is not here is only looked at. */
+  void run() {
+    if (!std::ranges::all_of(tensors_, [&](const DLTensor& each) { return is_here(each); }))
+      list_all_null();
+    auto before = memory_;
+    const auto accepted = [&](ssugraph_status status) {
+      const bool ran = succeeded(status);
+      require(ran || memory_ == before, "what is refused writes nothing");
+      before = memory_;
+      return ran;
+    };
+    const ssugraph_cache* const* const caches = caches_.data();
+    const bool loaded =
+        accepted(ssugraph_load_slots(caches, states_.data(), layers, &list(), nullptr));
+    accepted(ssugraph_store_slots(caches, &list(), states_.data(), layers, nullptr));
+    const bool reset = accepted(ssugraph_reset_caches(caches, layers, &list(), nullptr));
+    require(reset || !loaded, "what is loaded can be reset");
+  }
+
+ private:
+  static constexpr std::size_t layers = 2;
+  static constexpr std::size_t first_scale = 2;
+  static constexpr std::size_t first_dense = 3;
+  static constexpr std::size_t indices = 5;
+  static constexpr std::size_t count = 6;
+
+  ssugraph_cache& cache(std::size_t layer) {
+    return *reinterpret_cast<ssugraph_cache*>(structs_[layer].data());
+  }
+  ssugraph_slot_list& list() {
+    return *reinterpret_cast<ssugraph_slot_list*>(structs_[layers].data());
+  }
+
+  void place(std::size_t which, std::initializer_list<std::int64_t> extents, DLDataType type) {
+    lay_out(tensors_[which], shapes_[which], strides_[which], memory_[which].data(), extents, type);
+  }
+
+  /** A list of the null block alone, so that no call touches a state. */
+  void list_all_null() {
+    list().struct_size = sizeof(ssugraph_slot_list);
+    tensors_[indices] = {};
+    place(indices, {2}, {kDLInt, 32, 1});
+    memory_[indices].fill({});
+    list().indices = &tensors_[indices];
+    list().null_block_id = 0;
+    list().has_null_block = 1;
+  }
+
+  void spoil_tensor(fuzz_input& from, std::uint64_t value) {
+    const std::size_t which = from.pick(count);
+    const std::size_t how = from.pick(12);
+    if (how == 8 || how == 9) {
+      tensors_[which].data = memory_[0].data() + value % sizeof memory_;
+    } else {
+      ::spoil_tensor(tensors_[which], shapes_[which], strides_[which], how, value, from);
+    }
+  }
+
+  /** Whether all that it may touch is, in numbers that no input makes overflow. */
+  bool is_here(const DLTensor& tensor) const {
+    __extension__ typedef __int128 wide;
+    if (tensor.shape == nullptr || tensor.ndim < 1 || tensor.ndim > 4) return false;
+    const wide size = (tensor.dtype.bits + 7) / 8;
+    const wide here = static_cast<wide>(reinterpret_cast<std::uintptr_t>(memory_[0].data()));
+    wide begin = static_cast<wide>(reinterpret_cast<std::uintptr_t>(tensor.data)) +
+                 static_cast<wide>(tensor.byte_offset);
+    wide end = begin + size;
+    wide dense = 1;
+    for (int axis = tensor.ndim - 1; axis >= 0; --axis) {
+      const wide extent = tensor.shape[axis];
+      if (extent < 0 || extent > 64) return false;
+      const wide stride = tensor.strides == nullptr ? dense : wide{tensor.strides[axis]};
+      (stride < 0 ? begin : end) += (extent - 1) * stride * size;
+      dense *= extent;
+    }
+    return dense == 0 || (begin >= here && end <= here + static_cast<wide>(sizeof memory_));
+  }
+
+  alignas(16) std::array<std::array<std::byte, 1024>, count> memory_{};
+  alignas(16) std::array<std::array<std::byte, 4208>, layers + 1> structs_{};
+  std::array<DLTensor, count> tensors_{};
+  std::array<axes, count> shapes_{};
+  std::array<axes, count> strides_{};
+  std::array<const ssugraph_cache*, layers> caches_{};
+  std::array<const DLTensor*, layers> states_{};
+};
+
+/** Caches, dense states and a list of slots, spoilt by what is left of the input. */
+void move_slots(fuzz_input& from) {
+  slot_call given;
+  const std::size_t faults = from.pick(5);
+  for (std::size_t i = 0; i < faults && !from.empty(); ++i)
+    given.spoil(from);
+  given.run();
+}
 
 /** What an eager call, or a dispatch, would say. */
 void ask_backends(call& given) {
@@ -283,5 +463,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     given.spoil(from);
   ask_backends(given);
   build(given, from);
+  move_slots(from);
   return 0;
 }
