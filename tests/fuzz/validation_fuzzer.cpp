@@ -402,6 +402,29 @@ void reset(const call& given, fuzz_input& from) {
   require(!by_slots.empty() || is_in_reach(slots), "no slots out of reach");
 }
 
+/** The same of a layer's state that is loaded and stored. */
+void move_slots(const call& given, fuzz_input& from) {
+  alignas(16) static std::array<std::byte, sizeof(float) * 64 * 64 * 64> dense_memory;
+  const tensor_view& state = given.args().state;
+  const tensor_view& scale = given.args().state_scale;
+  constexpr std::array formats{dtype::float32, dtype::float16, dtype::bfloat16};
+  const dtype format = formats[from.pick(formats.size())];
+  std::int32_t slot = static_cast<std::int32_t>(from.pick(16));
+  if (!is_here(state) || !is_small(state) || !is_here(scale)) slot = -1;
+  std::vector<std::int64_t> extents{state.extents().begin(), state.extents().end()};
+  if (!extents.empty()) extents.front() = 1;
+  tensor_view dense;
+  if (!refused([&] { dense = tensor_view{dense_memory.data(), format, extents}; }).empty()) return;
+  const slot_list slots{tensor_view{&slot, dtype::int32, {1}}};
+  const std::vector<cache_view> caches{{state, scale}};
+  const std::vector<tensor_view> states{dense};
+  for (const std::string& by : {refused([&] { load_slots(caches, states, slots, nullptr); }),
+                                refused([&] { store_slots(caches, slots, states, nullptr); })}) {
+    require(by.empty() || by == "states[0]" || by.starts_with("caches[0]."), "a tensor is named");
+    require(!by.empty() || (is_in_reach(state) && is_in_reach(scale)), "no cache out of reach");
+  }
+}
+
 void stage(const call& given, fuzz_input& from) {
   staging_ring ring{256, 1, device::host()};
   ring.begin();
@@ -453,5 +476,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reset(given, from);
   stage(given, from);
   declare(from);
+  move_slots(given, from);
   return 0;
 }
