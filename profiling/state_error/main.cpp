@@ -80,7 +80,7 @@ std::optional<options> parse(int argc, const char* const* argv) {
   app.add_option("--seed", opts.seed, "Of x, dt, B and C");
   app.add_option("--target", opts.target, "host (backend reference) or cuda (native)");
   app.add_option("--json", opts.json, "Write the figures to this file, too");
-  app.add_flag("--check", opts.check, "Fail unless what STATE_FORMATS.md says of formats holds");
+  app.add_flag("--check", opts.check, "Fail unless the formats keep the order of STATE_FORMATS.md");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -89,6 +89,8 @@ std::optional<options> parse(int argc, const char* const* argv) {
   }
   if (opts.every < 2 || opts.every > 1024)
     throw invalid_argument{"--every", "2 .. 1024", std::to_string(opts.every)};
+  if (opts.check && opts.every != 16)
+    throw invalid_argument{"--every", "16 beside --check", std::to_string(opts.every)};
   if (opts.tokens < 2 * opts.every || opts.tokens % opts.every != 0)
     throw invalid_argument{"--tokens", "a multiple of --every, at least twice that",
                            std::to_string(opts.tokens)};
@@ -130,21 +132,27 @@ double error_of(const std::vector<measured>& all, const std::string& format, boo
   return found->error;
 }
 
-/** A table for pages. */
+/** Of a state: an element of it, and its part of a scale. */
+double bytes_an_element(dtype format) {
+  const double scale = ssugraph::is_scaled(format) ? double{sizeof(float)} : 0.0;
+  return static_cast<double>(ssugraph::size_of(format)) + scale / state_error::dstate;
+}
+
+/** The tables of STATE_FORMATS.md. */
 void print(const std::vector<measured>& all, const options& opts) {
   for (const state_error::head_kind& kind : state_error::kinds()) {
     fmt::print(
-        "\n| {} | every token, nearest | stochastic | every {} tokens, nearest | "
-        "stochastic |\n|---|---|---|---|---|\n",
-        kind.name, opts.every);
-    for (const named_format& format : formats) {
-      std::string line = fmt::format("| {} |", format.name);
+        "\n| {} | bytes an element | every token, nearest | stochastic "
+        "| every {} tokens, nearest | stochastic |\n|---|---|---|---|---|---|\n",
+        kind.title, opts.every);
+    for (const auto& [name, format] : formats) {
+      std::string line = fmt::format("| {} | {:.3g} |", name, bytes_an_element(format));
       for (const std::int64_t every : {std::int64_t{1}, opts.every}) {
         for (const bool stochastic : {false, true}) {
-          const bool is_none = stochastic && format.format == dtype::float32;
-          line += is_none ? " |"
-                          : fmt::format(" {:.1e} |",
-                                        error_of(all, format.name, stochastic, every, kind.name));
+          const bool is_none = stochastic && format == dtype::float32;
+          line += is_none
+                      ? "  |"
+                      : fmt::format(" {:.1e} |", error_of(all, name, stochastic, every, kind.name));
         }
       }
       fmt::print("{}\n", line);

@@ -14,9 +14,10 @@ std::size_t count(std::int64_t a, std::int64_t b, std::int64_t c = 1) {
 }  // namespace
 
 const std::vector<head_kind>& kinds() {
-  static const std::vector<head_kind> all{{"slow", -1.0f, 0.001, 0.01, false},
-                                          {"usual", -4.0f, 0.001, 0.1, false},
-                                          {"silent", -1.0f, 0.001, 0.01, true}};
+  static const std::vector<head_kind> all{
+      {"slow", "slow decay: A = -1, dt 0.001 to 0.01", -1.0f, 0.001, 0.01, false},
+      {"usual", "usual decay: A = -4, dt 0.001 to 0.1", -4.0f, 0.001, 0.1, false},
+      {"silent", "slow decay, no input in the second half", -1.0f, 0.001, 0.01, true}};
   return all;
 }
 

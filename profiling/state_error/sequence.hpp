@@ -15,6 +15,7 @@ inline constexpr std::int64_t dstate = 128;
 /** What a head is like: it forgets by exp(A * dt) a token, dt drawn log-uniformly. */
 struct head_kind {
   std::string name;
+  std::string title;  ///< in words
   float A;
   double least_dt;
   double most_dt;
