@@ -48,6 +48,7 @@ class caches_of_lane : public target_suite {
       states_.push_back(layout.add(dtype::float32, {batch, nheads, dim, dstate}));
       other_scale_ = layout.add(dtype::float32, {slots, nheads, dim});
     }
+    other_state_ = layout.add(dtype::int8, {slots, nheads, dim, dstate});
     content_ = arena{layout.bytes()};
     fill();
   }
@@ -113,6 +114,7 @@ class caches_of_lane : public target_suite {
 
   std::vector<ssu_args> layers_;
   std::vector<tensor_view> states_;
+  tensor_view other_state_;
   tensor_view other_scale_;
   arena content_;
 };
@@ -126,6 +128,17 @@ TEST_P(caches_of_lane, are_those_of_its_steps_as_they_are_bound_now) {
   EXPECT_EQ(lane.caches(), caches_of(layers));
   layers[2].state_scale = moved(other_scale_, base);
   lane.rebind(std::vector<binding>{{"third", "state_scale", layers[2].state_scale.data()}});
+  EXPECT_EQ(lane.caches(), caches_of(layers));
+
+  // What was built to share may have a state of its own now.
+  ssu_args again = layers[0];
+  again.state = moved(other_state_, base);
+  again.state_scale = layers[2].state_scale;
+  layers[2].state_scale = layer(2, base).state_scale;
+  lane.rebind(std::vector<binding>{{"again", "state", again.state.data()},
+                                   {"again", "state_scale", again.state_scale.data()},
+                                   {"third", "state_scale", layers[2].state_scale.data()}});
+  layers.insert(layers.begin() + 1, again);
   EXPECT_EQ(lane.caches(), caches_of(layers));
 }
 

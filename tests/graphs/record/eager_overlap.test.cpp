@@ -185,7 +185,7 @@ TEST(reset_slots_overlap, of_an_edge_that_a_caller_made_programmatic_changes_no_
         enqueue_slow_copy(slots.data(), source.data(), 4, 1000, triggers, on);
         overlap_next(on);
         const std::vector<tensor_view> states{{state.data(), dtype::float32, {8, 1, 4, 16}}};
-        reset_slots(states, {slots.data(), dtype::int32, {1}}, on);
+        reset_slots(states, tensor_view{slots.data(), dtype::int32, {1}}, on);
       },
       true, stream.get());
   std::vector<std::byte> first(1);

@@ -250,10 +250,10 @@ TYPED_TEST(scaled_codec, rows_without_a_number_or_too_small_have_no_codes) {
       EXPECT_EQ(this->code_in(got.stochastic, i), 0u);
     }
   }
-  EXPECT_GT(detail::scale_of<TypeParam, false>(0x1p-100f).decode, 0.0f);
+  const auto decode_of = [](float a) { return detail::scale_of<TypeParam, false>(a).decode; };
+  EXPECT_GT(decode_of(0x1p-100f), 0.0f);
   const float largest = std::numeric_limits<float>::max();
-  EXPECT_NEAR(detail::scale_of<TypeParam, false>(largest).decode / (largest / this->most), 1,
-              0x1p-22);
+  EXPECT_NEAR(decode_of(largest) / (largest / this->most), 1, 0x1p-22);
 }
 
 /** 2^20 elements whose codes are anywhere: below half a percent of a unit off. */
