@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -72,17 +71,7 @@ class scaled_codec : public testing::Test {
   }
 };
 
-using codes = testing::Types<std::int8_t, std::int16_t, detail::float8_e4m3>;
-
-struct code_names {
-  template <class Code>
-  static std::string GetName(int) {
-    return std::is_same_v<Code, std::int8_t>    ? "int8"
-           : std::is_same_v<Code, std::int16_t> ? "int16"
-                                                : "float8_e4m3";
-  }
-};
-TYPED_TEST_SUITE(scaled_codec, codes, code_names);
+TYPED_TEST_SUITE(scaled_codec, scaled_codes, scaled_code_names);
 
 TYPED_TEST(scaled_codec, decodes_every_code_wherever_it_lies) {
   for (std::uint32_t code = 0; code < 1u << this->bits; ++code) {

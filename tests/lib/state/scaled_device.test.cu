@@ -9,8 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
-#include <type_traits>
 #include <vector>
 
 /** The codec on a GPU against the same on the CPU, code for code. */
@@ -71,17 +69,7 @@ class scaled_codec_device : public testing::Test {
   }
 };
 
-using codes = testing::Types<std::int8_t, std::int16_t, detail::float8_e4m3>;
-
-struct code_names {
-  template <class Code>
-  static std::string GetName(int) {
-    return std::is_same_v<Code, std::int8_t>    ? "int8"
-           : std::is_same_v<Code, std::int16_t> ? "int16"
-                                                : "float8_e4m3";
-  }
-};
-TYPED_TEST_SUITE(scaled_codec_device, codes, code_names);
+TYPED_TEST_SUITE(scaled_codec_device, scaled_codes, scaled_code_names);
 
 TYPED_TEST(scaled_codec_device, stores_rows_of_every_kind_as_the_host_does) {
   const std::vector<octet_row> rows = this->rows();

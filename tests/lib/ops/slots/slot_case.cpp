@@ -148,32 +148,43 @@ std::vector<double> row_of(const tensor_view& tensor, std::int64_t i, std::int64
   return row;
 }
 
-/** Takes what may have been written from `after` to `before`. */
-void accept(std::byte* before, const std::byte* after, std::int64_t bytes) {
-  std::memcpy(before, after, static_cast<std::size_t>(bytes));
+/** Takes bytes that may have been written from `after` to `before`. */
+void accept(const std::byte* written, arena& after, arena& before, std::int64_t bytes) {
+  std::memcpy(before.data() + (written - after.data()), written, static_cast<std::size_t>(bytes));
 }
 
-/** The checks of a layer's entries that are not skipped. */
-std::string for_each_entry(
-    const slot_case& test,
-    const std::function<std::string(const slot_layer_case&, std::int64_t, std::int64_t)>& check) {
+/** A row of dstate, of an entry that is not skipped. */
+struct row_of_entry {
+  const slot_layer_case& layer;
+  std::int64_t entry;
+  std::int64_t slot;
+  std::int64_t head;
+  std::int64_t d;
+};
+
+std::string place_of(const row_of_entry& at, std::int64_t n) {
+  return "(" + std::to_string(at.head) + ", " + std::to_string(at.d) + ", " + std::to_string(n) +
+         ")";
+}
+
+/** Checks all rows; what is wrong with the first that is. */
+std::string for_each_row(const slot_case& test,
+                         const std::function<std::string(const row_of_entry&)>& check) {
+  std::string first;
   for (std::size_t layer = 0; layer < test.layers.size(); ++layer) {
     const slot_layer_case& each = test.layers[layer];
     for (std::size_t i = 0; i < test.slots.size(); ++i) {
       const std::int64_t slot = test.slots[i];
       if (slot < 0 || slot >= each.cache.state.extent(0) || slot == test.null_block_id) continue;
-      const std::string wrong = check(each, static_cast<std::int64_t>(i), slot);
-      if (!wrong.empty()) {
-        return "layer " + std::to_string(layer) + ", entry " + std::to_string(i) + ", " + wrong +
-               " of " + to_string(each.cache.state) + " and " + to_string(each.dense);
-      }
+      for_each_row(each.cache.state, [&](std::int64_t head, std::int64_t d) {
+        const std::string wrong = check({each, static_cast<std::int64_t>(i), slot, head, d});
+        if (wrong.empty() || !first.empty()) return;
+        first = "layer " + std::to_string(layer) + ", entry " + std::to_string(i) + ", " + wrong +
+                " of " + to_string(each.cache.state) + " and " + to_string(each.dense);
+      });
     }
   }
-  return {};
-}
-
-std::string place_of(std::int64_t head, std::int64_t d, std::int64_t n) {
-  return "(" + std::to_string(head) + ", " + std::to_string(d) + ", " + std::to_string(n) + ")";
+  return first;
 }
 
 }  // namespace
@@ -241,66 +252,57 @@ slot_case make_slot_case(std::span<const dtype> formats, int each,
 }
 
 std::string wrong_after_load(const slot_case& test, arena& before, arena& after) {
-  std::string wrong =
-      for_each_entry(test, [&](const slot_layer_case& layer, std::int64_t i, std::int64_t slot) {
-        const tensor_view state = moved(layer.cache.state, after.data());
-        const tensor_view scale = moved(layer.cache.state_scale, after.data());
-        const tensor_view dense = moved(layer.dense, before.data());
-        const dtype type = state.dtype();
-        std::string first;
-        for_each_row(state, [&](std::int64_t head, std::int64_t d) {
-          const std::vector<double> row = row_of(dense, i, head, d);
-          const row_scales wanted = is_scaled(type) ? scales_of(row, type) : row_scales{};
-          for (std::int64_t n = 0; n < state.extent(3); ++n) {
-            const std::byte* at = address_of(state, slot, head, d, n);
-            const double h = row[static_cast<std::size_t>(n)];
-            const bool is_right = !is_scaled(type) ? is_same(at, type, h)
-                                  : wanted.encode == 0.0f
-                                      ? code_at(at, type) == 0.0
-                                      : is_code_of(code_at(at, type), h * wanted.encode, type);
-            if (!is_right && first.empty())
-              first = place_of(head, d, n) + " is not " + std::to_string(h * wanted.encode);
-            accept(address_of(moved(layer.cache.state, before.data()), slot, head, d, n), at,
-                   size_of(type));
-          }
-          if (!scale) return;
-          float found = 0;
-          const std::byte* at = address_of(scale, slot, head, d);
-          std::memcpy(&found, at, sizeof found);
-          if (!is_same_float(found, wanted.decode) && first.empty())
-            first = "scale " + std::to_string(found) + " is not " + std::to_string(wanted.decode);
-          accept(address_of(moved(layer.cache.state_scale, before.data()), slot, head, d), at, 4);
-        });
-        return first;
-      });
+  std::string wrong = for_each_row(test, [&](const row_of_entry& at) {
+    const tensor_view state = moved(at.layer.cache.state, after.data());
+    const tensor_view scale = moved(at.layer.cache.state_scale, after.data());
+    const dtype type = state.dtype();
+    const std::vector<double> row =
+        row_of(moved(at.layer.dense, before.data()), at.entry, at.head, at.d);
+    const row_scales wanted = is_scaled(type) ? scales_of(row, type) : row_scales{};
+    std::string first;
+    for (std::int64_t n = 0; n < state.extent(3); ++n) {
+      const std::byte* found = address_of(state, at.slot, at.head, at.d, n);
+      const double h = row[static_cast<std::size_t>(n)];
+      const bool is_right = !is_scaled(type) ? is_same(found, type, h)
+                            : wanted.encode == 0.0f
+                                ? code_at(found, type) == 0.0
+                                : is_code_of(code_at(found, type), h * wanted.encode, type);
+      if (!is_right && first.empty())
+        first = place_of(at, n) + " is not " + std::to_string(h * wanted.encode);
+      accept(found, after, before, size_of(type));
+    }
+    if (!scale) return first;
+    const std::byte* found = address_of(scale, at.slot, at.head, at.d);
+    float stored = 0;
+    std::memcpy(&stored, found, sizeof stored);
+    if (!is_same_float(stored, wanted.decode) && first.empty())
+      first = "scale " + std::to_string(stored) + " is not " + std::to_string(wanted.decode);
+    accept(found, after, before, sizeof stored);
+    return first;
+  });
   if (wrong.empty() && !(before == after)) wrong = "more than the slots was written";
   return wrong;
 }
 
 std::string wrong_after_store(const slot_case& test, arena& before, arena& after) {
-  std::string wrong =
-      for_each_entry(test, [&](const slot_layer_case& layer, std::int64_t i, std::int64_t slot) {
-        const tensor_view state = moved(layer.cache.state, before.data());
-        const tensor_view scale = moved(layer.cache.state_scale, before.data());
-        const tensor_view dense = moved(layer.dense, after.data());
-        const dtype type = state.dtype();
-        std::string first;
-        for_each_row(state, [&](std::int64_t head, std::int64_t d) {
-          for (std::int64_t n = 0; n < state.extent(3); ++n) {
-            const std::byte* kept = address_of(state, slot, head, d, n);
-            const double factor =
-                scale ? load(address_of(scale, slot, head, d), dtype::float32) : 0;
-            const double h =
-                scale ? static_cast<float>(code_at(kept, type) * factor) : load(kept, type);
-            const std::byte* at = address_of(dense, i, head, d, n);
-            if (!is_same(at, dense.dtype(), h) && first.empty())
-              first = place_of(head, d, n) + " is not " + std::to_string(h);
-            accept(address_of(moved(layer.dense, before.data()), i, head, d, n), at,
-                   size_of(dense.dtype()));
-          }
-        });
-        return first;
-      });
+  std::string wrong = for_each_row(test, [&](const row_of_entry& at) {
+    const tensor_view state = moved(at.layer.cache.state, before.data());
+    const tensor_view scale = moved(at.layer.cache.state_scale, before.data());
+    const tensor_view dense = moved(at.layer.dense, after.data());
+    const double factor =
+        scale ? load(address_of(scale, at.slot, at.head, at.d), dtype::float32) : 0;
+    std::string first;
+    for (std::int64_t n = 0; n < state.extent(3); ++n) {
+      const std::byte* kept = address_of(state, at.slot, at.head, at.d, n);
+      const double h = scale ? static_cast<float>(code_at(kept, state.dtype()) * factor)
+                             : load(kept, state.dtype());
+      const std::byte* found = address_of(dense, at.entry, at.head, at.d, n);
+      if (!is_same(found, dense.dtype(), h) && first.empty())
+        first = place_of(at, n) + " is not " + std::to_string(h);
+      accept(found, after, before, size_of(dense.dtype()));
+    }
+    return first;
+  });
   if (wrong.empty() && !(before == after)) wrong = "more than the dense states was written";
   return wrong;
 }
