@@ -75,8 +75,13 @@ class case_maker {
  private:
   std::int64_t rows() const { return spec_.capacity * spec_.max_seqlen; }
 
+  /** Whole octets in whole 16 bytes. */
+  static std::int64_t aligned_elements(dtype type) {
+    return std::max<std::int64_t>(8, 16 / size_of(type));
+  }
+
   /** Strides that keep elements apart: axes in any order, gaps, steps backwards. */
-  sizes written_strides(const sizes& extents) {
+  sizes written_strides(dtype type, const sizes& extents) {
     std::vector<std::size_t> order(extents.size());
     for (std::size_t i = 0; i < order.size(); ++i)
       order[i] = i;
@@ -87,7 +92,7 @@ class case_maker {
       strides[*axis] = stride;
       stride *= extents[*axis];
       if (chance(engine_, 0.3)) stride += spec_.aligned ? 8 : pick(engine_, 1, 5);
-      if (spec_.aligned) stride = detail::aligned(stride, 8);
+      if (spec_.aligned) stride = detail::aligned(stride, aligned_elements(type));
     }
     const auto backwards = static_cast<std::size_t>(pick(engine_, 0, 15));
     if (backwards + (spec_.aligned ? 1 : 0) < strides.size()) strides[backwards] *= -1;
@@ -100,7 +105,7 @@ class case_maker {
   }
 
   tensor_view place_written(dtype type, const sizes& extents) {
-    return place(type, extents, written_strides(extents));
+    return place(type, extents, written_strides(type, extents));
   }
 
   /** As written_strides, and now and then a broadcast. The axes from `tied_from` always are one. */
@@ -109,7 +114,7 @@ class case_maker {
     sizes dense = extents;
     for (std::size_t axis = tied_from; axis < dense.size(); ++axis)
       dense[axis] = 1;
-    sizes strides = written_strides(dense);
+    sizes strides = written_strides(type, dense);
     for (std::size_t axis = tied_from; axis < dense.size(); ++axis)
       strides[axis] = 0;
     if (may_broadcast && !spec_.aligned && chance(engine_, 0.1)) {
@@ -126,7 +131,9 @@ class case_maker {
     const std::int64_t size = size_of(spec_.state_dtype);
     constexpr std::int64_t scale_size = size_of(dtype::float32);
     const std::int64_t first = spec_.aligned ? 0 : pick(engine_, 0, 7) * size;
-    const std::int64_t code_bytes = first + nheads * dim * dstate * size;
+    const std::int64_t row =
+        spec_.aligned ? detail::aligned(dstate, aligned_elements(spec_.state_dtype)) : dstate;
+    const std::int64_t code_bytes = first + nheads * dim * row * size;
     const std::int64_t scale_at = detail::aligned(code_bytes, scale_size);
     const std::int64_t slot_bytes =
         detail::aligned(scale_at + nheads * dim * scale_size, spec_.aligned ? 16 : scale_size);
@@ -135,7 +142,7 @@ class case_maker {
     state = {start + first,
              spec_.state_dtype,
              {slots_, nheads, dim, dstate},
-             {slot_bytes / size, dim * dstate, dstate, 1}};
+             {slot_bytes / size, dim * row, row, 1}};
     scale = {
         start + scale_at, dtype::float32, {slots_, nheads, dim}, {slot_bytes / scale_size, dim, 1}};
   }
