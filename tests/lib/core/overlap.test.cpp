@@ -70,8 +70,8 @@ std::set<std::uintptr_t> bytes_of(const tensor_view& tensor) {
 }
 
 TEST(describe_overlap, tells_what_overlaps_from_what_interleaves) {
-  const auto heads = [](std::ptrdiff_t offset) {
-    return tensor_view{storage + offset, dtype::float32, {2, 4, 16}, {128, 32, 1}};
+  const auto heads = [](std::ptrdiff_t offset, std::int64_t pitch = 128) {
+    return tensor_view{storage + offset, dtype::float32, {2, 4, 16}, {pitch, 32, 1}};
   };
   const auto told = [](const tensor_view& a, const tensor_view& b) {
     EXPECT_TRUE(detail::may_overlap(a, b));
@@ -80,7 +80,31 @@ TEST(describe_overlap, tells_what_overlaps_from_what_interleaves) {
   EXPECT_EQ(told(heads(0), heads(0)), "overlap with z");
   EXPECT_EQ(told(heads(0), heads(8)), "overlap with z");
   EXPECT_EQ(told(heads(8), heads(0)), "overlap with z");
-  EXPECT_NE(told(heads(0), heads(16)).find("interleave with those of z"), std::string::npos);
+  EXPECT_NE(told(heads(0), heads(16, 160)).find("interleave with those of z"), std::string::npos);
+  EXPECT_FALSE(detail::may_overlap(heads(0), heads(16)));
+}
+
+/** Codes of rows, and their scales: behind each row or in front of it, or behind each head. */
+TEST(may_overlap, scales_may_lie_among_the_rows_of_a_state) {
+  const auto* const base = reinterpret_cast<const std::byte*>(storage + 16);
+  const tensor_view by_row{base, dtype::int8, {2, 3, 2, 8}, {72, 24, 12, 1}};
+  const auto row_scales = [&](std::ptrdiff_t at) {
+    return tensor_view{base + at, dtype::float32, {2, 3, 2}, {18, 6, 3}};
+  };
+  const tensor_view by_head{base, dtype::int8, {2, 3, 2, 8}, {72, 24, 8, 1}};
+  const auto head_scales = [&](std::ptrdiff_t at) {
+    return tensor_view{base + at, dtype::float32, {2, 3, 2}, {18, 6, 1}};
+  };
+  const auto meet = [](const tensor_view& a, const tensor_view& b) {
+    EXPECT_EQ(detail::may_overlap(a, b), detail::may_overlap(b, a));
+    return detail::may_overlap(a, b);
+  };
+  EXPECT_FALSE(meet(by_row, row_scales(8)));
+  EXPECT_FALSE(meet(by_row, row_scales(-4)));
+  EXPECT_TRUE(meet(by_row, row_scales(4)));
+  EXPECT_FALSE(meet(by_head, head_scales(16)));
+  EXPECT_TRUE(meet(by_head, head_scales(12)));
+  EXPECT_TRUE(meet(by_head, row_scales(8)));
 }
 
 TEST(may_overlap, never_misses_a_shared_byte) {

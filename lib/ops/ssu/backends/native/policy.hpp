@@ -1,7 +1,6 @@
 #pragma once
 
 #include "lib/core/launch_limits.hpp"
-#include "lib/device/octet.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 
 /** Tuning of the native kernels, and what chose it. All times: H100, CUDA 13.0, 128x64x128 g8, bf16
@@ -81,12 +80,15 @@ inline constexpr int staged_tokens = 8;
  * and 4.9 / 5.1 / 5.3 without; speculative ones 3.5 / 5.5 / 9.7 and 5.5 / 6.4 / 7.9. */
 inline constexpr int max_tokens_ahead = 4;
 
-/** Rows of a scaled state that are in fp32 at a time, between their update and their scale: with
- *  fewer, sums and divisions wait alone; with more, registers run out. fp8, two octets a thread, 1
- * / 2 / 4 rows: 52.5 / 50.9 / 51.8 us at batch 64, 202 / 197 / 201 at 256; int8, one octet, 4 / 8
- *  rows: 55.2 / 58.9. `held_bytes`: what a thread holds of a row. */
-constexpr int max_rows_wide(int held_bytes) {
-  return held_bytes == octet_size ? 4 : 2;
+/**
+ * Rows of a scaled state that are in fp32 at a time, between their update and their scale: with
+ * fewer, sums and divisions wait alone; with more, registers run out. us at batch 64 / 256:
+ *
+ *     int16, one octet a thread, 2 / 4 rows  95.5 / 377.6    94.4 / 372.8
+ *     fp8, two octets, 1 / 2 / 4 rows        52.5 / 202      50.9 / 197      51.8 / 201
+ */
+constexpr int max_rows_wide(int octets) {
+  return octets == 1 ? 4 : 2;
 }
 
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
@@ -104,11 +106,14 @@ inline constexpr int max_rows_drawn = 2;
  *
  * A row of several tokens keeps its state in fp32: 8 rows with 128 and four blocks of four warps
  * take 95 us for 64 sequences of two tokens, with a fifth warp, and so three blocks, 102.
+ *
+ * A scaled state holds rows in fp32, too: int16 with 96 / 112 / 128 takes 13.6 / 13.3 / 13.3 us at
+ * batch 8 and, with Philox-10, 96.8 / 96.5 / 97.2 at 64.
  */
 constexpr int max_registers(const kernel_key& key, bool scaled) {
   const bool vector = key.access != state_access::by_element;
   const bool light = vector && key.tied;
-  if (scaled && key.one_token && vector) return key.rows == 8 && key.octets == 1 ? 96 : 128;
+  if (scaled && key.one_token && vector) return key.rows == 8 && key.octets == 1 ? 112 : 128;
   if (key.one_token) {
     if (!vector || key.rows == 8) return 96;
     return key.rows == 2 ? 64 : light ? 80 : 128;

@@ -663,14 +663,21 @@ TEST(validate, says_which_tensor_a_size_comes_of) {
 }
 
 TEST(validate, says_why_what_interleaves_may_overlap) {
-  const invalid_argument apart = refusal_of([](ssu_args& args) {
-    // Heads of z and out in turns, in memory of their own.
-    static std::vector<float> both(9 * 4 * 2 * 16);
-    const std::vector<std::int64_t> extents{9, 4, 16};
-    const std::vector<std::int64_t> strides{4 * 2 * 16, 2 * 16, 1};
-    args.z = tensor_view{both.data(), dtype::float32, extents, strides};
-    args.out = tensor_view{both.data() + 16, dtype::float32, extents, strides};
-  });
+  // Heads of z and out by turns, in memory of their own.
+  const auto by_turns = [](std::int64_t heads_a_row_of_out) {
+    return [=](ssu_args& args) {
+      static std::vector<float> both(9 * 5 * 2 * 16);
+      const std::vector<std::int64_t> extents{9, 4, 16};
+      const auto strides = [](std::int64_t heads) {
+        return std::vector<std::int64_t>{heads * 2 * 16, 2 * 16, 1};
+      };
+      args.z = tensor_view{both.data(), dtype::float32, extents, strides(4)};
+      args.out =
+          tensor_view{both.data() + 16, dtype::float32, extents, strides(heads_a_row_of_out)};
+    };
+  };
+  EXPECT_EQ(refusal_of(by_turns(4)).argument(), "no error");
+  const invalid_argument apart = refusal_of(by_turns(5));
   EXPECT_EQ(apart.argument(), "out");
   EXPECT_TRUE(has(apart.expected(), "no byte shared with z")) << apart.what();
   EXPECT_TRUE(has(apart.came(), "interleave")) << apart.what();

@@ -105,7 +105,7 @@ std::vector<native_kernel> all_kernels() {
 }
 
 /** Local memory that a kernel may have, bytes a thread, as CUDA 13.0 made it for sm_90. No other
- *  has any. */
+ *  has any, but those of scaled states. */
 struct spill {
   kernel_name of;
   std::size_t bytes;
@@ -174,9 +174,16 @@ constexpr spill spills[]{
     {{dtype::bfloat16, true, along_dim(32, false)}, 8},
 };
 
+/** Of scaled states: rows wait in fp32 for their greatest value, and a few words for them. */
+constexpr std::size_t most_bytes_scaled = 40;
+
+bool is_named(const kernel_name& name) {
+  return std::ranges::find(spills, name, &spill::of) != std::end(spills);
+}
+
 std::size_t bytes_allowed(const kernel_name& name) {
-  const auto* const found = std::ranges::find(spills, name, &spill::of);
-  return found == std::end(spills) ? 0 : found->bytes;
+  if (is_scaled(name.state)) return most_bytes_scaled;
+  return is_named(name) ? std::ranges::find(spills, name, &spill::of)->bytes : 0;
 }
 
 TEST(native_kernels, are_all_there) {
@@ -218,7 +225,7 @@ TEST_F(native_kernels_on_gpu, spill_no_more_than_is_named) {
     const cudaFuncAttributes attributes = attributes_of(each);
     if (attributes.binaryVersion != 90) GTEST_SKIP() << "known of sm_90 alone";
     EXPECT_LE(attributes.localSizeBytes, bytes_allowed(each.name)) << text_of(each.name);
-    named += bytes_allowed(each.name) > 0 ? 1 : 0;
+    named += is_named(each.name) ? 1 : 0;
   }
   EXPECT_EQ(named, std::size(spills)) << "each is of a kernel that there is";
 }
