@@ -200,12 +200,13 @@ SSUGRAPH_HOST_DEVICE void decode_octet(const std::uint32_t* word, float (&q)[oct
 template <class Code>
 SSUGRAPH_HOST_DEVICE void pack_octet(const std::uint32_t (&code)[octet_size],
                                      std::uint32_t (&word)[words_of_octet<Code>]) {
-  for (int i = 0; i < words_of_octet<Code>; ++i) {
-    if constexpr (sizeof(Code) == 2) {
-      word[i] = bytes_of(code[2 * i], code[2 * i + 1], 0x5410u);
+  constexpr int codes_a_word = octet_size / words_of_octet<Code>;
+  for (int i = 0, first = 0; i < words_of_octet<Code>; ++i, first += codes_a_word) {
+    if constexpr (codes_a_word == 2) {
+      word[i] = bytes_of(code[first], code[first + 1], 0x5410u);
     } else {
-      const std::uint32_t low = bytes_of(code[4 * i], code[4 * i + 1], 0x0040u);
-      const std::uint32_t high = bytes_of(code[4 * i + 2], code[4 * i + 3], 0x0040u);
+      const std::uint32_t low = bytes_of(code[first], code[first + 1], 0x0040u);
+      const std::uint32_t high = bytes_of(code[first + 2], code[first + 3], 0x0040u);
       word[i] = bytes_of(low, high, 0x5410u);
     }
   }

@@ -54,7 +54,7 @@ kernel_key key_of(const ssu_problem& problem, int rows, state_access access) {
                  .tied = problem.tied,
                  .one_token = !problem.has_cu_seqlens};
   const bool pairs = pairs_octets(key, problem.state_dtype);
-  const bool whole_pairs = problem.dstate % (2 * octet_size) == 0;
+  const bool whole_pairs = problem.dstate % (std::int64_t{octet_size} * 2) == 0;
   if (pairs && whole_pairs && key.lanes >= min_paired_lanes) return key;
   key.octets = 1;
   key.lanes = access == state_access::by_element ? max_lanes : lanes_for(problem.dstate, 1);
