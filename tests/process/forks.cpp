@@ -31,6 +31,7 @@
 #include <functional>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -103,7 +104,7 @@ void use_host() {
   ring.take<std::int64_t>({slots.data(), dtype::int64, {2}}, 2)[0] = 0;
   ring.submit(nullptr);
   const std::array states{args_of(&host).state};
-  reset_slots(states, {slots.data(), dtype::int64, {1}}, nullptr);
+  reset_slots(states, tensor_view{slots.data(), dtype::int64, {1}}, nullptr);
   expect(host.state[0] == 0, "slots are reset");
 }
 
@@ -151,7 +152,7 @@ void expect_no_memory(layer* parents) {
   expect_refused("a host pipeline", [&] { replay_twice(parents, target::host, nullptr); });
   expect_refused("reset_slots", [&] {
     const tensor_view slots{&parents->state, dtype::int64, {1}};
-    reset_slots({}, slots, nullptr);
+    reset_slots(std::span<const cache_view>{}, slots, nullptr);
   });
 }
 

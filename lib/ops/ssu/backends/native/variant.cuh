@@ -24,9 +24,9 @@ struct variant {
   static constexpr int columns = octets * octet_size;
   using layout = octet_layout<State, Key.lanes, vector, octets>;
   using sum = row_sum<native::warp_lanes(Key.access, Key.lanes), Key.rows>;
+  static constexpr bool scaled = is_scaled_code<State>;
   /** Rows that are in fp32 at a time, where a token has one at a time: those of a scaled state wait
    *  for their greatest value. */
-  static constexpr bool scaled = is_scaled_code<State>;
   static constexpr int wide_rows = scaled ? std::min(Key.rows, max_rows_wide(octets)) : 1;
   using greatest = row_sum<native::warp_lanes(Key.access, Key.lanes), wide_rows>;
   using words = std::uint32_t[octets * words_of_octet<State>];  ///< of a row, as in memory
