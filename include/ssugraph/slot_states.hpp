@@ -18,7 +18,7 @@ namespace ssugraph {
  * goes to slot i of `slots`; one that is skipped is not read.
  *
  * @code{.cpp}
- * ssugraph::load_slots(lane.caches(), prefilled, {slots, null_block_id}, stream);
+ * ssugraph::load_slots(lane.caches(), prefilled, {started_slots, null_block_id}, stream);
  * lane.replay(batch, stream);
  * @endcode
  *
