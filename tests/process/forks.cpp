@@ -152,7 +152,11 @@ void expect_no_memory(layer* parents) {
   expect_refused("a host pipeline", [&] { replay_twice(parents, target::host, nullptr); });
   expect_refused("reset_slots", [&] {
     const tensor_view slots{&parents->state, dtype::int64, {1}};
-    reset_slots(std::span<const cache_view>{}, slots, nullptr);
+    reset_slots(std::span<const tensor_view>{}, slots, nullptr);
+  });
+  expect_refused("load_slots", [&] {
+    const tensor_view slots{&parents->state, dtype::int64, {1}};
+    load_slots({}, {}, slots, nullptr);
   });
 }
 

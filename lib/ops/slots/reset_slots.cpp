@@ -62,9 +62,10 @@ void zero_slots_on_host(std::span<const tensor_view> states, const slot_list& sl
 /** Of tensors that were checked but for where they lie. */
 void reset(std::span<const detail::slot_tensor> tensors, const slot_list& slots,
            stream_handle stream) {
-  if (slots.indices.size() == 0 || tensors.empty()) return;
+  if (slots.indices.size() == 0) return;
   const device home = detail::device_of(slots.indices.data());
   detail::check_memory(tensors, home);
+  if (tensors.empty()) return;
   std::vector<tensor_view> states;
   states.reserve(tensors.size());
   std::ranges::transform(tensors, std::back_inserter(states), &detail::slot_tensor::view);

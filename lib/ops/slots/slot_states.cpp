@@ -121,11 +121,12 @@ void move(std::span<const cache_view> caches, std::span<const tensor_view> state
           const slot_list& slots, direction way, stream_handle stream) {
   detail::check_slots(slots);
   const std::vector<slot_layer> layers = canonical_layers(caches, states, slots.indices.extent(0));
-  if (slots.indices.size() == 0 || layers.empty()) return;
+  if (slots.indices.size() == 0) return;
   const device home = detail::device_of(slots.indices.data());
   const std::vector<slot_tensor> tensors = tensors_of(layers, slots, way);
   detail::check_memory(tensors, home);
   detail::check_written(tensors);
+  if (layers.empty()) return;
   if (home.is_host()) return move_on_host(layers, slots, way);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};
