@@ -67,13 +67,16 @@ TEST(ssu_problem, tied_minds_A_dt_and_dt_bias_but_not_D) {
   const ssu_case tied = make_case(spec, engine);
   spec.tied = false;
   const ssu_case untied = make_case(spec, engine);
+  const auto apart = [](const tensor_view& tensor) {
+    return tensor.at(static_cast<const std::byte*>(tensor.data()) + (1 << 20));
+  };
   for (auto member : {&ssu_args::A, &ssu_args::dt, &ssu_args::dt_bias}) {
     ssu_case mixed = tied;
-    mixed.layout.*member = untied.layout.*member;
+    mixed.layout.*member = apart(untied.layout.*member);
     EXPECT_FALSE(problem_of(mixed).tied);
   }
   ssu_case mixed = tied;
-  mixed.layout.D = untied.layout.D;
+  mixed.layout.D = apart(untied.layout.D);
   EXPECT_TRUE(problem_of(mixed).tied);
 }
 
@@ -100,9 +103,10 @@ TEST(ssu_problem, names_the_first_tensor_that_is_not_aligned) {
   random_engine engine{base_seed()};
   const ssu_case test = make_case(spec, engine);
   EXPECT_EQ(problem_of(test).misalignment, "");
-  // Behind everything else, one element past an aligned address.
-  auto* const behind = reinterpret_cast<std::byte*>(test.memory.size());
-  arena memory{test.memory.size() + (1 << 20)};
+  // Behind everything else, wherever strides lead, one element past an aligned address.
+  constexpr std::size_t room = 1 << 19;
+  auto* const behind = reinterpret_cast<std::byte*>((test.memory.size() / room + 1) * room);
+  arena memory{test.memory.size() + 2 * room};
   for (const auto& [name, member] : ssu_tensors) {
     const std::string field = name;
     if (field != "state" && field != "A" && field != "B" && field != "C") continue;
