@@ -164,7 +164,8 @@ class score {
     variance_ += variance;
   }
   [[nodiscard]] double sum() const { return sum_; }
-  [[nodiscard]] double deviations() const { return sum_ / std::sqrt(variance_); }
+  /** None where nothing was left to chance, and nothing moved. */
+  [[nodiscard]] double deviations() const { return sum_ == 0 ? 0 : sum_ / std::sqrt(variance_); }
 
  private:
   double sum_ = 0;
