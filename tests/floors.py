@@ -23,7 +23,7 @@ FLOORS = [
     ("random", ["lib/random"], "random"),
     ("device", ["lib/device"], ""),
     ("state", ["lib/state"], ""),
-    ("step", ["lib/step"], "candidate_timing step"),
+    ("step", ["lib/step"], "candidate_timing rings step"),
     ("slots", ["lib/ops/slots"], "cache_view reset_slots slot_states"),
     ("ssu problem", ["lib/ops/ssu/problem"], "config ssu ssu_problem ssu_plan backend"),
     ("ssu backend", ["lib/ops/ssu/backends"], ""),

@@ -49,12 +49,17 @@ const char* dtypes_of(detail::ssu_elements elements) {
     case detail::ssu_elements::as_state:
       return state_dtypes;
     case detail::ssu_elements::floating:
+    case detail::ssu_elements::as_x:
+    case detail::ssu_elements::as_B:
       return floating_dtypes;
     case detail::ssu_elements::scale:
       return "float32";
     case detail::ssu_elements::index:
       return index_dtypes;
+    case detail::ssu_elements::rows:
+      return "int32";
     case detail::ssu_elements::seed:
+    case detail::ssu_elements::key:
       return "int64";
   }
   return "another";
@@ -157,14 +162,20 @@ std::int64_t null_block_of(const ssugraph_ssu_args& given) {
 ssu_args args_of(const ssugraph_ssu_args* given) {
   const ssugraph_ssu_args known = required("args", given);
   check_reserved("reserved", known.reserved);
-  // The tensors of the struct lie one behind another, in the order of the operands.
+  // The tensors of the struct lie in the order of the operands: those of rings behind its scalars.
   constexpr std::size_t count = detail::ssu_operands.size();
+  constexpr auto first_of_rings = static_cast<std::size_t>(ssu_tensor::x_ring);
+  constexpr std::size_t size = sizeof(const DLTensor*);
   static_assert(offsetof(ssugraph_ssu_args, dst_state_scale) ==
-                offsetof(ssugraph_ssu_args, state) + (count - 1) * sizeof(const DLTensor*));
+                    offsetof(ssugraph_ssu_args, state) + (first_of_rings - 1) * size &&
+                offsetof(ssugraph_ssu_args, rounding_key) ==
+                    offsetof(ssugraph_ssu_args, x_ring) + (count - first_of_rings - 1) * size);
   std::array<const DLTensor*, count> tensors{};
-  std::memcpy(static_cast<void*>(tensors.data()),
-              reinterpret_cast<const std::byte*>(&known) + offsetof(ssugraph_ssu_args, state),
-              sizeof tensors);
+  const auto* const bytes = reinterpret_cast<const std::byte*>(&known);
+  std::memcpy(static_cast<void*>(tensors.data()), bytes + offsetof(ssugraph_ssu_args, state),
+              first_of_rings * size);
+  std::memcpy(static_cast<void*>(tensors.data() + first_of_rings),
+              bytes + offsetof(ssugraph_ssu_args, x_ring), (count - first_of_rings) * size);
   ssu_args args;
   for (std::size_t i = 0; i < count; ++i) {
     const detail::ssu_operand& each = detail::ssu_operands[i];
@@ -173,6 +184,7 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   }
   args.null_block_id = null_block_of(known);
   args.max_seqlen = known.max_seqlen;
+  if (known.checkpoint_interval != 0) args.checkpoint_interval = known.checkpoint_interval;
   args.dt_softplus = flag("dt_softplus", known.dt_softplus);
   if (flag("dt_limited", known.dt_limited)) {
     args.dt_min = known.dt_min;

@@ -12,13 +12,15 @@ namespace {
 // for that would be garbage that a later version took for a field.
 static_assert(sizeof(ssugraph_config) == 32 &&
               offsetof(ssugraph_config, stochastic_rounding) == 24);
-static_assert(sizeof(ssugraph_ssu_args) == 192 &&
+static_assert(sizeof(ssugraph_ssu_args) == 248 &&
               offsetof(ssugraph_ssu_args, has_null_block) == 28);
 static_assert(offsetof(ssugraph_ssu_args, state) == 32 &&
               offsetof(ssugraph_ssu_args, rand_seed) == 144 &&
               offsetof(ssugraph_ssu_args, dst_state) == 152 &&
               offsetof(ssugraph_ssu_args, dst_state_scale) == 168 &&
-              offsetof(ssugraph_ssu_args, dt_limited) == 184);
+              offsetof(ssugraph_ssu_args, dt_limited) == 184 &&
+              offsetof(ssugraph_ssu_args, x_ring) == 192 &&
+              offsetof(ssugraph_ssu_args, checkpoint_interval) == 240);
 static_assert(sizeof(ssugraph_random_state) == 16 &&
               offsetof(ssugraph_random_state, next_draw) == 8);
 static_assert(sizeof(ssugraph_binding) == 24 && offsetof(ssugraph_binding, data) == 16);
@@ -31,8 +33,9 @@ static_assert(sizeof(ssugraph_cache) == 24 && offsetof(ssugraph_cache, state_sca
 static_assert(sizeof(ssugraph_slot_list) == 32 &&
               offsetof(ssugraph_slot_list, null_block_id) == 16 &&
               offsetof(ssugraph_slot_list, reserved) == 28);
-static_assert(sizeof(ssugraph_ssu_addresses) == 152 &&
-              offsetof(ssugraph_ssu_addresses, dst_state_scale) == 144);
+static_assert(sizeof(ssugraph_ssu_addresses) == 200 &&
+              offsetof(ssugraph_ssu_addresses, dst_state_scale) == 144 &&
+              offsetof(ssugraph_ssu_addresses, rounding_key) == 192);
 static_assert(sizeof(ssugraph_ssu_options) == 16 && offsetof(ssugraph_ssu_options, reserved) == 12);
 static_assert(sizeof(ssugraph_step_options) == 48 &&
               offsetof(ssugraph_step_options, writes) == 24 &&

@@ -19,6 +19,9 @@ padding padding_for(const operand& what, bool is_bound, const step_traits& step)
     case operand_role::data:
     case operand_role::state:
     case operand_role::seed:
+    case operand_role::ring_cursor:
+    case operand_role::ring_plan:
+    case operand_role::rounding_key:
       break;
   }
   if (!is_bound) return padding::identity;

@@ -80,6 +80,9 @@ std::vector<std::int64_t> scratch_tensors::integers_of(operand_role role) const 
     case operand_role::data:
     case operand_role::state:
     case operand_role::seed:
+    case operand_role::ring_cursor:
+    case operand_role::ring_plan:
+    case operand_role::rounding_key:
       break;
   }
   return values;

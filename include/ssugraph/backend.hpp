@@ -42,6 +42,7 @@ enum class ssu_feature : std::uint8_t {
   dst_state,            ///< the tensor of that name
   out_in_place,         ///< `out` that is `x` or `z`
   dst_indices_alone,    ///< dst_state_batch_indices without state_batch_indices
+  checkpointed,         ///< rings
 };
 
 /** What a backend has. What a problem needs beyond it is refused by name, so that nothing new ever

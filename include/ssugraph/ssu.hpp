@@ -24,6 +24,17 @@
  * bytes is a fresh one; a row with a NaN or an infinity is q = 0, s = NaN, which reads back as NaN.
  * q is rounded to nearest even or, with stochastic rounding by 16 bits r, floor(h' * enc + r /
  * 2^16) of integers, and of float8_e4m3 as of other floats: the magnitude, by its spacing.
+ *
+ * A *checkpointed* state (ReplaySSM; tied models) is stored every W tokens alone. What is stored is
+ * a checkpoint S; the inputs since lie in a ring of R rows a slot, the live ones from `start` on,
+ * `count` of them. With L_j = A * (dt'_0 + ... + dt'_j) over the live rows and the new tokens
+ * behind them, c live rows and new token t:
+ *
+ *     out = exp(L_{c+t}) (S . C) + sum over j <= c+t of exp(L_{c+t} - L_j) dt'_j (B_j . C) x_j  [..]
+ *     S' = exp(L_{f-1}) S + sum over j < f of exp(L_{f-1} - L_j) dt'_j x_j B_j      (a flush of f)
+ *
+ * with D and z as above. New tokens are appended to the ring, accepted or not. rings.hpp says how
+ * rows, cursor and plan go on from step to step; lib/ops/ssu/CHECKPOINTS.md when to use it.
  */
 
 #include <ssugraph/export.hpp>
@@ -65,6 +76,12 @@ namespace ssugraph {
  * index that is no slot counts as null_block_id, rows and counts are cut to what there is, and a
  * slot that is written twice, or by one and read by another, holds (or gave) either state or parts
  * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
+ *
+ * With rings (x_ring, B_ring and dt_ring, which come together, and one of ring_cursor and ring_plan)
+ * a sequence has one slot, column 0 of its indices, and no destination: neither dst_state nor
+ * dst_state_batch_indices. Several tokens need cu_seqlens and max_seqlen. num_accepted_tokens says
+ * how many tokens of the *previous* step stand, 0 counting as 1; unbound: all of them. It plays no
+ * part beside ring_plan.
  */
 struct ssu_args {
   /** (slots, nheads, dim, dstate), fp32, fp16, bf16 or, with state_scale, int16, int8 or
@@ -97,6 +114,25 @@ struct ssu_args {
    *  example behind the state in one slot. Read and written with it. */
   tensor_view state_scale;
   tensor_view dst_state_scale;  ///< the same of a scaled dst_state
+  ///@{
+  /** Of a checkpointed state: the inputs since the checkpoint, R rows a slot, any strides. Slots as
+   *  of the state; R is at least W + 2T - 1, at most 128. Rows that are not live are never read as
+   *  values. Read and written. */
+  tensor_view x_ring;   ///< (slots, nheads, R, dim), dtype of x
+  tensor_view B_ring;   ///< (slots, ngroups, R, dstate), dtype of B
+  tensor_view dt_ring;  ///< (slots, nheads, R), fp32: dt'
+  ///@}
+  /** (slots, 4) int32, each row 16 bytes at a multiple of 16: see `ring_cursor` of rings.hpp. Of a
+   *  pipeline's steps, whose prologue advances it once a replay, however many layers share it. */
+  tensor_view ring_cursor;
+  /** (n, 8) int32, each row 32 bytes at a multiple of 16: see `ring_plan_row` of rings.hpp. Instead
+   *  of the cursor: of eager calls, by plan_rings, and of engines that keep trackers of their own.
+   *  R is then at least the rows in use and T; that is the caller's promise. */
+  tensor_view ring_plan;
+  /** Optional, int64 (slots), beside rings: whose bits stochastic rounding takes. Its value takes
+   *  the slot's place in the counter, and in a pipeline the seed of consumer c is draw c of the
+   *  stream in every replay: bits are a function of seed, layer, key and position. */
+  tensor_view rounding_key;
   bool dt_softplus = false;     ///< of dt + dt_bias
   ///@{
   /** Limits of dt', behind the softplus: `time_step_limit` of a model. None by default. */
@@ -108,8 +144,12 @@ struct ssu_args {
    *  -1, and every slot is somebody's. Plays no part without index tensors. All backends but
    * flashinfer treat a slot outside [0, slots) the same way. */
   std::int64_t null_block_id = 0;
-  /** T of varlen mode: no sequence is longer. 0: the number of rows. Ignored otherwise. */
+  /** T of varlen mode: no sequence is longer. 0: the number of rows. With rings at most 16. Ignored
+   *  in other modes. */
   std::int64_t max_seqlen = 0;
+  /** W, with rings: a checkpoint is stored wherever W divides the number of tokens that it has seen.
+   *  T to 64. Ignored otherwise. */
+  std::int64_t checkpoint_interval = 16;
 
   bool operator==(const ssu_args&) const = default;
 };
@@ -134,9 +174,16 @@ enum class ssu_tensor : std::uint8_t {
   dst_state,
   state_scale,
   dst_state_scale,
+  x_ring,
+  B_ring,
+  dt_ring,
+  ring_cursor,
+  ring_plan,
+  rounding_key,
 };
 
-/** Which tensors are bound decides: num_accepted_tokens speculative, else cu_seqlens varlen. */
+/** Which tensors are bound decides: num_accepted_tokens speculative, else cu_seqlens varlen. With
+ *  rings, where no token has a slot of its own, cu_seqlens varlen, else plain. */
 enum class ssu_mode : std::uint8_t { plain, varlen, speculative };
 
 /** As it is written here. */

@@ -40,6 +40,12 @@ struct ssu_addresses {
   const void* dst_state = nullptr;
   const void* state_scale = nullptr;
   const void* dst_state_scale = nullptr;
+  const void* x_ring = nullptr;
+  const void* B_ring = nullptr;
+  const void* dt_ring = nullptr;
+  const void* ring_cursor = nullptr;
+  const void* ring_plan = nullptr;
+  const void* rounding_key = nullptr;
   ///@}
 
   bool operator==(const ssu_addresses&) const = default;

@@ -55,7 +55,15 @@ struct ssu_problem {
   std::optional<dtype> accepted_dtype;
   std::optional<dtype> cu_seqlens_dtype;
   bool has_rand_seed = false;  ///< else the seed comes by value
+  bool has_rounding_key = false;
   ///@}
+  ///@{
+  /** W and R of a checkpointed state; 0: it is none. */
+  std::int64_t checkpoint_interval = 0;
+  std::int64_t ring_rows = 0;
+  ///@}
+  /** It has a cursor, which nobody launches: a pipeline launches its prologue's plan. */
+  bool has_ring_cursor = false;
   bool out_in_place = false;       ///< `out` is `x` or `z`
   std::int64_t slots = 0;          ///< of the state
   std::int64_t null_block_id = 0;  ///< as in ssu_args; in pipelines -1 if indices cannot hold it
@@ -70,11 +78,11 @@ struct ssu_problem {
   bool stochastic_rounding = false;  ///< of the stored state
   int philox_rounds = 0;             ///< 3..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
-  /** Empty if state, dst_state, (untied) A, B and C allow 16-byte accesses, and 8 elements at a
+  /** Empty if state, dst_state, (untied) A, B, C and B_ring allow 16-byte accesses, and 8 elements at a
    *  time, along dstate; else the first tensor that does not, with the reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
-  std::array<tensor_layout, 18> layouts{};
+  std::array<tensor_layout, 24> layouts{};
   bool is_blackwell = false;  ///< the device's compute capability is 10.0 or later
   /** That launches may use: the device's, or of a lane whose stream has a part of them, that
    * part's. 0: not told, or the host. */

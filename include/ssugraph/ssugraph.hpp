@@ -23,6 +23,7 @@
 #include <ssugraph/random.hpp>
 #include <ssugraph/recording.hpp>
 #include <ssugraph/reset_slots.hpp>
+#include <ssugraph/rings.hpp>
 #include <ssugraph/slot_states.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssu_call.hpp>

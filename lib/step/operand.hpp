@@ -31,6 +31,9 @@ enum class operand_role : std::uint8_t {
   counts,             ///< (n): tokens accepted of the step before
   bounds,             ///< (n + 1): where the rows of a sequence begin
   seed,               ///< one int64, of a lane's own in a pipeline
+  ring_cursor,        ///< (slots, 4): what is live of each slot's ring; the prologue's alone
+  ring_plan,          ///< (n, 8): the same of each sequence in this step
+  rounding_key,       ///< (slots): whose bits round its state
 };
 
 /** A tensor of a step by name. */
@@ -47,10 +50,12 @@ struct operand {
 
   [[nodiscard]] constexpr bool is_read() const { return access != operand_access::write; }
   [[nodiscard]] constexpr bool is_written() const { return access != operand_access::read; }
-  /** A lane launches on a padded copy of it, not on what the user binds. */
+  /** A lane launches on a padded copy of it, not on what the user binds. Of a plan it has one where
+   *  a cursor is bound, too: its prologue writes that. */
   [[nodiscard]] constexpr bool has_copy() const {
     return role == operand_role::source_slots || role == operand_role::destination_slots ||
-           role == operand_role::counts || role == operand_role::bounds;
+           role == operand_role::counts || role == operand_role::bounds ||
+           role == operand_role::ring_plan;
   }
   /** Read together with the state: it, or what says which of it and how. */
   [[nodiscard]] constexpr bool comes_with_state() const { return role != operand_role::data; }

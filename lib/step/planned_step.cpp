@@ -26,9 +26,13 @@ tensor_view padded_copy(const operand& what, const tensor_view& source, const vo
     case operand_role::counts:
     case operand_role::bounds:
       return source ? tensor_view{data, source.dtype(), {entries}} : tensor_view{};
+    case operand_role::ring_plan:
+      return {data, dtype::int32, {entries, sizeof(ring_plan_row) / sizeof(std::int32_t)}};
     case operand_role::data:
     case operand_role::state:
     case operand_role::seed:
+    case operand_role::ring_cursor:
+    case operand_role::rounding_key:
       break;
   }
   return {};
@@ -60,6 +64,8 @@ bound_tensors as_launched(const step_traits& step, std::int64_t sequences) {
   bound_tensors tensors = step.tensors;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const operand& what = step.operands[i];
+    if (what.role == operand_role::ring_cursor) tensors[i] = {};  // the prologue's alone
+    if (what.role == operand_role::ring_plan && !step.ring) continue;
     const tensor_view copy = padded_copy(what, tensors[i], somewhere_aligned, sequences);
     if (copy) tensors[i] = copy;
     if (what.role == operand_role::seed && step.draws_seed)

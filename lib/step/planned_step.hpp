@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/step/operand.hpp"
+#include "lib/step/ring.hpp"
 #include "lib/step/sequence.hpp"
 
 #include <ssugraph/candidate_timing.hpp>
@@ -78,6 +79,7 @@ struct step_traits {
   std::span<const operand> operands;  ///< of the operation
   bound_tensors tensors;              ///< canonical, cut to the largest batch
   sequence_rule sequences;            ///< of these tensors, with the null block as launched
+  std::optional<ring_rule> ring;      ///< of a checkpointed state; its cursor may be absent
   std::int64_t null_block_id = -1;    ///< as the caller gave it
   ssugraph::device device;            ///< where they are
   bool draws_seed = false;            ///< takes one of a lane's seeds
@@ -126,8 +128,8 @@ class checked_step {
 // --- What a pipeline launches a step on ----------------------------------------------------------
 
 /** The view of a lane's copy of an index or count tensor for `sequences` sequences: dense, at
- *  `data`. Of indices that are not bound there is a copy, too. Empty for other operands, and for
- *  the rest that is not bound. */
+ *  `data`. Of indices that are not bound there is a copy, too, and of a plan that the prologue makes
+ *  of a cursor. Empty for other operands, and for the rest that is not bound. */
 [[nodiscard]] tensor_view padded_copy(const operand& what, const tensor_view& source,
                                       const void* data, std::int64_t sequences);
 

@@ -26,6 +26,12 @@ inline constexpr std::array c_fields{
     &ssugraph_ssu_args::dst_state,
     &ssugraph_ssu_args::state_scale,
     &ssugraph_ssu_args::dst_state_scale,
+    &ssugraph_ssu_args::x_ring,
+    &ssugraph_ssu_args::B_ring,
+    &ssugraph_ssu_args::dt_ring,
+    &ssugraph_ssu_args::ring_cursor,
+    &ssugraph_ssu_args::ring_plan,
+    &ssugraph_ssu_args::rounding_key,
 };
 
 }  // namespace ssugraph::test

@@ -85,6 +85,15 @@ typedef struct ssugraph_ssu_args {
   float dt_max;       /**< and at most this */
   int32_t dt_limited; /**< 0: no limits, whatever dt_min and dt_max are; or 1 */
   int32_t reserved;   /**< 0 */
+  /* A checkpointed state; C++: ssu_args, which says what these are. All three rings or none. */
+  const DLTensor* x_ring;      /**< (slots, nheads, R, dim), dtype of x */
+  const DLTensor* B_ring;      /**< (slots, ngroups, R, dstate), dtype of B */
+  const DLTensor* dt_ring;     /**< (slots, nheads, R), fp32 */
+  const DLTensor* ring_cursor; /**< (slots, 4), int32: of a pipeline's steps; or */
+  const DLTensor* ring_plan;   /**< (n, 8), int32: of eager calls, and of engines' own trackers */
+  /** Optional (slots), int64: whose bits stochastic rounding takes. */
+  const DLTensor* rounding_key;
+  int64_t checkpoint_interval; /**< W, with rings: T to 64; 0 means 16 */
 } ssugraph_ssu_args;
 
 #endif

@@ -42,6 +42,12 @@ typedef struct ssugraph_ssu_addresses {
   const void* dst_state;               /**< the same */
   const void* state_scale;             /**< the same */
   const void* dst_state_scale;         /**< the same */
+  const void* x_ring;                  /**< the same */
+  const void* B_ring;                  /**< the same */
+  const void* dt_ring;                 /**< the same */
+  const void* ring_cursor;             /**< the same */
+  const void* ring_plan;               /**< the same */
+  const void* rounding_key;            /**< the same */
 } ssugraph_ssu_addresses;
 
 /** `args`, of the largest batch, validated, planned and loaded once; enqueues nothing. It outlives

@@ -53,13 +53,13 @@ const mamba_ssu_backend& ssu_dispatch::backend() const noexcept {
 
 ssu_plan ssu_dispatch::plan(const ssu_args& args) const {
   const mamba_config& config = state_->config;
-  const detail::validated_ssu call = detail::validate(args, config);
+  const detail::validated_ssu call = detail::validate_eager(args, config);
   return detail::resolve(state_->backend, call.problem, call.sequences, config.algorithm)->plan();
 }
 
 void ssu_dispatch::selective_state_update(const ssu_args& args, stream_handle stream) {
   const mamba_config& config = state_->config;
-  const detail::validated_ssu call = detail::validate(args, config);
+  const detail::validated_ssu call = detail::validate_eager(args, config);
   const auto planned =
       detail::resolve(state_->backend, call.problem, call.sequences, config.algorithm);
   if (call.sequences == 0) return;

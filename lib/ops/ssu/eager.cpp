@@ -73,6 +73,15 @@ std::int64_t eager_state::draw_seed() noexcept {
   return detail::draw_seed(random.seed, random.next_draw++);
 }
 
+validated_ssu validate_eager(const ssu_args& args, const mamba_config& config) {
+  if (args.ring_cursor && !args.ring_plan) {
+    throw invalid_argument{"ring_cursor",
+                           "nothing for an eager call, whose ring_plan plan_rings makes of it",
+                           to_string(args.ring_cursor)};
+  }
+  return validate(args, config);
+}
+
 void enqueue_eager(eager_state& state, const ssu_problem& problem, const planned_ssu& planned,
                    const ssu_args& args, std::int64_t sequences, stream_handle stream) {
   if (state.checked) verify(problem, args, sequences, stream);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/ops/ssu/backends/planned_ssu.hpp"
+#include "lib/ops/ssu/problem/validate.hpp"
 #include "lib/ops/ssu/registry.hpp"
 
 #include <ssugraph/config.hpp>
@@ -25,6 +26,10 @@ struct eager_state {
   std::mutex random_mutex;
   random_state random;
 };
+
+/** As validate. Throws invalid_argument for a cursor, too: only a pipeline has a prologue, which
+ *  makes plans of it. */
+[[nodiscard]] validated_ssu validate_eager(const ssu_args& args, const mamba_config& config);
 
 /**
  * Enqueues `planned`, a plan of `problem`, for `sequences` sequences, at least one: verifies

@@ -39,7 +39,13 @@ constexpr std::array address_members{&ssu_addresses::state,
                                      &ssu_addresses::rand_seed,
                                      &ssu_addresses::dst_state,
                                      &ssu_addresses::state_scale,
-                                     &ssu_addresses::dst_state_scale};
+                                     &ssu_addresses::dst_state_scale,
+                                     &ssu_addresses::x_ring,
+                                     &ssu_addresses::B_ring,
+                                     &ssu_addresses::dt_ring,
+                                     &ssu_addresses::ring_cursor,
+                                     &ssu_addresses::ring_plan,
+                                     &ssu_addresses::rounding_key};
 static_assert(address_members.size() == ssu_operands.size());
 
 ssu_addresses addresses_of(const ssu_args& args) {
@@ -141,7 +147,7 @@ void detail::prepared_ssu::check_place(const ssu_args& args) const {
 }
 
 ssu_call ssu_dispatch::prepare(const ssu_args& args) const {
-  detail::validated_ssu call = detail::validate(args, state_->config);
+  detail::validated_ssu call = detail::validate_eager(args, state_->config);
   const auto planned =
       detail::resolve(state_->backend, call.problem, call.sequences, state_->config.algorithm);
   planned->load();

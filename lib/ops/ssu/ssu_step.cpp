@@ -62,6 +62,7 @@ step_traits traits_of(const validated_ssu& call, const ssu_setup& setup) {
                      .operands = operands_of_ssu(call.problem.has_dst_state),
                      .tensors = tensors_of(call.args),
                      .sequences = rule_of(call.problem, call.args),
+                     .ring = ring_rule_of(call.args),
                      .null_block_id = call.args.null_block_id,
                      .device = call.problem.device,
                      .draws_seed = call.problem.stochastic_rounding,

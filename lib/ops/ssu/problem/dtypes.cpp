@@ -29,7 +29,14 @@ std::string wanted_dtype(ssu_elements elements, const tensor_view& tensor, const
     case ssu_elements::index:
       return type == dtype::int32 || type == dtype::int64 ? "" : "int32 or int64";
     case ssu_elements::seed:
+    case ssu_elements::key:
       return type == dtype::int64 ? "" : "int64";
+    case ssu_elements::as_x:
+      return type == args.x.dtype() ? "" : std::string{to_string(args.x.dtype())} + " as x";
+    case ssu_elements::as_B:
+      return type == args.B.dtype() ? "" : std::string{to_string(args.B.dtype())} + " as B";
+    case ssu_elements::rows:
+      return type == dtype::int32 ? "" : "int32";
   }
   return "another dtype";
 }

@@ -34,7 +34,8 @@ auto needs_of(const ssu_problem& problem) {
       std::pair{ssu_feature::dt_limits, has_dt_limits(problem)},
       std::pair{ssu_feature::dst_state, problem.has_dst_state},
       std::pair{ssu_feature::out_in_place, problem.out_in_place},
-      std::pair{ssu_feature::dst_indices_alone, problem.has_dst_indices && !problem.has_indices}};
+      std::pair{ssu_feature::dst_indices_alone, problem.has_dst_indices && !problem.has_indices},
+      std::pair{ssu_feature::checkpointed, problem.checkpoint_interval > 0}};
 }
 
 /** The dtypes that a backend has of such elements. */
@@ -46,10 +47,15 @@ enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
     case ssu_elements::scale:
       return {dtype::float32};
     case ssu_elements::floating:
+    case ssu_elements::as_x:
+    case ssu_elements::as_B:
       return has.floats;
     case ssu_elements::index:
       return has.indices;
+    case ssu_elements::rows:
+      return {dtype::int32};
     case ssu_elements::seed:
+    case ssu_elements::key:
       return {dtype::int64};
   }
   return {};
@@ -61,7 +67,7 @@ backend_features all_features() {
   backend_features has = features_of_0_1();
   has.features = has.features | enum_set{ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
                                          ssu_feature::dst_state, ssu_feature::out_in_place,
-                                         ssu_feature::dst_indices_alone};
+                                         ssu_feature::dst_indices_alone, ssu_feature::checkpointed};
   has.state = has.state | enum_set{dtype::int8, dtype::int16, dtype::float8_e4m3};
   return has;
 }
@@ -123,6 +129,8 @@ std::string to_string(ssu_feature feature) {
       return "out_in_place";
     case ssu_feature::dst_indices_alone:
       return "dst_indices_alone";
+    case ssu_feature::checkpointed:
+      return "checkpointed";
   }
   return "unknown";
 }

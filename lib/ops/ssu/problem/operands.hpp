@@ -17,7 +17,7 @@
 namespace ssugraph::detail {
 
 /** What an axis of a floating tensor counts. */
-enum class ssu_axis : std::uint8_t { slots, rows, nheads, ngroups, dim, dstate };
+enum class ssu_axis : std::uint8_t { slots, rows, nheads, ngroups, ring, dim, dstate };
 
 /** What elements a tensor has. */
 enum class ssu_elements : std::uint8_t {
@@ -27,6 +27,10 @@ enum class ssu_elements : std::uint8_t {
   scale,     ///< fp32
   index,     ///< int32 or int64
   seed,      ///< int64
+  as_x,      ///< the dtype of x
+  as_B,      ///< the dtype of B
+  rows,      ///< int32, each row at a multiple of 16 bytes
+  key,       ///< int64
 };
 
 /** The axes of a tensor; none where its shape depends on more than sizes. */
@@ -61,6 +65,11 @@ inline constexpr ssu_shape scale_shape{3, {ssu_axis::slots, ssu_axis::nheads, ss
 inline constexpr ssu_shape x_shape{3, {ssu_axis::rows, ssu_axis::nheads, ssu_axis::dim}};
 inline constexpr ssu_shape B_shape{3, {ssu_axis::rows, ssu_axis::ngroups, ssu_axis::dstate}};
 inline constexpr ssu_shape A_shape{3, {ssu_axis::nheads, ssu_axis::dim, ssu_axis::dstate}};
+inline constexpr ssu_shape x_ring_shape{
+    4, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::ring, ssu_axis::dim}};
+inline constexpr ssu_shape B_ring_shape{
+    4, {ssu_axis::slots, ssu_axis::ngroups, ssu_axis::ring, ssu_axis::dstate}};
+inline constexpr ssu_shape dt_ring_shape{3, {ssu_axis::slots, ssu_axis::nheads, ssu_axis::ring}};
 inline constexpr ssu_shape D_shape{2, {ssu_axis::nheads, ssu_axis::dim}};
 inline constexpr bool required = true;
 
@@ -72,7 +81,7 @@ constexpr ssu_operand beside(std::string_view name, first_axis leading, operand_
 }
 
 /** In the order of `ssu_tensor`. */
-inline constexpr std::array<ssu_operand, 18> ssu_operands{{
+inline constexpr std::array<ssu_operand, 24> ssu_operands{{
     {{"state", first_axis::slots, operand_role::state, operand_access::both},
      &ssu_args::state,
      ssu_elements::state,
@@ -120,10 +129,34 @@ inline constexpr std::array<ssu_operand, 18> ssu_operands{{
      ssu_elements::scale,
      !required,
      scale_shape},
+    {{"x_ring", first_axis::slots, operand_role::state, operand_access::both},
+     &ssu_args::x_ring,
+     ssu_elements::as_x,
+     !required,
+     x_ring_shape},
+    {{"B_ring", first_axis::slots, operand_role::state, operand_access::both},
+     &ssu_args::B_ring,
+     ssu_elements::as_B,
+     !required,
+     B_ring_shape},
+    {{"dt_ring", first_axis::slots, operand_role::state, operand_access::both},
+     &ssu_args::dt_ring,
+     ssu_elements::scale,
+     !required,
+     dt_ring_shape},
+    {{"ring_cursor", first_axis::slots, operand_role::ring_cursor, operand_access::both},
+     &ssu_args::ring_cursor,
+     ssu_elements::rows,
+     !required,
+     {}},
+    beside("ring_plan", first_axis::sequences, operand_role::ring_plan, &ssu_args::ring_plan,
+           ssu_elements::rows),
+    beside("rounding_key", first_axis::slots, operand_role::rounding_key, &ssu_args::rounding_key,
+           ssu_elements::key),
 }};
 
 inline constexpr std::size_t ssu_tensor_count = ssu_operands.size();
-static_assert(static_cast<std::size_t>(ssu_tensor::dst_state_scale) + 1 == ssu_tensor_count &&
+static_assert(static_cast<std::size_t>(ssu_tensor::rounding_key) + 1 == ssu_tensor_count &&
                   ssu_tensor_count == std::tuple_size_v<decltype(ssu_problem::layouts)>,
               "ssu_tensor, the layouts of a problem and the operands name the same tensors");
 

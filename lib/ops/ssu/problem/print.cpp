@@ -69,6 +69,11 @@ std::string to_string(const ssu_problem& problem) {
     std::snprintf(limits, sizeof limits, " dt in [%g, %g]", problem.dt_min, problem.dt_max);
     text += limits;
   }
+  if (problem.checkpoint_interval > 0) {
+    text += " checkpoint W=" + std::to_string(problem.checkpoint_interval) +
+            " R=" + std::to_string(problem.ring_rows);
+    if (problem.has_rounding_key) text += " rounding_key";
+  }
   if (problem.stochastic_rounding) text += " philox-" + std::to_string(problem.philox_rounds);
   return text;
 }
@@ -101,7 +106,8 @@ std::string to_table(const ssu_plan& plan) {
 
 std::vector<std::string> detail::notes_on_format(const ssu_problem& problem) {
   const dtype type = problem.state_dtype;
-  const bool at_every_token = problem.mode != ssu_mode::varlen || problem.max_seqlen == 1;
+  const bool at_every_token = problem.checkpoint_interval == 0 &&
+                              (problem.mode != ssu_mode::varlen || problem.max_seqlen == 1);
   if (!is_scaled(type) || size_of(type) > 1 || problem.stochastic_rounding || !at_every_token)
     return {};
   return {"rounds " + std::string{ssugraph::to_string(type)} + " to nearest at every token"};

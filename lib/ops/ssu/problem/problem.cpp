@@ -74,7 +74,7 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
 }  // namespace
 
 ssu_mode mode_of(const ssu_args& args) noexcept {
-  if (args.num_accepted_tokens) return ssu_mode::speculative;
+  if (args.num_accepted_tokens && !args.x_ring) return ssu_mode::speculative;
   return args.cu_seqlens ? ssu_mode::varlen : ssu_mode::plain;
 }
 
@@ -117,6 +117,12 @@ ssu_problem problem_of(const ssu_args& args, const mamba_config& config, device 
   problem.accepted_dtype = dtype_of(args.num_accepted_tokens);
   problem.cu_seqlens_dtype = dtype_of(args.cu_seqlens);
   problem.has_rand_seed = static_cast<bool>(args.rand_seed);
+  problem.has_rounding_key = static_cast<bool>(args.rounding_key);
+  if (args.x_ring) {
+    problem.checkpoint_interval = args.checkpoint_interval;
+    problem.ring_rows = args.x_ring.extent(2);
+  }
+  problem.has_ring_cursor = static_cast<bool>(args.ring_cursor);
   problem.slots = args.state.extent(0);
   problem.null_block_id = args.null_block_id;
   problem.dt_softplus = args.dt_softplus;
@@ -192,6 +198,20 @@ std::optional<dtype> dtype_of(const ssu_problem& problem, ssu_tensor tensor) {
       return is_scaled(problem.state_dtype) ? std::optional{dtype::float32} : std::nullopt;
     case ssu_tensor::dst_state_scale:
       return problem.has_dst_state ? dtype_of(problem, ssu_tensor::state_scale) : std::nullopt;
+    case ssu_tensor::x_ring:
+      return problem.checkpoint_interval > 0 ? std::optional{problem.x_dtype} : std::nullopt;
+    case ssu_tensor::B_ring:
+      return problem.checkpoint_interval > 0 ? std::optional{problem.B_dtype} : std::nullopt;
+    case ssu_tensor::dt_ring:
+      return problem.checkpoint_interval > 0 ? std::optional{dtype::float32} : std::nullopt;
+    case ssu_tensor::ring_cursor:
+      return problem.has_ring_cursor ? std::optional{dtype::int32} : std::nullopt;
+    case ssu_tensor::ring_plan:
+      return problem.checkpoint_interval > 0 && !problem.has_ring_cursor
+                 ? std::optional{dtype::int32}
+                 : std::nullopt;
+    case ssu_tensor::rounding_key:
+      return problem.has_rounding_key ? std::optional{dtype::int64} : std::nullopt;
   }
   return std::nullopt;
 }
@@ -206,6 +226,8 @@ std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis) {
       return problem.dim;
     case ssu_axis::dstate:
       return problem.dstate;
+    case ssu_axis::ring:
+      return problem.ring_rows;
     case ssu_axis::slots:
     case ssu_axis::rows:
       break;
@@ -216,7 +238,7 @@ std::int64_t extent_of(const ssu_problem& problem, ssu_axis axis) {
 sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
   return {.indices = index_of(args.state_batch_indices),
           .dst_indices = index_of(args.dst_state_batch_indices),
-          .accepted = index_of(args.num_accepted_tokens),
+          .accepted = args.x_ring ? index_tensor{} : index_of(args.num_accepted_tokens),
           .cu_seqlens = index_of(args.cu_seqlens),
           .slots = args.state.extent(0),
           .dst_slots = (args.dst_state ? args.dst_state : args.state).extent(0),
@@ -224,6 +246,15 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
           .max_seqlen = problem.max_seqlen,
           .null_block_id = problem.null_block_id,
           .is_apart = problem.has_dst_state};
+}
+
+std::optional<ring_rule> ring_rule_of(const ssu_args& args) {
+  if (!args.x_ring) return std::nullopt;
+  return ring_rule{.cursor = index_of(args.ring_cursor),
+                   .accepted = index_of(args.num_accepted_tokens),
+                   .slots = args.state.extent(0),
+                   .rows = args.x_ring.extent(2),
+                   .interval = args.checkpoint_interval};
 }
 
 }  // namespace ssugraph::detail

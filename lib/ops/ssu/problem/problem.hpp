@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lib/ops/ssu/problem/operands.hpp"
+#include "lib/step/ring.hpp"
 #include "lib/step/sequence.hpp"
 
 #include <ssugraph/backend.hpp>
@@ -62,6 +63,9 @@ inline constexpr int measured_multiprocessors = 132;
 
 /** Where the sequences of a launch are; of the scalars, the problem's count. */
 [[nodiscard]] sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args);
+
+/** Of a checkpointed state. */
+[[nodiscard]] std::optional<ring_rule> ring_rule_of(const ssu_args& args);
 
 /** All that there is, of the dtypes that floating and index tensors have. */
 [[nodiscard]] backend_features all_features();

@@ -18,6 +18,8 @@ std::string_view name_of(ssu_axis axis) {
       return "nheads";
     case ssu_axis::ngroups:
       return "ngroups";
+    case ssu_axis::ring:
+      return "R";
     case ssu_axis::dim:
       return "dim";
     case ssu_axis::dstate:
@@ -29,15 +31,17 @@ std::string_view name_of(ssu_axis axis) {
 std::int64_t extent_of(const ssu_args& args, const ssu_operand& operand, ssu_axis axis) {
   switch (axis) {
     case ssu_axis::slots:
-      if (operand.member == &ssu_args::state_scale) return args.state.extent(0);
       if (operand.member == &ssu_args::dst_state_scale) return args.dst_state.extent(0);
-      return (args.*operand.member).extent(0);  // any number
+      if (operand.member == &ssu_args::dst_state) return args.dst_state.extent(0);  // any number
+      return args.state.extent(0);
     case ssu_axis::rows:
       return args.x.extent(0);
     case ssu_axis::nheads:
       return args.state.extent(1);
     case ssu_axis::ngroups:
       return args.B.extent(1);
+    case ssu_axis::ring:
+      return args.x_ring.extent(2);
     case ssu_axis::dim:
       return args.state.extent(2);
     case ssu_axis::dstate:

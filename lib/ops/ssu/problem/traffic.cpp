@@ -25,6 +25,20 @@ std::int64_t bytes_of_entry(const ssu_problem& problem, std::size_t tensor) {
   return bytes;
 }
 
+/** Of a state: whether it is in a ring, which is read and written by rows. */
+bool is_ring(ssu_tensor tensor) {
+  return tensor == ssu_tensor::x_ring || tensor == ssu_tensor::B_ring ||
+         tensor == ssu_tensor::dt_ring;
+}
+
+/** Bytes of a ring's rows: those in use on the average, where all tokens are accepted and the
+ *  positions of sequences are spread, and those appended. */
+std::int64_t ring_traffic(const ssu_problem& problem, std::int64_t bytes_of_ring,
+                          std::int64_t sequences, std::int64_t rows) {
+  const std::int64_t live = sequences * (problem.checkpoint_interval + problem.max_seqlen) / 2;
+  return bytes_of_ring / problem.ring_rows * (live + rows);
+}
+
 }  // namespace
 
 std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
@@ -33,12 +47,18 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
 }
 
 std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences, std::int64_t rows) {
-  const std::int64_t stored = problem.mode == ssu_mode::speculative ? rows : sequences;
+  const std::int64_t stored = problem.checkpoint_interval > 0 ? rows / problem.checkpoint_interval
+                              : problem.mode == ssu_mode::speculative ? rows
+                                                                      : sequences;
   std::int64_t bytes = 0;
   const auto operands = operands_of_ssu(problem.has_dst_state);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
     if (ssu_operands[i].shape.rank == 0) continue;
     const std::int64_t entry = bytes_of_entry(problem, i);
+    if (is_ring(static_cast<ssu_tensor>(i))) {
+      if (entry > 0) bytes += ring_traffic(problem, entry, sequences, rows);
+      continue;
+    }
     switch (operands[i].leading) {
       case first_axis::slots:
         bytes += entry * ((operands[i].is_read() ? sequences : 0) +

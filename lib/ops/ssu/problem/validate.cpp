@@ -8,6 +8,7 @@
 #include "lib/ops/ssu/problem/dtypes.hpp"
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
+#include "lib/ops/ssu/problem/rings.hpp"
 #include "lib/ops/ssu/problem/shapes.hpp"
 
 #include <ssugraph/error.hpp>
@@ -248,12 +249,14 @@ validated_ssu validate(const ssu_args& given, const mamba_config& config,
   validated_ssu call;
   call.args = canonical(given);
   check_rounding(call.args.state, config);
+  check_ring_partners(call.args);
   check_dtypes(call.args);
   check_shapes(call.args, given);
   call.sequences = count_sequences(call.args);
   check_entries(call.args, call.sequences);
   call.args = cut_to(call.args, call.sequences);
   check_sequences(call.args, call.sequences);
+  check_rings(call.args, call.sequences);
   check_dt_limits(call.args);
   if (given.rand_seed) check_shape("rand_seed", given.rand_seed, {1});
   const device home = check_memory(call.args, where);

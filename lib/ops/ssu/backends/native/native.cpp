@@ -184,6 +184,7 @@ backend_features native_backend::features() const {
 
 support native_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
+  if (problem.checkpoint_interval > 0) return {"it has no kernels for checkpointed states"};
   if (problem.nheads > max_grid_x / problem.dim) {
     return {"more than 2^31 - 1 rows of dim in all heads"};
   }

@@ -148,6 +148,7 @@ backend_features triton_backend::features() const {
   backend_features has = all_features();
   has.features.erase(ssu_feature::mixed_dtypes);
   has.features.erase(ssu_feature::dst_state);
+  has.features.erase(ssu_feature::checkpointed);
   for (const dtype scaled : {dtype::int8, dtype::int16, dtype::float8_e4m3})
     has.state.erase(scaled);
   return has;
