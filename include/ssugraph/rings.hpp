@@ -3,8 +3,8 @@
 /**
  * @file
  * The rings of checkpointed states (ssu.hpp) from step to step: which rows are live, when a
- * checkpoint is stored. A pipeline's prologue does this by itself for steps that bind `ring_cursor`;
- * here it is for eager calls, and for engines that keep trackers of their own.
+ * checkpoint is stored. A pipeline's prologue does this by itself for steps that bind
+ * `ring_cursor`; here it is for eager calls, and for engines that keep trackers of their own.
  *
  * For each sequence with slot s and T_i tokens in this step, with a = num_accepted_tokens[i], how
  * many of the previous step's tokens stand (0 counts as 1; unbound: all):
@@ -57,13 +57,13 @@ struct ring_plan_row {
 
 /** The tensors and scalars of plan_rings; those that ssu_args has are as there. */
 struct ring_plan_args {
-  tensor_view ring_plan;            ///< (n, 8) int32, written
-  tensor_view ring_cursor;          ///< (slots, 4) int32, read and written
-  tensor_view state_batch_indices;  ///< optional (n) or (n, T), int32 or int64; column 0
-  tensor_view num_accepted_tokens;  ///< optional (n), int32 or int64, of the previous step
-  tensor_view cu_seqlens;           ///< optional (n + 1), int32 or int64
-  std::int64_t null_block_id = 0;   ///< as in ssu_args
-  std::int64_t max_seqlen = 1;      ///< T, with cu_seqlens: 1 to 16
+  tensor_view ring_plan;                  ///< (n, 8) int32, written
+  tensor_view ring_cursor;                ///< (slots, 4) int32, read and written
+  tensor_view state_batch_indices;        ///< optional (n) or (n, T), int32 or int64; column 0
+  tensor_view num_accepted_tokens;        ///< optional (n), int32 or int64, of the previous step
+  tensor_view cu_seqlens;                 ///< optional (n + 1), int32 or int64
+  std::int64_t null_block_id = 0;         ///< as in ssu_args
+  std::int64_t max_seqlen = 1;            ///< T, with cu_seqlens: 1 to 16
   std::int64_t checkpoint_interval = 16;  ///< W: T to 64
   std::int64_t ring_rows = 0;             ///< R of the rings: W + 2T - 1 to 128
 };

@@ -30,7 +30,7 @@
  * `count` of them. With L_j = A * (dt'_0 + ... + dt'_j) over the live rows and the new tokens
  * behind them, c live rows and new token t:
  *
- *     out = exp(L_{c+t}) (S . C) + sum over j <= c+t of exp(L_{c+t} - L_j) dt'_j (B_j . C) x_j  [..]
+ *     out = exp(L_{c+t}) (S . C) + sum over j <= c+t of exp(L_{c+t} - L_j) dt'_j (B_j . C) x_j [..]
  *     S' = exp(L_{f-1}) S + sum over j < f of exp(L_{f-1} - L_j) dt'_j x_j B_j      (a flush of f)
  *
  * with D and z as above. New tokens are appended to the ring, accepted or not. rings.hpp says how
@@ -77,11 +77,11 @@ namespace ssugraph {
  * slot that is written twice, or by one and read by another, holds (or gave) either state or parts
  * of both. Only flashinfer, whose kernels trust the caller, may leave the tensors.
  *
- * With rings (x_ring, B_ring and dt_ring, which come together, and one of ring_cursor and ring_plan)
- * a sequence has one slot, column 0 of its indices, and no destination: neither dst_state nor
- * dst_state_batch_indices. Several tokens need cu_seqlens and max_seqlen. num_accepted_tokens says
- * how many tokens of the *previous* step stand, 0 counting as 1; unbound: all of them. It plays no
- * part beside ring_plan.
+ * With rings (x_ring, B_ring and dt_ring, which come together, and one of ring_cursor and
+ * ring_plan) a sequence has one slot, column 0 of its indices, and no destination: neither
+ * dst_state nor dst_state_batch_indices. Several tokens need cu_seqlens and max_seqlen.
+ * num_accepted_tokens says how many tokens of the *previous* step stand, 0 counting as 1; unbound:
+ * all of them. It plays no part beside ring_plan.
  */
 struct ssu_args {
   /** (slots, nheads, dim, dstate), fp32, fp16, bf16 or, with state_scale, int16, int8 or
@@ -133,7 +133,7 @@ struct ssu_args {
    *  the slot's place in the counter, and in a pipeline the seed of consumer c is draw c of the
    *  stream in every replay: bits are a function of seed, layer, key and position. */
   tensor_view rounding_key;
-  bool dt_softplus = false;     ///< of dt + dt_bias
+  bool dt_softplus = false;  ///< of dt + dt_bias
   ///@{
   /** Limits of dt', behind the softplus: `time_step_limit` of a model. None by default. */
   float dt_min = -std::numeric_limits<float>::infinity();
@@ -147,8 +147,8 @@ struct ssu_args {
   /** T of varlen mode: no sequence is longer. 0: the number of rows. With rings at most 16. Ignored
    *  in other modes. */
   std::int64_t max_seqlen = 0;
-  /** W, with rings: a checkpoint is stored wherever W divides the number of tokens that it has seen.
-   *  T to 64. Ignored otherwise. */
+  /** W, with rings: a checkpoint is stored wherever W divides the number of tokens that it has
+   * seen. T to 64. Ignored otherwise. */
   std::int64_t checkpoint_interval = 16;
 
   bool operator==(const ssu_args&) const = default;

@@ -78,8 +78,8 @@ struct ssu_problem {
   bool stochastic_rounding = false;  ///< of the stored state
   int philox_rounds = 0;             ///< 3..10 with stochastic rounding, else 0
   ssugraph::device device;           ///< where all tensors are
-  /** Empty if state, dst_state, (untied) A, B, C and B_ring allow 16-byte accesses, and 8 elements at a
-   *  time, along dstate; else the first tensor that does not, with the reason. */
+  /** Empty if state, dst_state, (untied) A, B, C and B_ring allow 16-byte accesses, and 8 elements
+   * at a time, along dstate; else the first tensor that does not, with the reason. */
   std::string misalignment;
   /** Of each ssu_tensor; see layout(). */
   std::array<tensor_layout, 24> layouts{};

@@ -12,10 +12,10 @@ void check_ring_interval(std::int64_t interval, std::int64_t max_seqlen) {
                            std::to_string(max_seqlen)};
   }
   if (interval >= max_seqlen && interval <= max_checkpoint_interval) return;
-  throw invalid_argument{"checkpoint_interval",
-                         "T = " + std::to_string(max_seqlen) + " to " +
-                             std::to_string(max_checkpoint_interval),
-                         std::to_string(interval)};
+  throw invalid_argument{
+      "checkpoint_interval",
+      "T = " + std::to_string(max_seqlen) + " to " + std::to_string(max_checkpoint_interval),
+      std::to_string(interval)};
 }
 
 void check_ring_length(const std::string& name, std::int64_t ring_rows, std::int64_t interval,
@@ -32,13 +32,11 @@ void check_ring_length(const std::string& name, std::int64_t ring_rows, std::int
 void check_ring_rows(const std::string& name, const tensor_view& rows, std::int64_t entries,
                      std::int64_t columns) {
   constexpr std::int64_t unit = 16;
-  const bool has_shape =
-      rows.rank() == 2 && rows.extent(0) >= entries && rows.extent(1) == columns;
+  const bool has_shape = rows.rank() == 2 && rows.extent(0) >= entries && rows.extent(1) == columns;
   if (!has_shape) {
-    throw invalid_argument{name,
-                           "shape (" + std::to_string(entries) + ", " + std::to_string(columns) +
-                               ")",
-                           to_string(rows)};
+    throw invalid_argument{
+        name, "shape (" + std::to_string(entries) + ", " + std::to_string(columns) + ")",
+        to_string(rows)};
   }
   const std::int64_t row_bytes = rows.stride(0) * size_of(rows.dtype());
   const bool is_aligned = reinterpret_cast<std::uintptr_t>(rows.data()) % unit == 0 &&

@@ -128,8 +128,8 @@ class checked_step {
 // --- What a pipeline launches a step on ----------------------------------------------------------
 
 /** The view of a lane's copy of an index or count tensor for `sequences` sequences: dense, at
- *  `data`. Of indices that are not bound there is a copy, too, and of a plan that the prologue makes
- *  of a cursor. Empty for other operands, and for the rest that is not bound. */
+ *  `data`. Of indices that are not bound there is a copy, too, and of a plan that the prologue
+ * makes of a cursor. Empty for other operands, and for the rest that is not bound. */
 [[nodiscard]] tensor_view padded_copy(const operand& what, const tensor_view& source,
                                       const void* data, std::int64_t sequences);
 

@@ -78,11 +78,14 @@ SSUGRAPH_HOST_DEVICE ring_plan_row advance_ring(const ring_rule& ring, const Rul
   const std::int32_t position = now.position + flush;
   const auto rows = static_cast<std::int32_t>(ring.rows);
   *stored = {(now.start + flush) % rows, count - flush, length, position};
-  return {now.start, count,
-          flush,     length,
+  return {now.start,
+          count,
+          flush,
+          length,
           now.pending > 0 ? static_cast<std::int32_t>(accepted) : 1,
           static_cast<std::int32_t>(slot),
-          position,  0};
+          position,
+          0};
 }
 
 /** What a layer does with a sequence: a plan, cut to a ring of `rows` rows and to the `length`
@@ -101,10 +104,12 @@ struct live_ring {
   }
 };
 
-SSUGRAPH_HOST_DEVICE inline live_ring live_ring_of(const ring_plan_row& plan, std::int64_t slots,
-                                                   std::int64_t null_block_id, int rows,
-                                                   int length) {
-  const bool is_live = plan.slot >= 0 && plan.slot < slots && plan.slot != null_block_id;
+/** As everywhere, there is no null block without indices. */
+template <class Rule>
+SSUGRAPH_HOST_DEVICE live_ring live_ring_of(const ring_plan_row& plan, const Rule& sequences,
+                                            int rows, int length) {
+  const std::int64_t null = sequences.indices.data != nullptr ? sequences.null_block_id : no_slot;
+  const bool is_live = plan.slot >= 0 && plan.slot < sequences.slots && plan.slot != null;
   const auto count = static_cast<int>(clamp(plan.count, 0, rows - length));
   return {.slot = is_live ? plan.slot : no_slot,
           .start = plan.start >= 0 && plan.start < rows ? plan.start : 0,

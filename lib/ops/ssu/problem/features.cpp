@@ -65,8 +65,8 @@ enum_set<dtype> dtypes_of(const backend_features& has, ssu_elements elements) {
 
 backend_features all_features() {
   backend_features has = features_of_0_1();
-  has.features = has.features | enum_set{ssu_feature::mixed_dtypes, ssu_feature::dt_limits,
-                                         ssu_feature::dst_state, ssu_feature::out_in_place,
+  has.features = has.features | enum_set{ssu_feature::mixed_dtypes,      ssu_feature::dt_limits,
+                                         ssu_feature::dst_state,         ssu_feature::out_in_place,
                                          ssu_feature::dst_indices_alone, ssu_feature::checkpointed};
   has.state = has.state | enum_set{dtype::int8, dtype::int16, dtype::float8_e4m3};
   return has;

@@ -32,7 +32,8 @@ void check_tied(const ssu_args& args) {
        {std::tuple{"A", args.A, 1}, std::tuple{"A", args.A, 2}, std::tuple{"dt", args.dt, 2},
         std::tuple{"dt_bias", args.dt_bias, 1}}) {
     if (is_one_a_head(tensor, axis)) continue;
-    throw invalid_argument{name, "one value a head (stride 0 behind it) beside x_ring: a tied model",
+    throw invalid_argument{name,
+                           "one value a head (stride 0 behind it) beside x_ring: a tied model",
                            to_string(tensor)};
   }
 }
@@ -72,10 +73,9 @@ void check_rings(const ssu_args& args, std::int64_t sequences) {
   refuse_beside_rings(args, &ssu_args::dst_state_batch_indices, "dst_state_batch_indices");
   check_tied(args);
   if (!args.cu_seqlens && args.max_seqlen > 1) {
-    throw invalid_argument{"cu_seqlens",
-                           "a tensor beside x_ring, for max_seqlen is " +
-                               std::to_string(args.max_seqlen),
-                           "nothing"};
+    throw invalid_argument{
+        "cu_seqlens",
+        "a tensor beside x_ring, for max_seqlen is " + std::to_string(args.max_seqlen), "nothing"};
   }
   const std::int64_t max_seqlen = max_seqlen_of(args);
   const std::int64_t slots = args.state.extent(0);
@@ -87,7 +87,8 @@ void check_rings(const ssu_args& args, std::int64_t sequences) {
     check_ring_length("x_ring", args.x_ring.extent(2), 0, max_seqlen);
     check_ring_rows("ring_plan", args.ring_plan, sequences, plan_columns);
   }
-  if (args.rounding_key && (args.rounding_key.rank() != 1 || args.rounding_key.extent(0) != slots)) {
+  if (args.rounding_key &&
+      (args.rounding_key.rank() != 1 || args.rounding_key.extent(0) != slots)) {
     throw invalid_argument{"rounding_key", "shape (slots) = (" + std::to_string(slots) + ")",
                            to_string(args.rounding_key)};
   }

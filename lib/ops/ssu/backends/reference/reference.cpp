@@ -1,7 +1,8 @@
 #include "lib/ops/ssu/backends/reference/reference.hpp"
 
+#include "lib/ops/ssu/backends/reference/checkpointed.hpp"
+#include "lib/ops/ssu/backends/reference/elements.hpp"
 #include "lib/ops/ssu/problem/problem.hpp"
-#include "lib/state/float16.hpp"
 #include "lib/state/host_row.hpp"
 #include "lib/step/sequence.hpp"
 
@@ -9,7 +10,6 @@
 
 #include <cmath>
 #include <cstddef>
-#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,64 +17,13 @@
 namespace ssugraph::detail::reference {
 namespace {
 
-template <class T>
-T& element(const tensor_view& tensor, std::int64_t i, std::int64_t j = 0, std::int64_t k = 0,
-           std::int64_t l = 0) {
-  return static_cast<T*>(tensor.data())[i * tensor.stride(0) + j * tensor.stride(1) +
-                                        k * tensor.stride(2) + l * tensor.stride(3)];
-}
-
-[[noreturn]] void refuse(dtype type) {
-  throw unsupported{{{"reference", "it has no elements of " + std::string{to_string(type)}}}};
-}
-
-template <class... Index>
-float load(const tensor_view& tensor, Index... index) {
-  switch (tensor.dtype()) {
-    case dtype::float32:
-      return element<float>(tensor, index...);
-    case dtype::float16:
-      return to_float(element<float16>(tensor, index...));
-    case dtype::bfloat16:
-      return to_float(element<bfloat16>(tensor, index...));
-    case dtype::int32:
-    case dtype::int64:
-    case dtype::int8:
-    case dtype::int16:
-    case dtype::float8_e4m3:
-      break;
-  }
-  refuse(tensor.dtype());
-}
-
-template <class... Index>
-void store(const tensor_view& tensor, float value, Index... index) {
-  switch (tensor.dtype()) {
-    case dtype::float32:
-      element<float>(tensor, index...) = value;
-      return;
-    case dtype::float16:
-      element<float16>(tensor, index...) = from_float<float16>(value);
-      return;
-    case dtype::bfloat16:
-      element<bfloat16>(tensor, index...) = from_float<bfloat16>(value);
-      return;
-    case dtype::int32:
-    case dtype::int64:
-    case dtype::int8:
-    case dtype::int16:
-    case dtype::float8_e4m3:
-      break;
-  }
-  refuse(tensor.dtype());
-}
-
 /** One sequence of the call: its rows and the slots it reads and writes. */
 class sequence {
  public:
   sequence(const sequence_rule& rule, std::int64_t i)
       : rule_{rule}, i_{i}, rows_{rows_of(rule, i)}, source_{source_slot(rule, i)} {}
 
+  [[nodiscard]] const row_range& rows() const { return rows_; }
   [[nodiscard]] std::int64_t row(int t) const { return rows_.begin + t; }
   [[nodiscard]] int length() const { return rows_.length; }
   [[nodiscard]] std::int64_t source() const { return source_; }
@@ -127,27 +76,14 @@ class head_update {
  private:
   void update(std::int64_t row, std::int64_t d, float* h) const {
     const float x = load(args_.x, row, head_, d);
-    const float dt = time_step(row, d);
+    const float dt = time_step(problem_, args_, row, head_, d);
     float sum = 0.0f;
     for (std::int64_t n = 0; n < problem_.dstate; ++n) {
       const float decay = std::exp(load(args_.A, head_, d, n) * dt);
       h[n] = h[n] * decay + (dt * x) * load(args_.B, row, group_, n);
       sum += h[n] * load(args_.C, row, group_, n);
     }
-    if (args_.D) sum += load(args_.D, head_, d) * x;
-    if (args_.z) {
-      const float z = load(args_.z, row, head_, d);
-      sum *= z / (1.0f + std::exp(-z));
-    }
-    store(args_.out, sum, row, head_, d);
-  }
-
-  [[nodiscard]] float time_step(std::int64_t row, std::int64_t d) const {
-    float dt = load(args_.dt, row, head_, d);
-    if (args_.dt_bias) dt += load(args_.dt_bias, head_, d);
-    if (problem_.dt_softplus && dt <= 20.0f) dt = std::log1p(std::exp(dt));
-    if (dt < problem_.dt_min) return problem_.dt_min;
-    return dt > problem_.dt_max ? problem_.dt_max : dt;
+    write_out(args_, sum, row, head_, d);
   }
 
   void write(std::int64_t slot, int t, std::int64_t d, const float* h) const {
@@ -172,24 +108,6 @@ class head_update {
   std::int64_t seed_ = 0;
 };
 
-/** Of a sequence without a state. Zero is zero bytes in every dtype. */
-void zero_out(const tensor_view& out, const sequence& rows) {
-  const std::int64_t size = size_of(out.dtype());
-  const bool is_dense = out.stride(2) == 1;
-  const std::int64_t pieces = is_dense ? 1 : out.extent(2);
-  const auto bytes = static_cast<std::size_t>((is_dense ? out.extent(2) : 1) * size);
-  auto* const first = static_cast<std::byte*>(out.data());
-  for (int t = 0; t < rows.length(); ++t) {
-    for (std::int64_t head = 0; head < out.extent(1); ++head) {
-      for (std::int64_t d = 0; d < pieces; ++d) {
-        const std::int64_t at =
-            rows.row(t) * out.stride(0) + head * out.stride(1) + d * out.stride(2);
-        std::memset(first + at * size, 0, bytes);
-      }
-    }
-  }
-}
-
 /** Runs before it returns. */
 class reference_ssu final : public planned_ssu {
  public:
@@ -209,7 +127,7 @@ void reference_ssu::enqueue(const ssu_args& args, const ssu_launch& how, stream_
   for (std::int64_t i = 0; i < count; ++i) {
     const sequence each{rule, i};
     if (each.is_null()) {
-      zero_out(args.out, each);
+      zero_out(args.out, each.rows());
     } else if (each.length() > 0) {
       live.push_back(each);
     }
@@ -258,6 +176,7 @@ std::shared_ptr<planned_ssu> reference_backend::resolve(const ssu_problem& probl
   plan.sequences = sequences;
   plan.problem = problem;
   plan.notes = notes_on_format(problem);
+  if (problem.checkpoint_interval > 0) return std::make_shared<checkpointed_ssu>(plan);
   return std::make_shared<reference_ssu>(plan);
 }
 
