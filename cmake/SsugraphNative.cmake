@@ -1,5 +1,5 @@
 # The kernels of the native backend: a source for each format of the state, tied or untied, one token
-# a sequence or many. CUDA loads a source's kernels together, on first use of one, and a model needs
+# a sequence or many, and one for each format that is checkpointed. CUDA loads a source's kernels together, on first use of one, and a model needs
 # those of one source.
 
 # Writes the sources and sets `out` to their names.
@@ -13,6 +13,10 @@ function(ssugraph_native_kernels out)
       set(rounding true)
     endif()
     string(REPLACE "rounded_" "" state ${format})
+    set(source ${PROJECT_BINARY_DIR}/native/${format}_checkpointed.cu)
+    configure_file(
+      ${PROJECT_SOURCE_DIR}/lib/ops/ssu/backends/native/find_ring_kernel.cu.in ${source} @ONLY)
+    list(APPEND sources ${source})
     foreach(layout IN ITEMS tied untied)
       foreach(tokens IN ITEMS one many)
         string(REPLACE untied false tied ${layout})

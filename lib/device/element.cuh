@@ -44,6 +44,15 @@ __device__ inline raw_scalar load_scalar(const std::byte* at, dtype type) {
   return scalar;
 }
 
+/** Stores what load_scalar read of a tensor of that dtype. */
+__device__ inline void store_scalar(std::byte* at, dtype type, raw_scalar scalar) {
+  if (type == dtype::float32) {
+    *reinterpret_cast<std::uint32_t*>(at) = scalar.bits;
+  } else {
+    *reinterpret_cast<std::uint16_t*>(at) = static_cast<std::uint16_t>(scalar.bits);
+  }
+}
+
 /** `value` to 16 bits of a format known at run time. */
 __device__ inline void store_narrow(std::byte* at, dtype type, float value) {
   const std::uint16_t half = __half_as_ushort(__float2half_rn(value));

@@ -183,6 +183,7 @@ std::string flashinfer_backend::name() const {
 backend_features flashinfer_backend::features() const {
   backend_features has = features_of_0_1();
   has.features.erase(ssu_feature::untied);
+  has.features.insert(ssu_feature::checkpointed);  // refused with the reason
   has.state.insert(dtype::int16);
   return has;
 }

@@ -268,6 +268,10 @@ std::string to_string(const flashinfer_shape& shape) {
 std::string why_not(const ssu_problem& problem) {
   if (problem.device.is_host()) return "it runs on CUDA and the tensors live in host memory";
   if (problem.out_in_place) return "out lies on x or z";
+  if (problem.checkpoint_interval > 0) {
+    return "its checkpointing_ssu decides by itself when a checkpoint is stored, whatever the "
+           "position, and takes rows of a ring that are not live as values";
+  }
   for (const auto rule : {why_not_dtypes, why_not_sizes, why_not_strides, why_not_alignment}) {
     if (std::string reason = rule(problem); !reason.empty()) return reason;
   }

@@ -19,13 +19,6 @@ namespace {
 constexpr int min_lanes = 2;
 constexpr int max_lanes = warp_threads;
 
-/** The fewest threads that hold a row of dstate, so many octets each. */
-int lanes_for(std::int64_t dstate, int octets) {
-  const std::int64_t columns = std::int64_t{octets} * octet_size;
-  const auto threads = static_cast<unsigned>((dstate + columns - 1) / columns);
-  return std::max(min_lanes, static_cast<int>(std::bit_ceil(threads)));
-}
-
 io_width width_of(const ssu_problem& problem) {
   bool is_wide = false;
   bool is_narrow = false;
@@ -174,6 +167,12 @@ std::string why_not(const ssu_problem& problem, state_access access) {
   std::string reason =
       access == state_access::along_dim ? why_no_columns(problem) : problem.misalignment;
   return reason.empty() ? why_no_short_strides(problem) : reason;
+}
+
+int lanes_for(std::int64_t dstate, int octets) {
+  const std::int64_t columns = std::int64_t{octets} * octet_size;
+  const auto threads = static_cast<unsigned>((dstate + columns - 1) / columns);
+  return std::max(min_lanes, static_cast<int>(std::bit_ceil(threads)));
 }
 
 std::int64_t tiles_of(std::int64_t dim, int rows) {

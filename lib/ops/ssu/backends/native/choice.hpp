@@ -49,6 +49,9 @@ std::vector<tile_choice> vector_tiles(const ssu_problem& problem, state_access a
  * every kernel. */
 std::string why_not(const ssu_problem& problem, state_access access);
 
+/** The fewest threads that hold a row of dstate, so many octets each. */
+int lanes_for(std::int64_t dstate, int octets);
+
 /** How many tiles of `rows` hold dim. */
 std::int64_t tiles_of(std::int64_t dim, int rows);
 

@@ -1,8 +1,10 @@
 #include "lib/ops/ssu/backends/native/native.hpp"
 
 #include "lib/core/launch_limits.hpp"
+#include "lib/ops/ssu/backends/native/checkpointed.hpp"
 #include "lib/ops/ssu/backends/native/choice.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
+#include "lib/ops/ssu/backends/native/params.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
 #include "lib/ops/ssu/backends/native/ssu_params.hpp"
 #include "lib/ops/ssu/backends/ssu_kernel.hpp"
@@ -15,26 +17,6 @@
 
 namespace ssugraph::detail::native {
 namespace {
-
-template <int Rank>
-strided<Rank> lowered(const tensor_view& tensor) {
-  strided<Rank> result{.data = tensor.data(), .stride = {}, .type = tensor.dtype()};
-  std::ranges::transform(tensor.strides(), result.stride,
-                         [&](std::int64_t stride) { return stride * size_of(tensor.dtype()); });
-  return result;
-}
-
-/** `tensor`, or where it is unbound something of its dtype to read in its place: no load of the
- * kernel hangs on what is bound. */
-template <int Rank>
-strided<Rank> lowered_or(const tensor_view& tensor, const tensor_view& instead) {
-  if (tensor) return lowered<Rank>(tensor);
-  return {.data = instead.data(), .stride = {}, .type = instead.dtype()};
-}
-
-fast_divisor divisor(std::int64_t number) {
-  return fast_divisor{static_cast<std::uint32_t>(number)};
-}
 
 template <dtype State, bool Rounding>
 const void* kernel_of(const kernel_key& key) {
@@ -77,24 +59,6 @@ const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
                 std::string{to_string(problem.state_dtype)});
 }
 
-ssu_plan describe(const ssu_problem& problem, std::int64_t sequences,
-                  const algorithm_choice& choice) {
-  ssu_plan plan;
-  plan.backend = "native";
-  plan.algorithm = choice.access == state_access::by_element ? "scalar" : choice.tile.name();
-  plan.reason = choice.reason;
-  plan.sequences = sequences;
-  plan.tile = {
-      .rows = choice.rows_of_block(), .lanes = choice.lanes, .threads = choice.tile.workers};
-  plan.grid = {sequences, problem.nheads, tiles_of(problem.dim, plan.tile.rows)};
-  plan.problem = problem;
-  plan.notes = notes_on_format(problem);
-  if (sequences > max_grid_x / (problem.nheads * plan.grid[2])) {
-    throw refusal("more than 2^31 - 1 blocks");
-  }
-  return plan;
-}
-
 /** One launch of one of the kernels. */
 class native_ssu final : public ssu_kernel {
  public:
@@ -120,51 +84,7 @@ class native_ssu final : public ssu_kernel {
 kernel_launch native_ssu::lower(const ssu_args& args, const launch_context& context) const {
   const ssu_problem& problem = plan().problem;
   const std::int64_t sequences = launched(context.sequences);
-  const sequence_rule rule = rule_of(problem, args);
-  const ssu_params params{
-      .state = lowered<4>(args.state),
-      .dst_state = lowered<4>(args.dst_state ? args.dst_state : args.state),
-      .x = lowered<3>(args.x),
-      .dt = lowered<3>(args.dt),
-      .z = lowered_or<3>(args.z, args.x),
-      .out = lowered<3>(args.out),
-      .A = lowered<3>(args.A),
-      .B = lowered<3>(args.B),
-      .C = lowered<3>(args.C),
-      .D = lowered_or<2>(args.D, args.A),
-      .dt_bias = lowered_or<2>(args.dt_bias, args.A),
-      .indices = rule.indices,
-      .dst_indices = rule.dst_indices,
-      .accepted = rule.accepted,
-      .cu_seqlens = rule.cu_seqlens,
-      .rand_seed = static_cast<const std::int64_t*>(args.rand_seed.data()),
-      .drawn_seed = context.drawn_seed,
-      .slots = rule.slots,
-      .dst_slots = rule.dst_slots,
-      .rows = rule.rows,
-      .max_seqlen = rule.max_seqlen,
-      .null_block_id = rule.null_block_id,
-      .dim = static_cast<std::uint32_t>(problem.dim),
-      .dstate = static_cast<std::uint32_t>(problem.dstate),
-      .heads_per_group = divisor(problem.nheads / problem.ngroups),
-      .tiles = divisor(plan().grid[2]),
-      .heads = divisor(problem.nheads),
-      .sequences = static_cast<std::uint32_t>(sequences),
-      .workers = static_cast<std::uint32_t>(plan().tile.threads),
-      .philox_rounds = problem.philox_rounds,
-      .dt_min = problem.dt_min,
-      .dt_max = problem.dt_max,
-      .has_D = problem.D_dtype.has_value(),
-      .has_dt_bias = problem.dt_bias_dtype.has_value(),
-      .has_z = problem.z_dtype.has_value(),
-      .dt_softplus = problem.dt_softplus,
-      .state_ahead = context.state_ahead,
-      .inputs_ahead = context.inputs_ahead,
-      .triggers_ahead = context.triggers_ahead,
-      .state_scale = lowered_or<3>(args.state_scale, args.x),
-      .dst_state_scale =
-          lowered_or<3>(args.dst_state ? args.dst_state_scale : args.state_scale, args.x),
-  };
+  const ssu_params params = params_of(plan(), args, context, sequences);
   const auto blocks = static_cast<unsigned>(sequences * plan().grid[1] * plan().grid[2]);
   const bool waits_apart =
       !problem.has_cu_seqlens && context.state_ahead && !context.triggers_ahead;
@@ -184,7 +104,6 @@ backend_features native_backend::features() const {
 
 support native_backend::serves(const ssu_problem& problem) const {
   if (problem.device.is_host()) return {"it runs on CUDA and the tensors live in host memory"};
-  if (problem.checkpoint_interval > 0) return {"it has no kernels for checkpointed states"};
   if (problem.nheads > max_grid_x / problem.dim) {
     return {"more than 2^31 - 1 rows of dim in all heads"};
   }
@@ -194,11 +113,13 @@ support native_backend::serves(const ssu_problem& problem) const {
 std::shared_ptr<planned_ssu> native_backend::resolve(const ssu_problem& problem,
                                                      std::int64_t sequences,
                                                      const std::string& algorithm) const {
+  if (problem.checkpoint_interval > 0) return resolve_checkpointed(problem, sequences, algorithm);
   return std::make_shared<native_ssu>(problem, sequences, choose(problem, sequences, algorithm));
 }
 
 std::vector<ssu_plan> native_backend::candidates(const ssu_problem& problem,
                                                  std::int64_t sequences) const {
+  if (problem.checkpoint_interval > 0) return checkpointed_candidates(problem, sequences);
   const algorithm_choice usual = choose(problem, sequences, "auto");
   std::vector<ssu_plan> all{describe(problem, sequences, usual)};
   if (usual.access == state_access::by_element) return all;
