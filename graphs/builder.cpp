@@ -208,7 +208,10 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   const std::string measured = plan_steps(*core);
   for (pipeline_step& step : core->steps) {
     if (auto* ours = std::get_if<library_step>(&step.what)) {
-      if (ours->checked->traits().draws_seed) ours->seed = core->seed_count++;
+      const step_traits& its = ours->checked->traits();
+      if (!its.draws_seed) continue;
+      ours->seed = core->seed_count++;
+      core->has_keyed_seeds = core->has_keyed_seeds || has_rounding_key(its);
     } else {
       auto& custom = std::get<custom_step>(step.what);
       custom.first_seed = core->seed_count;

@@ -36,6 +36,7 @@ class callback {
     const described_tensor destinations{given.dst_state_batch_indices};
     const described_tensor accepted{given.num_accepted_tokens};
     const described_tensor boundaries{given.cu_seqlens};
+    const described_tensor plan{given.ring_plan};
     ssugraph_step_context context{};
     context.struct_size = sizeof context;
     context.live_sequences = given.live_sequences;
@@ -52,6 +53,7 @@ class callback {
     context.rows = given.rows;
     context.bucket = given.bucket;
     context.first_row = given.first_row;
+    context.ring_plan = plan.get();
     return function_(user_data_, &context, stream);
   }
 

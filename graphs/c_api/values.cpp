@@ -51,11 +51,12 @@ static_assert(sizeof(ssugraph_lane_stats) == 64 &&
 static_assert(sizeof(ssugraph_bucket_stats) == 56 &&
               offsetof(ssugraph_bucket_stats, build_ms) == 40 &&
               offsetof(ssugraph_bucket_stats, recorded) == 52);
-static_assert(sizeof(ssugraph_step_context) == 120 &&
+static_assert(sizeof(ssugraph_step_context) == 128 &&
               offsetof(ssugraph_step_context, seeds) == 56 &&
               offsetof(ssugraph_step_context, scratch) == 72 &&
               offsetof(ssugraph_step_context, bucket) == 104 &&
-              offsetof(ssugraph_step_context, first_row) == 112);
+              offsetof(ssugraph_step_context, first_row) == 112 &&
+              offsetof(ssugraph_step_context, ring_plan) == 120);
 
 /** No struct will be larger; a size beyond it was never set. */
 constexpr std::size_t largest_struct = 512;

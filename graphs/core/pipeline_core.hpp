@@ -102,6 +102,7 @@ struct pipeline_core {
   std::int64_t rows_per_sequence = 1;  ///< most that one has
   std::int64_t row_budget = 0;         ///< most that all have; 0: as many as each of them may
   std::int64_t seed_count = 0;
+  bool has_keyed_seeds = false;  ///< some consumer's seed is the same in every replay
   std::size_t scratch_bytes = 0;
   std::size_t first_with_sequences = 0;
   std::vector<pipeline_step> steps;

@@ -38,6 +38,8 @@ class host_lane final : public lane_engine {
     const prologue_params prologue = layout_.prologue(batch, bucket);
     for (const copy_job& job : layout_.jobs())
       write_copy(prologue, job, alone);
+    for (const ring_job& job : layout_.rings())
+      write_plan(prologue, job, alone);
     draw_seeds(prologue, alone);
     advance(prologue);
     if (core_->checked) {

@@ -6,6 +6,7 @@
 #include "graphs/layout/padded_copies.hpp"
 #include "graphs/layout/prologue.hpp"
 #include "graphs/layout/promise_table.hpp"
+#include "graphs/layout/ring_plans.hpp"
 
 #include <ssugraph/random.hpp>
 #include <ssugraph/step.hpp>
@@ -24,10 +25,10 @@ struct lane_counters {
 };
 
 /**
- * The memory of a lane: random state, live counts, seeds, scratch, the table of promises (in
- * checked mode), the table of copies, the copies. The same on the host and on a device. Sized
- * first, then placed in an arena of `bytes()` bytes, which suffice for the same pipeline whatever
- * is bound.
+ * The memory of a lane: random state, live counts, seeds, scratch, the tables of promises (in
+ * checked mode), of rings and of copies, the copies, the plans of rings. The same on the host and
+ * on a device. Sized first, then placed in an arena of `bytes()` bytes, which suffice for the same
+ * pipeline whatever is bound.
  */
 class lane_layout {
  public:
@@ -39,9 +40,11 @@ class lane_layout {
 
   /** The table of copies. */
   [[nodiscard]] std::span<const copy_job> jobs() const noexcept { return copies_.jobs(); }
+  /** The table of rings. */
+  [[nodiscard]] std::span<const ring_job> rings() const noexcept { return rings_.jobs(); }
   [[nodiscard]] random_state* random() const noexcept { return &counters_->random; }
 
-  /** The tables of promises (in checked mode) and of copies in one piece, which belongs at
+  /** The tables of promises (in checked mode), rings and copies in one piece, which belongs at
    *  `table_address()` before the first replay. */
   [[nodiscard]] std::vector<std::byte> tables() const;
   [[nodiscard]] void* table_address() const noexcept { return promises_.table(); }
@@ -79,10 +82,15 @@ class lane_layout {
  private:
   void place_fixed_part(arena_cursor& memory);
   void collect_promises();
+  /** What library step `step`, on the tensors `on`, has of the lane's in place of an operand;
+   * empty: nothing. */
+  [[nodiscard]] tensor_view own_tensor(std::size_t step, const step_traits& on, std::size_t place,
+                                       std::int32_t bucket) const;
 
   const pipeline_core* core_;
   bound_steps steps_;
   padded_copies copies_;
+  ring_plans rings_;
   promise_table promises_;
   std::size_t bytes_ = 0;
   lane_counters* counters_ = nullptr;

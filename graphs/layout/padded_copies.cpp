@@ -14,19 +14,25 @@ padding padding_for(const operand& what, bool is_bound, const step_traits& step)
       return padding::one_token;
     case operand_role::bounds:
       return padding::last_bound;
+    case operand_role::ring_plan:
+      return padding::null_plans;
     case operand_role::source_slots:
     case operand_role::destination_slots:
     case operand_role::data:
     case operand_role::state:
     case operand_role::seed:
     case operand_role::ring_cursor:
-    case operand_role::ring_plan:
     case operand_role::rounding_key:
       break;
   }
   if (!is_bound) return padding::identity;
   const bool keeps_null = step.sequences.null_block_id == step.null_block_id;
   return keeps_null ? padding::null_slots : padding::no_slots;
+}
+
+/** Indices that are not bound are made up. */
+bool has_copy(const operand& what, const tensor_view& source) {
+  return what.has_copy() && (source || what.role == operand_role::source_slots);
 }
 
 std::int64_t columns_of(const tensor_view& source) {
@@ -46,7 +52,7 @@ std::size_t padded_copies::most_bytes(const pipeline_core& core) {
     if (step.library() == nullptr) continue;
     const step_traits& traits = step.library()->checked->traits();
     for (std::size_t i = 0; i < traits.operands.size(); ++i) {
-      if (!traits.operands[i].has_copy()) continue;
+      if (!has_copy(traits.operands[i], traits.tensors[i])) continue;
       bytes += arena_cursor::aligned(
           bytes_of(columns_of(traits.tensors[i]), true, core.buckets.max_batch()));
       ++jobs;
@@ -70,8 +76,7 @@ padded_copies::copy_places padded_copies::add(const step_traits& step) {
   for (std::size_t i = 0; i < places.size(); ++i) {
     const operand& what = step.operands[i];
     const tensor_view& source = step.tensors[i];
-    const bool made_up = what.role == operand_role::source_slots;
-    if (what.has_copy() && (source || made_up)) places[i] = add(what, source, step);
+    if (has_copy(what, source)) places[i] = add(what, source, step);
   }
   return places;
 }

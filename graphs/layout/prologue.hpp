@@ -2,17 +2,20 @@
 
 #include "lib/core/host_device.hpp"
 #include "lib/random/philox.hpp"
+#include "lib/step/ring.hpp"
 #include "lib/step/sequence.hpp"
 #include "lib/step/worker.hpp"
 
 #include <ssugraph/random.hpp>
+#include <ssugraph/rings.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 /**
  * The first node of every graph: it draws the seeds of the replay, advances the random state,
- * counts what is live and writes the lane's padded copies of the index and count tensors. One
- * source for the kernel and the host.
+ * counts what is live, writes the lane's padded copies of the index and count tensors, and goes on
+ * with the cursors of rings. One source for the kernel and the host.
  */
 namespace ssugraph::detail {
 
@@ -23,6 +26,7 @@ enum class padding : std::uint8_t {
   identity,    ///< no source: sequence i gets slot i, padded ones -1
   one_token,   ///< with 1 accepted token
   last_bound,  ///< with cu_seqlens[batch]: empty sequences
+  null_plans,  ///< with plans of null sequences
 };
 
 /** One index or count tensor and its dense, padded copy. */
@@ -40,6 +44,19 @@ struct copy_job {
   }
 };
 
+/** One cursor, however many layers share it, and what they do with each sequence. All but `plan` is
+ *  of the user's tensors: no block waits for the copies of another. */
+struct ring_job {
+  ring_rule ring;
+  sequence_rule sequences;
+  ring_plan_row* plan;  ///< a row a sequence of the bucket
+
+  /** The same plan, wherever it lies. */
+  [[nodiscard]] bool same_plan(const ring_job& other) const {
+    return ring == other.ring && sequences == other.sequences;
+  }
+};
+
 struct live_counts {
   std::int32_t sequences;
   std::int32_t rows;       ///< of these, from
@@ -50,14 +67,18 @@ struct prologue_params {
   random_state* random;
   std::int64_t* seeds;
   std::int64_t seed_count;
+  bool has_keyed_seeds;  ///< as many seeds more behind them, the same in every replay
   live_counts* counts;
   const copy_job* jobs;
   std::int32_t job_count;
+  const ring_job* rings;
+  std::int32_t ring_count;
   std::int32_t
       bounds_job;  ///< the job whose cu_seqlens count the live rows; -1: one row a sequence
   const std::int32_t* live_source;  ///< where the batch is read; null: it is `live`
   std::int32_t live;
   std::int32_t bucket;
+  std::int64_t rows;  ///< of the bucket
 };
 
 /** The batch, from 0 to the bucket. */
@@ -82,6 +103,10 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t padded_value(const copy_job& job, std::
     case padding::last_bound:
       // Without a live sequence nothing of the user's is read.
       return live == 0 ? 0 : load_index(job.source, row < live ? row : live, column);
+    case padding::null_plans: {
+      constexpr std::int64_t slot = offsetof(ring_plan_row, slot) / sizeof(std::int32_t);
+      return row < live ? load_index(job.source, row, column) : column == slot ? no_slot : 0;
+    }
   }
   return 0;
 }
@@ -100,9 +125,20 @@ SSUGRAPH_HOST_DEVICE inline void write_copy(const prologue_params& p, const copy
   }
 }
 
+SSUGRAPH_HOST_DEVICE inline void write_plan(const prologue_params& p, const ring_job& job,
+                                            worker w) {
+  const std::int64_t live = live_batch(p);
+  sequence_rule sequences = job.sequences;
+  sequences.rows = p.rows;
+  for (std::int64_t i = w.index; i < p.bucket; i += w.count)
+    job.plan[i] = i < live ? advance_ring(job.ring, sequences, i) : ring_plan_row{};
+}
+
 SSUGRAPH_HOST_DEVICE inline void draw_seeds(const prologue_params& p, worker w) {
   for (std::int64_t c = w.index; c < p.seed_count; c += w.count) {
-    p.seeds[c] = draw_seed(p.random->seed, p.random->next_draw + static_cast<std::uint64_t>(c));
+    const auto consumer = static_cast<std::uint64_t>(c);
+    p.seeds[c] = draw_seed(p.random->seed, p.random->next_draw + consumer);
+    if (p.has_keyed_seeds) p.seeds[p.seed_count + c] = draw_seed(p.random->seed, consumer);
   }
 }
 

@@ -9,12 +9,18 @@ namespace {
 
 constexpr int block_threads = 256;
 
-/** A block a copy; the first one draws the seeds, too. It never triggers: its successor waits. */
+/** A block a copy, then one a cursor; the first one draws the seeds, too. It never triggers: its
+ *  successor waits. */
 __global__ void __launch_bounds__(block_threads)
     prologue_kernel(const __grid_constant__ prologue_params p) {
   wait_for_predecessor();
   const worker me{static_cast<std::int32_t>(threadIdx.x), block_threads};
-  if (blockIdx.x < p.job_count) write_copy(p, p.jobs[blockIdx.x], me);
+  const auto block = static_cast<std::int32_t>(blockIdx.x);
+  if (block < p.job_count) {
+    write_copy(p, p.jobs[block], me);
+  } else if (block < p.job_count + p.ring_count) {
+    write_plan(p, p.rings[block - p.job_count], me);
+  }
   if (blockIdx.x != 0) return;
   draw_seeds(p, me);
   __syncthreads();
@@ -24,7 +30,7 @@ __global__ void __launch_bounds__(block_threads)
 const void* const kernel = reinterpret_cast<const void*>(&prologue_kernel);
 
 dim3 grid_of(const prologue_params& params) {
-  return dim3{static_cast<unsigned>(std::max(params.job_count, 1))};
+  return dim3{static_cast<unsigned>(std::max(params.job_count + params.ring_count, 1))};
 }
 
 }  // namespace

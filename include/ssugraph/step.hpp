@@ -40,6 +40,9 @@ struct step_context {
   tensor_view dst_state_batch_indices;  ///< as state_batch_indices
   tensor_view num_accepted_tokens;      ///< padded with 1
   tensor_view cu_seqlens;               ///< padded with empty sequences
+  /** (bucket, 8) int32, of steps with rings: what they do with each sequence, a `ring_plan_row` of
+   *  rings.hpp, padded with null ones. Column 4 is what a convolution's window moves on by. */
+  tensor_view ring_plan;
   std::int64_t null_block_id = 0;       ///< what the indices are padded with
   std::span<const std::int64_t> seeds;  ///< `step_options::seeds` draws of the replay
   /** `step_options::scratch_bytes`, aligned to 256 bytes. Holds anything when the step starts, for

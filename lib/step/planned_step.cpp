@@ -60,6 +60,11 @@ std::int64_t launched_null_block_id(std::span<const operand> operands,
   return has_sources ? null_block_id : -1;
 }
 
+bool has_rounding_key(const step_traits& step) {
+  const std::size_t key = find_operand(step.operands, operand_role::rounding_key);
+  return key < step.tensors.size() && step.tensors[key];
+}
+
 bound_tensors as_launched(const step_traits& step, std::int64_t sequences) {
   bound_tensors tensors = step.tensors;
   for (std::size_t i = 0; i < tensors.size(); ++i) {

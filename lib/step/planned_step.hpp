@@ -75,15 +75,15 @@ class planned_step {
 
 /** What every checked step says, whatever its operation. */
 struct step_traits {
-  std::string_view operation;         ///< its name, `ssu`
-  std::span<const operand> operands;  ///< of the operation
-  bound_tensors tensors;              ///< canonical, cut to the largest batch
-  sequence_rule sequences;            ///< of these tensors, with the null block as launched
-  std::optional<ring_rule> ring;      ///< of a checkpointed state; its cursor may be absent
-  std::int64_t null_block_id = -1;    ///< as the caller gave it
-  ssugraph::device device;            ///< where they are
-  bool draws_seed = false;            ///< takes one of a lane's seeds
-  int multiprocessors = 0;            ///< to plan for; 0 on the host
+  std::string_view operation;          ///< its name, `ssu`
+  std::span<const operand> operands;   ///< of the operation
+  bound_tensors tensors;               ///< canonical, cut to the largest batch
+  sequence_rule sequences;             ///< of these tensors, with the null block as launched
+  std::optional<ring_rule> ring = {};  ///< of a checkpointed state; its cursor may be absent
+  std::int64_t null_block_id = -1;     ///< as the caller gave it
+  ssugraph::device device;             ///< where they are
+  bool draws_seed = false;             ///< takes one of a lane's seeds
+  int multiprocessors = 0;             ///< to plan for; 0 on the host
 };
 
 /** A step whose tensors and scalars are valid. Const. */
@@ -142,6 +142,9 @@ class checked_step {
 [[nodiscard]] std::int64_t launched_null_block_id(std::span<const operand> operands,
                                                   std::span<const tensor_view> tensors,
                                                   std::int64_t null_block_id);
+
+/** Whether its bits are those of keys, and its seed the same in every replay. */
+[[nodiscard]] bool has_rounding_key(const step_traits& step);
 
 /** The tensors of a step with a lane's copies and seed in place of the user's, at an address that
  *  only tells their alignment. */

@@ -64,6 +64,9 @@ typedef struct ssugraph_step_context {
   int32_t bucket;   /**< sequences that it serves */
   int32_t reserved; /**< 0 */
   const int32_t* first_row; /**< one int32: the first live row, cu_seqlens[0]; without them 0 */
+  /** (bucket, 8) int32, of steps with rings: rows as C++'s ring_plan_row has them, padded with null
+   *  ones. Column 4 is what a convolution's window moves on by. */
+  const DLTensor* ring_plan;
 } ssugraph_step_context;
 
 /**

@@ -1,0 +1,111 @@
+#pragma once
+
+#include "tests/graphs/target_suite.hpp"
+
+#include <ssugraph/ssugraph.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+/** Small layers with rings, for tests of what a pipeline makes of cursors and plans. */
+namespace ssugraph::test {
+
+struct ring_spec {
+  std::int64_t interval = 16;   ///< W
+  std::int64_t max_seqlen = 1;  ///< T; above 1 with cu_seqlens
+  std::int64_t spare_rows = 0;  ///< of R, above W + 2T - 1
+  std::int64_t slots = 9;
+  std::int64_t sequences = 6;  ///< of the largest bucket
+  std::size_t layers = 3;
+  bool has_indices = true;
+  std::int64_t index_columns = 0;  ///< 0: they have one axis
+  dtype index_dtype = dtype::int32;
+  bool has_accepted = false;
+  bool has_plan = false;  ///< in place of the cursor
+  bool has_key = false;
+  std::int64_t null_block_id = 0;
+
+  [[nodiscard]] bool has_bounds() const { return max_seqlen > 1; }
+  [[nodiscard]] std::int64_t ring_rows() const {
+    return interval + 2 * max_seqlen - 1 + spare_rows;
+  }
+};
+
+/** Layers in one place that share their sequences and one cursor (or plan). Zeros, but where a test
+ *  writes. */
+class ring_layers {
+ public:
+  ring_layers(target where, const ring_spec& spec);
+
+  [[nodiscard]] const ring_spec& spec() const { return spec_; }
+  [[nodiscard]] target where() const { return where_; }
+  [[nodiscard]] const ssu_args& args(std::size_t layer = 0) const { return args_[layer]; }
+  [[nodiscard]] ssu_args& args(std::size_t layer = 0) { return args_[layer]; }
+
+  /** All layers, by the names `layer0`, ... */
+  void add_to(pipeline_builder& builder) const;
+
+  /** The elements of a dense integer tensor, from the first on. */
+  void write(const tensor_view& tensor, std::span<const std::int64_t> values);
+  [[nodiscard]] std::vector<std::int64_t> read(const tensor_view& tensor) const;
+
+  void write_cursor(std::int64_t slot, const ring_cursor& cursor);
+  [[nodiscard]] std::vector<ring_cursor> cursors() const;
+
+  static std::string name_of(std::size_t layer) { return "layer" + std::to_string(layer); }
+
+ private:
+  ring_spec spec_;
+  target where_;
+  std::vector<ssu_args> args_;
+  std::optional<placed_memory> memory_;
+};
+
+/** A step that keeps the plan that its context shows. */
+class plan_sight {
+ public:
+  plan_sight(target where, std::int64_t sequences);
+
+  /** Of the last replay, all rows of the bucket. */
+  [[nodiscard]] std::vector<ring_plan_row> seen() const;
+  [[nodiscard]] step_function step();
+
+ private:
+  target where_;
+  placed_memory memory_;
+};
+
+/** What a step does to a sequence, by the tokens of each slot alone. */
+class cursor_model {
+ public:
+  explicit cursor_model(const ring_spec& spec)
+      : spec_{spec}, slots_(static_cast<std::size_t>(spec.slots)) {}
+
+  /** Of a slot whose cursor is written: an empty ring behind so many tokens. */
+  void attach(std::int64_t slot, std::int64_t position, std::int64_t start);
+
+  /** Steps `length` tokens of `slot`, of whose last ones `accepted` stand; none said: all. */
+  ring_plan_row step(std::int64_t slot, std::int64_t length, std::optional<std::int64_t> accepted);
+
+  [[nodiscard]] std::vector<ring_cursor> cursors() const;
+
+ private:
+  struct sequence {
+    std::int64_t first_row = 0;    ///< of the ring, for the token at
+    std::int64_t first_token = 0;  ///< this position
+    std::int64_t checkpoint = 0;   ///< tokens that it has seen
+    std::int64_t settled = 0;      ///< tokens that stand
+    std::int64_t drafts = 0;       ///< behind them
+  };
+
+  [[nodiscard]] ring_cursor cursor_of(const sequence& of) const;
+
+  ring_spec spec_;
+  std::vector<sequence> slots_;
+};
+
+}  // namespace ssugraph::test
