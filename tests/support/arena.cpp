@@ -29,10 +29,12 @@ tensor_view arena_layout::add(dtype type, const std::vector<std::int64_t>& exten
 
 ssu_args relocate(const ssu_args& args, std::byte* base) {
   ssu_args moved = args;
-  for (const auto& [name, member] : ssu_tensors) {
-    tensor_view& tensor = moved.*member;
+  const auto move = [&](const named_tensor& each) {
+    tensor_view& tensor = moved.*each.member;
     if (tensor) tensor = tensor.at(base + reinterpret_cast<std::uintptr_t>(tensor.data()));
-  }
+  };
+  std::ranges::for_each(ssu_tensors, move);
+  std::ranges::for_each(ring_tensors, move);
   return moved;
 }
 

@@ -77,6 +77,16 @@ inline constexpr std::array<named_tensor, 18> ssu_tensors{{
     {"dst_state_scale", &ssu_args::dst_state_scale},
 }};
 
+/** Those of checkpointed states. */
+inline constexpr std::array<named_tensor, 6> ring_tensors{{
+    {"x_ring", &ssu_args::x_ring},
+    {"B_ring", &ssu_args::B_ring},
+    {"dt_ring", &ssu_args::dt_ring},
+    {"ring_cursor", &ssu_args::ring_cursor},
+    {"ring_plan", &ssu_args::ring_plan},
+    {"rounding_key", &ssu_args::rounding_key},
+}};
+
 /** `args` with every tensor moved from addresses relative to 0 to addresses relative to `base`. */
 [[nodiscard]] ssu_args relocate(const ssu_args& args, std::byte* base);
 

@@ -4,6 +4,7 @@
 #include "tests/support/float_format.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <sstream>
 #include <vector>
@@ -43,7 +44,8 @@ bool is_close(const expected_tensor& tensor, const expected_element& element, do
   if (std::isinf(element.value)) return got == element.value;
   const double error = std::abs(got - element.value);
   if (tensor.dtype == dtype::float32) return error <= slack;
-  return error <= std::max(slack, format_of(tensor.dtype).spacing(element.value));
+  const double unit = format_of(tensor.dtype).spacing(element.value);
+  return error <= std::max(slack + (element.slack > 0 ? unit / 2 : 0), unit);
 }
 
 /** A row of a scaled state as it came. */
@@ -60,7 +62,7 @@ class row_check {
     for (const expected_element& element : elements_) {
       has_no_number_ |= !std::isfinite(element.value);
       greatest_ = std::max(greatest_, std::abs(element.value));
-      slack_ = std::max(slack_, part_of_terms * element.terms);
+      slack_ = std::max(slack_, slack_of(element));
     }
   }
 
@@ -86,12 +88,16 @@ class row_check {
   [[nodiscard]] bool has_right_code(const expected_element& element) const {
     if (has_no_number_ || scale_ == 0) return code(element) == 0;
     const double value = element.value / scale_;
-    const double slack = part_of_terms * element.terms / scale_ + std::abs(value) * 0x1p-22;
+    const double slack = slack_of(element) / scale_ + std::abs(value) * 0x1p-22;
     return rounded(value - slack, element, false) <= code(element) &&
            code(element) <= rounded(value + slack, element, true);
   }
 
  private:
+  static double slack_of(const expected_element& element) {
+    return std::max(part_of_terms * element.terms, element.slack);
+  }
+
   /** By bits that are not ours, down or up. */
   [[nodiscard]] double rounded(double value, const expected_element& element, bool up) const {
     if (!tensor_.stochastic) return format_.nearest(value);
@@ -146,8 +152,8 @@ tensor_error compare(const expected_tensor& expected, const std::byte* before,
   if (is_scaled(expected.dtype)) return compare_rows(expected, before, after);
   tensor_error result;
   const double largest = largest_magnitude(expected);
-  const double slack = relative_tolerance * largest;
   for (const expected_element& element : expected.elements) {
+    const double slack = std::max(relative_tolerance * largest, element.slack);
     const auto offset = element.address - before;
     const double got = load(after + offset, expected.dtype);
     const double error = std::abs(got - element.value);
@@ -167,22 +173,22 @@ tensor_error compare(const expected_tensor& expected, const std::byte* before,
   return result;
 }
 
-testing::AssertionResult untouched(const expected_result& expected,
+testing::AssertionResult untouched(std::span<const expected_tensor* const> written,
                                    std::span<const std::byte> before,
                                    std::span<const std::byte> after) {
-  std::vector<bool> written(before.size());
-  for (const expected_tensor* tensor : {&expected.state, &expected.out}) {
+  std::vector<bool> owned(before.size());
+  for (const expected_tensor* tensor : written) {
     for (const expected_element& element : tensor->elements) {
       const auto offset = element.address - before.data();
-      std::fill_n(written.begin() + offset, size_of(tensor->dtype), true);
+      std::fill_n(owned.begin() + offset, size_of(tensor->dtype), true);
     }
     for (const expected_row& row : tensor->rows)
-      std::fill_n(written.begin() + (row.scale - before.data()), size_of(dtype::float32), true);
+      std::fill_n(owned.begin() + (row.scale - before.data()), size_of(dtype::float32), true);
   }
   std::size_t changed = 0;
   std::size_t first = 0;
   for (std::size_t byte = before.size(); byte-- > 0;) {
-    if (written[byte] || before[byte] == after[byte]) continue;
+    if (owned[byte] || before[byte] == after[byte]) continue;
     ++changed;
     first = byte;
   }
@@ -190,6 +196,12 @@ testing::AssertionResult untouched(const expected_result& expected,
   return testing::AssertionFailure()
          << changed << " bytes changed that no sequence owns, the first "
          << "at byte " << first;
+}
+
+testing::AssertionResult untouched(const expected_result& expected,
+                                   std::span<const std::byte> before,
+                                   std::span<const std::byte> after) {
+  return untouched(std::array{&expected.state, &expected.out}, before, after);
 }
 
 testing::AssertionResult agrees(const expected_result& expected, std::span<const std::byte> before,

@@ -35,7 +35,12 @@ struct tensor_error {
 [[nodiscard]] tensor_error compare(const expected_tensor& expected, const std::byte* before,
                                    const std::byte* after);
 
-/** Bytes outside of the expected elements and their scales that differ; describes the first. */
+/** Bytes outside of the elements of `written` and their scales that differ; describes the first. */
+[[nodiscard]] testing::AssertionResult untouched(std::span<const expected_tensor* const> written,
+                                                 std::span<const std::byte> before,
+                                                 std::span<const std::byte> after);
+
+/** The same of a call. */
 [[nodiscard]] testing::AssertionResult untouched(const expected_result& expected,
                                                  std::span<const std::byte> before,
                                                  std::span<const std::byte> after);

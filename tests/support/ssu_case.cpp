@@ -35,15 +35,20 @@ dtype random_scaled(random_engine& engine) {
   return one_of(engine, {dtype::int8, dtype::int16, dtype::float8_e4m3});
 }
 
-/** Calls `visit` with the address of every element, last axis fastest. */
-void for_each_element(const tensor_view& tensor, const std::function<void(std::byte*)>& visit,
-                      int axis = 0, std::int64_t offset = 0) {
+void visit_elements(const tensor_view& tensor, const std::function<void(std::byte*)>& visit,
+                    int axis, std::int64_t offset) {
   if (axis == tensor.rank()) {
     return visit(static_cast<std::byte*>(tensor.data()) + offset * size_of(tensor.dtype()));
   }
   for (std::int64_t i = 0; i < tensor.extent(axis); ++i) {
-    for_each_element(tensor, visit, axis + 1, offset + i * tensor.stride(axis));
+    visit_elements(tensor, visit, axis + 1, offset + i * tensor.stride(axis));
   }
+}
+
+void fill_uniformly(const tensor_view& tensor, double low, double high, random_engine& engine) {
+  for_each_element(tensor, [&](std::byte* address) {
+    store(address, tensor.dtype(), uniform(engine, low, high));
+  });
 }
 
 /** Builds the tensors of one case, then their contents. */
@@ -62,6 +67,7 @@ class case_maker {
     slots_ = guard_slots + (spec_.has_indices
                                 ? 1 + spec_.capacity * (spec_.has_dst ? 2 : 1) * spec_.max_seqlen
                                 : spec_.capacity);
+    if (spec_.slots > 0) slots_ = spec_.slots;
     place_floats();
     place_indices();
     case_.memory = arena{layout_.bytes()};
@@ -313,19 +319,7 @@ class case_maker {
   }
 
   void fill(const tensor_view& tensor, double low, double high) {
-    for_each_element(tensor, [&](std::byte* address) {
-      store(address, tensor.dtype(), uniform(engine_, low, high));
-    });
-  }
-
-  /** Scaled, values of a size all the same, and some rows that are fresh. */
-  void fill_state(const tensor_view& state, const tensor_view& scale) {
-    if (!scale) return fill(state, -2, 2);
-    const double most = code_format_of(state.dtype()).most;
-    fill(state, -most, most);
-    for_each_element(scale, [&](std::byte* address) {
-      store(address, dtype::float32, chance(engine_, 0.02) ? 0 : uniform(engine_, 1, 2) / most);
-    });
+    fill_uniformly(tensor, low, high, engine_);
   }
 
   void fill_live_rows(const tensor_view& tensor, double low, double high) {
@@ -333,8 +327,8 @@ class case_maker {
   }
 
   void fill_floats() {
-    fill_state(args_.state, args_.state_scale);
-    if (args_.dst_state) fill_state(args_.dst_state, args_.dst_state_scale);
+    fill_states(args_.state, args_.state_scale, engine_);
+    if (args_.dst_state) fill_states(args_.dst_state, args_.dst_state_scale, engine_);
     fill_live_rows(args_.x, -2, 2);
     fill_live_rows(args_.B, -1, 1);
     fill_live_rows(args_.C, -1, 1);
@@ -406,6 +400,7 @@ ssu_args first_sequences(const ssu_args& args, std::int64_t sequences) {
   shorten(cut.dst_state_batch_indices, sequences);
   shorten(cut.num_accepted_tokens, sequences);
   shorten(cut.cu_seqlens, sequences + 1);
+  shorten(cut.ring_plan, sequences);
   if (cut.cu_seqlens) return cut;
   for (auto member :
        {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
@@ -519,6 +514,19 @@ case_spec random_spec(random_engine& engine) {
 
 ssu_case make_case(const case_spec& spec, random_engine& engine) {
   return case_maker{spec, engine}.make();
+}
+
+void for_each_element(const tensor_view& tensor, const std::function<void(std::byte*)>& visit) {
+  visit_elements(tensor, visit, 0, 0);
+}
+
+void fill_states(const tensor_view& state, const tensor_view& scale, random_engine& engine) {
+  if (!scale) return fill_uniformly(state, -2, 2, engine);
+  const double most = code_format_of(state.dtype()).most;
+  fill_uniformly(state, -most, most, engine);
+  for_each_element(scale, [&](std::byte* address) {
+    store(address, dtype::float32, chance(engine, 0.02) ? 0 : uniform(engine, 1, 2) / most);
+  });
 }
 
 std::int64_t pick(random_engine& engine, std::int64_t begin, std::int64_t end) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <random>
@@ -48,6 +49,7 @@ struct case_spec {
   ssu_mode mode = ssu_mode::plain;
   std::int64_t batch = 3;
   std::int64_t capacity = 3;
+  std::int64_t slots = 0;       ///< 0: as many as the mode may need
   std::int64_t max_seqlen = 1;  ///< T; 1 in plain mode
   std::int64_t nheads = 4;
   std::int64_t dim = 16;
@@ -98,6 +100,13 @@ struct case_spec {
 
 /** The same data in other memory, where every tensor lies `bytes` further on. */
 [[nodiscard]] ssu_case shifted(const ssu_case& test, std::size_t bytes);
+
+/** Calls `visit` with the address of every element, last axis fastest. */
+void for_each_element(const tensor_view& tensor, const std::function<void(std::byte*)>& visit);
+
+/** Values of a size all the same into every element of states; of scaled ones, now and then, a
+ *  fresh row. */
+void fill_states(const tensor_view& state, const tensor_view& scale, random_engine& engine);
 
 /** Uniform in begin..end. */
 [[nodiscard]] std::int64_t pick(random_engine& engine, std::int64_t begin, std::int64_t end);

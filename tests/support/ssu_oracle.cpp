@@ -13,22 +13,6 @@ tensor_view with_heads(const tensor_view& tensor, int rank, int axis) {
   return tensor && tensor.rank() < rank ? tensor.with_unit_axis(axis) : tensor;
 }
 
-ssu_args with_all_axes(ssu_args args) {
-  args.state = with_heads(args.state, 4, 1);
-  args.dst_state = with_heads(args.dst_state, 4, 1);
-  args.state_scale = with_heads(args.state_scale, 3, 1);
-  args.dst_state_scale = with_heads(args.dst_state_scale, 3, 1);
-  args.A = with_heads(args.A, 3, 0);
-  for (auto member :
-       {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
-    args.*member = with_heads(args.*member, 3, 1);
-  }
-  for (auto member : {&ssu_args::D, &ssu_args::dt_bias}) {
-    args.*member = with_heads(args.*member, 2, 0);
-  }
-  return args;
-}
-
 template <class... Index>
 double at(const tensor_view& tensor, Index... index) {
   return load(address_of(tensor, index...), tensor.dtype());
@@ -136,10 +120,7 @@ class evaluation {
     for (std::int64_t t = 0; t < length; ++t) {
       const std::int64_t row = first + t;
       const double x = at(args_.x, row, head, d);
-      double dt = at(args_.dt, row, head, d);
-      if (args_.dt_bias) dt += at(args_.dt_bias, head, d);
-      if (args_.dt_softplus) dt = softplus(dt);
-      dt = std::min(std::max(dt, double{args_.dt_min}), double{args_.dt_max});
+      const double dt = oracle_dt(args_, row, head, d);
       double sum = 0;
       for (std::int64_t n = 0; n < dstate; ++n) {
         auto& [value, terms] = h[static_cast<std::size_t>(n)];
@@ -170,18 +151,12 @@ class evaluation {
     const std::int64_t token = speculative_ || args_.cu_seqlens ? t : 0;
     for (std::int64_t n = 0; n < dstate; ++n) {
       const std::int64_t e = (head * args_.state.extent(2) + d) * dstate + n;
-      const std::uint32_t random = result_.state.stochastic ? random_of(e, token, from) : 0;
+      const std::uint32_t random =
+          result_.state.stochastic ? oracle_bits(seed_, rounds_, e, token, from) : 0;
       const auto [value, terms] = h[static_cast<std::size_t>(n)];
       result_.state.elements.push_back(
           {address_of(written(), to, head, d, n), value, random, false, terms});
     }
-  }
-
-  std::uint32_t random_of(std::int64_t e, std::int64_t t, std::int64_t from) const {
-    const auto low = static_cast<std::uint64_t>(e >> 3) | static_cast<std::uint64_t>(t) << 32;
-    const auto words = oracle_philox(seed_, low, static_cast<std::uint64_t>(from), rounds_);
-    const std::uint32_t word = words[static_cast<std::size_t>((e & 7) / 2)];
-    return e % 2 == 0 ? word & 0xffffu : word >> 16;
   }
 
   ssu_args args_;
@@ -193,6 +168,40 @@ class evaluation {
 };
 
 }  // namespace
+
+ssu_args with_all_axes(ssu_args args) {
+  args.state = with_heads(args.state, 4, 1);
+  args.dst_state = with_heads(args.dst_state, 4, 1);
+  args.state_scale = with_heads(args.state_scale, 3, 1);
+  args.dst_state_scale = with_heads(args.dst_state_scale, 3, 1);
+  args.x_ring = with_heads(args.x_ring, 4, 1);
+  args.B_ring = with_heads(args.B_ring, 4, 1);
+  args.dt_ring = with_heads(args.dt_ring, 3, 1);
+  args.A = with_heads(args.A, 3, 0);
+  for (auto member :
+       {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::z, &ssu_args::out}) {
+    args.*member = with_heads(args.*member, 3, 1);
+  }
+  for (auto member : {&ssu_args::D, &ssu_args::dt_bias}) {
+    args.*member = with_heads(args.*member, 2, 0);
+  }
+  return args;
+}
+
+double oracle_dt(const ssu_args& args, std::int64_t row, std::int64_t head, std::int64_t d) {
+  double dt = at(args.dt, row, head, d);
+  if (args.dt_bias) dt += at(args.dt_bias, head, d);
+  if (args.dt_softplus) dt = softplus(dt);
+  return std::min(std::max(dt, double{args.dt_min}), double{args.dt_max});
+}
+
+std::uint32_t oracle_bits(std::uint64_t seed, int rounds, std::int64_t e, std::int64_t word,
+                          std::int64_t slot) {
+  const auto low = static_cast<std::uint64_t>(e >> 3) | static_cast<std::uint64_t>(word) << 32;
+  const auto words = oracle_philox(seed, low, static_cast<std::uint64_t>(slot), rounds);
+  const std::uint32_t drawn = words[static_cast<std::size_t>((e & 7) / 2)];
+  return e % 2 == 0 ? drawn & 0xffffu : drawn >> 16;
+}
 
 expected_result ssu_oracle(const ssu_args& args, const mamba_config& config, std::int64_t seed) {
   return evaluation{args, config, seed}.run();

@@ -18,6 +18,7 @@ struct expected_element {
   std::uint32_t random = 0;  ///< its rounding bits, of a stochastically rounded tensor
   bool exact = false;        ///< must be `value` to the bit (zero rows)
   double terms = 0;          ///< magnitudes that `value` is the sum of: what an error is a part of
+  double slack = 0;          ///< what its sum may be off by, beyond what all sums may
 };
 
 /** Of a scaled state: elements first..first + count - 1 of its tensor, which share a scale. */
@@ -59,6 +60,18 @@ struct expected_result {
 /** Rows begin..end-1 of `out` must be zero. */
 void expect_zero_rows(expected_result& result, const tensor_view& out, std::int64_t begin,
                       std::int64_t end);
+
+/** `args` with every head and group axis, those of extent 1, too. */
+[[nodiscard]] ssu_args with_all_axes(ssu_args args);
+
+/** dt' of a token: row `row` of dt at (head, d), `args` having all axes. */
+[[nodiscard]] double oracle_dt(const ssu_args& args, std::int64_t row, std::int64_t head,
+                               std::int64_t d);
+
+/** Rounding bits of element e of a state, of the draw for `word` (a token, a position) and `slot`.
+ */
+[[nodiscard]] std::uint32_t oracle_bits(std::uint64_t seed, int rounds, std::int64_t e,
+                                        std::int64_t word, std::int64_t slot);
 
 /** Philox-4x32, written for the tests. */
 [[nodiscard]] std::array<std::uint32_t, 4> oracle_philox(std::uint64_t key,
