@@ -111,6 +111,7 @@ TEST_F(cut_operands, are_launched_on_dense_aligned_copies) {
                          .operands = table,
                          .tensors = tensors_,
                          .sequences = {},
+                         .ring = {},
                          .device = device::host(),
                          .draws_seed = true};
   const bound_tensors launched = as_launched(step, 4);
