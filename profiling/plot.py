@@ -42,6 +42,8 @@ def title_of(shape, options):
     parts = [f"{shape}, {state}"]
     if options["mode"] != "plain":
         parts.append(f"{options['mode']}, {options['tokens']} tokens")
+    if options.get("checkpoint"):
+        parts.append(f"checkpoints every {options['checkpoint']}, {options['ring_phase']}")
     if options["untied"]:
         parts.append("untied")
     if options["between"] != "nothing":

@@ -7,6 +7,8 @@
 #include <cuda_fp16.h>
 #include <cuda_fp8.h>
 #include <thrust/device_ptr.h>
+#include <thrust/execution_policy.h>
+#include <thrust/scatter.h>
 #include <thrust/tabulate.h>
 
 #include <algorithm>
@@ -59,6 +61,13 @@ __device__ uint4* word_of(const floor_job& job, std::int64_t slot, std::int64_t 
   return static_cast<uint4*>(job.scale) + slot * scale_words + (word - state_words);
 }
 
+/** Whether a sequence stores its state: always or, with rings, where a checkpoint is due. */
+__device__ bool stores_state(const floor_job& job, std::int64_t slot) {
+  if (job.cursors == nullptr) return true;
+  const ssugraph::ring_cursor& cursor = job.cursors[slot];
+  return cursor.count + cursor.pending >= job.interval;
+}
+
 /** Grid: pieces of a slot, sequences. Every load of a thread is in flight before its first store.
  *  No const __restrict__: what a graph writes must not be read through the read-only cache. */
 template <int Vectors>
@@ -73,11 +82,20 @@ __global__ void __launch_bounds__(floor_threads) floor_kernel(floor_job job) {
   const std::int32_t accepted = job.accepted == nullptr ? 1 : job.accepted[sequence];
 
   uint4 held[Vectors];
+  unsigned seen = 0;
   const std::int64_t from = slots[accepted - 1];
 #pragma unroll
   for (int i = 0; i < Vectors; ++i) {
     const std::int64_t word = first + i * floor_threads;
     if (word < words) held[i] = __ldcs(word_of(job, from, word));
+  }
+  if (!stores_state(job, from)) {
+    // Loads that nobody uses would not be made; storing what was read is harmless.
+#pragma unroll
+    for (int i = 0; i < Vectors; ++i) {
+      if (first + i * floor_threads < words) seen |= held[i].x & held[i].y & held[i].z & held[i].w;
+    }
+    if (seen != ~0u) return;
   }
   for (std::int64_t slot = 0; slot < job.slots_a_sequence; ++slot) {
     const std::int64_t to = slots[slot];
@@ -159,6 +177,11 @@ void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise valu
       break;
   }
   throw std::invalid_argument{"no random data of " + std::string{to_string(type)}};
+}
+
+void place_cursors(const ssugraph::ring_cursor* rows, const std::int32_t* slots, std::int32_t count,
+                   ssugraph::ring_cursor* cursors, cudaStream_t stream) {
+  thrust::scatter(thrust::cuda::par_nosync.on(stream), rows, rows + count, slots, cursors);
 }
 
 kernel_launch floor_launch(const floor_job& job, std::int32_t sequences) {

@@ -2,7 +2,10 @@
 
 #include "lib/core/kernel_launch.hpp"
 
+#include <ssugraph/rings.hpp>
 #include <ssugraph/tensor_view.hpp>
+
+#include <cuda_runtime_api.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +23,10 @@ struct noise {
 /** Fills device memory with `count` random numbers of `type`, on the legacy stream. */
 void fill_random(ssugraph::dtype type, void* data, std::size_t count, noise values);
 
+/** Sets cursors[slots[i]] to rows[i] of `count`, in the order of `stream`. */
+void place_cursors(const ssugraph::ring_cursor* rows, const std::int32_t* slots, std::int32_t count,
+                   ssugraph::ring_cursor* cursors, cudaStream_t stream);
+
 /** What one launch of the floor moves: of every sequence the slot it reads, to all that it has. */
 struct floor_job {
   void* state = nullptr;                ///< slots of `state_bytes`, 16-byte aligned
@@ -30,6 +37,8 @@ struct floor_job {
   std::int64_t slots_a_sequence = 1;
   const std::int32_t* accepted = nullptr;  ///< (sequences), which of its slots is read, from 1;
                                            ///< null: the first
+  const ssugraph::ring_cursor* cursors = nullptr;  ///< of each slot; null: all states are stored
+  std::int64_t interval = 0;                       ///< live rows from which on one is
 };
 
 /**

@@ -32,7 +32,8 @@ std::int64_t fitting(std::int64_t slots, const options& opts, const shape& s) {
   std::size_t free_bytes = 0;
   std::size_t total_bytes = 0;
   check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
-  const double wanted = 1e-9 * static_cast<double>(slots * opts.slot_bytes(s)) * opts.layers;
+  const std::int64_t bytes = opts.slot_bytes(s) + opts.ring_rows() * opts.ring_row_bytes(s);
+  const double wanted = 1e-9 * static_cast<double>(slots * bytes) * opts.layers;
   const double most = 1e-9 * static_cast<double>(free_bytes) - rest_gigabytes;
   if (wanted <= most) return slots;
   throw ssugraph::invalid_argument{
@@ -76,6 +77,7 @@ void* random_tensor::at(std::int64_t element) const {
 layer::layer(const options& opts, const shape& s, std::int64_t rows, std::int64_t slots)
     : shape_{s},
       state_type_{opts.state},
+      ring_rows_{opts.ring_rows()},
       rows_{rows},
       slots_{slots},
       untied_{opts.untied},
@@ -92,6 +94,11 @@ layer::layer(const options& opts, const shape& s, std::int64_t rows, std::int64_
   if (is_scaled(state_type_)) {
     const float scale = 1.0f / greatest_of(state_type_);
     scale_ = {dtype::float32, slots * s.nheads * s.dim, 0.5f * scale, scale};
+  }
+  if (ring_rows_ > 0) {
+    x_ring_ = {io_, slots * ring_rows_ * x_width_, 1.0f};
+    B_ring_ = {group_type_, slots * ring_rows_ * group_width_, 1.0f};
+    dt_ring_ = {dtype::float32, slots * ring_rows_ * s.nheads, 0.14f, 0.15f};
   }
   if (opts.z) z_ = {io_, rows * x_width_, 1.0f};
   dt_ = {dtype::bfloat16, rows * channels, 1.0f};
@@ -120,6 +127,11 @@ ssugraph::ssu_args layer::args(const sequences& seqs) const {
   }
   if (scale_.at(0) != nullptr)
     args.state_scale = {scale_.at(0), dtype::float32, {slots_, nheads, dim}};
+  if (ring_rows_ > 0) {
+    args.x_ring = {x_ring_.at(0), io_, {slots_, nheads, ring_rows_, dim}};
+    args.B_ring = {B_ring_.at(0), group_type_, {slots_, ngroups, ring_rows_, dstate}};
+    args.dt_ring = {dt_ring_.at(0), dtype::float32, {slots_, nheads, ring_rows_}};
+  }
   args.x = {row_.at(0), io_, {rows_, nheads, dim}, {width, dim, 1}};
   args.B = {group_row.at(x_width_), group_type_, {rows_, ngroups, dstate}, {width, dstate, 1}};
   args.C = args.B.at(group_row.at(x_width_ + group_width_));

@@ -46,6 +46,7 @@ class layer {
 
   shape shape_;
   ssugraph::dtype state_type_;
+  std::int64_t ring_rows_;  ///< 0: it has no rings
   std::int64_t rows_;
   std::int64_t slots_;
   bool untied_;
@@ -55,7 +56,8 @@ class layer {
   std::int64_t x_width_;
   std::int64_t group_width_;
   /** x, B and C of a row lie in one, but those of another dtype. */
-  random_tensor state_, scale_, row_, group_row_, z_, dt_, out_, A_, D_, dt_bias_;
+  random_tensor state_, scale_, x_ring_, B_ring_, dt_ring_, row_, group_row_, z_, dt_, out_, A_, D_,
+      dt_bias_;
 };
 
 /** All layers of a shape, and what they share. */

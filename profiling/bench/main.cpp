@@ -11,19 +11,26 @@
  *
  * What it is held against:
  *   limit  every byte that must move once (state and its scales read and written, with speculative
- *          decoding written behind every token; x dt z B C out a row; A D dt_bias a layer) over the
+ *          decoding written behind every token; x dt z B C out a row; A D dt_bias a layer; with
+ *          rings the live rows read, the new ones written, and the states that are stored) over the
  *          rate of a device-to-device copy of 1 GiB in the same run, read and written
  *   floor  a kernel that reads and writes back the same slots, through the same index tensor, and
- *          nothing else; as many launches as there are layers, as one graph, with the same PDL
+ *          nothing else (no rings; of states only those that are stored); as many launches as there
+ *          are layers, as one graph, with the same PDL
  *   peer   the fastest of triton and flashinfer
  *
  * The state comes from memory and not from the L2 cache: each replay takes other slots, and three
  * times the cache passes between two visits of one. Every layer has tensors of its own, random. A
  * backend that does not serve prints a dash and the reason.
  *
+ * With --checkpoint the cursors are put in front of each replay, untimed, where --ring-phase wants
+ * them, and the prologue advances them. Spread over a batch that is no multiple of the positions, a
+ * time is the mean of as many replays as bring each sequence to each position alike.
+ *
  *   options     the command line
  *   layers      tensors of the layers
- *   sequences   slots and tokens of a batch, shared by the layers
+ *   sequences   slots, tokens and cursors of a batch, shared by the layers
+ *   ring_phases where the rings of a batch are
  *   kernels     random data, the floor, what stands between layers
  *   contenders  the graphs that are replayed
  *   measure     times
@@ -42,6 +49,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -68,10 +76,23 @@ std::vector<bench::contender> contenders_of(const bench::point& at) {
   return contenders;
 }
 
+/** As if every state were read and stored once. */
+std::int64_t bytes_without_rings(ssugraph::ssu_args args, std::int32_t live) {
+  args.x_ring = args.B_ring = args.dt_ring = args.ring_cursor = args.num_accepted_tokens = {};
+  return ssugraph::detail::ssu_traffic(ssugraph::detail::validate(args, {}).problem, live);
+}
+
 std::int64_t bytes_of(const bench::point& at) {
   const ssugraph::ssu_args args = at.model.layers.front().args(at.model.seqs);
-  return ssugraph::detail::ssu_traffic(ssugraph::detail::validate(args, {}).problem,
-                                       at.opts.live_of(at.batch));
+  const std::int32_t live = at.opts.live_of(at.batch);
+  const std::optional<bench::ring_phases>& rings = at.model.seqs.rings();
+  if (!rings)
+    return ssugraph::detail::ssu_traffic(ssugraph::detail::validate(args, {}).problem, live);
+  const double states = rings->checkpoints() - live;
+  const double rows = rings->live_rows() + static_cast<double>(live * at.opts.tokens);
+  return bytes_without_rings(args, live) +
+         std::llround(states * static_cast<double>(at.opts.slot_bytes(at.model.shape)) +
+                      rows * static_cast<double>(at.opts.ring_row_bytes(at.model.shape)));
 }
 
 /** A layer's share of whole replays, less `between_us`. */

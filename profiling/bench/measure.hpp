@@ -62,7 +62,8 @@ struct spread {
 
 /**
  * Whole replays of each contender that serves, in their order: an empty list for the others. They
- * take turns, each time on the next slots of `seqs`. Throws as replays do.
+ * take turns, each time on the next slots of `seqs`; with rings a turn is the mean of a round.
+ * Throws as replays do.
  */
 [[nodiscard]] std::vector<std::vector<double>> take_turns(std::vector<contender>& contenders,
                                                           sequences& seqs, int rounds,

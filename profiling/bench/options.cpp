@@ -44,6 +44,8 @@ constexpr std::array neighbours{named{"nothing", neighbour::nothing},
 constexpr std::array seed_sources{named{"none", seed_source::none},
                                   named{"prologue", seed_source::prologue},
                                   named{"kernel", seed_source::kernel}};
+constexpr std::array ring_phases{named{"spread", ring_phase::spread}, named{"mid", ring_phase::mid},
+                                 named{"flush", ring_phase::flush}};
 constexpr std::array<std::string_view, 4> backends{"native", "triton", "flashinfer", "automatic"};
 
 /** The command line as it comes. */
@@ -58,6 +60,8 @@ struct arguments {
   std::optional<std::int32_t> live;
   std::string mode = "plain";
   std::int64_t tokens = 1;
+  std::int64_t checkpoint = 0;
+  std::string ring = "spread";
   bool untied = false;
   bool z = false;
   std::string pdl = "on";
@@ -84,6 +88,10 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--live", args.live, "Live sequences in each bucket (default: all)");
   app.add_option("--mode", args.mode, "plain, varlen or speculative");
   app.add_option("--tokens", args.tokens, "Tokens of each sequence; plain: 1");
+  app.add_option("--checkpoint", args.checkpoint,
+                 "Store the state every so many tokens, the inputs since lie in rings; 0: always");
+  app.add_option("--ring-phase", args.ring,
+                 "Where the rings are: spread, mid (nobody stores) or flush (everybody does)");
   app.add_flag("--untied", args.untied, "A, dt and dt_bias differ over dim and dstate (Mamba-1)");
   app.add_flag("--z", args.z, "With the gate z");
   app.add_option("--pdl", args.pdl, "Programmatic dependent launch: on or off");
@@ -189,6 +197,8 @@ options checked(const arguments& args) {
       .live = args.live,
       .mode = parse("--mode", args.mode, modes),
       .tokens = args.tokens,
+      .checkpoint = args.checkpoint,
+      .ring = parse("--ring-phase", args.ring, ring_phases),
       .untied = args.untied,
       .z = args.z,
       .pdl = parse("--pdl", args.pdl, switches),
@@ -215,6 +225,17 @@ void check_numbers(const options& opts) {
   require_range("--tokens", opts.tokens, 1, 64);
   require_range("--layers", opts.layers, 1, 512);
   require_range("--rounds", opts.rounds, 1, 10'000);
+}
+
+void check_rings(const options& opts) {
+  if (opts.checkpoint == 0 && opts.ring == ring_phase::spread) return;
+  if (opts.checkpoint == 0)
+    throw invalid_argument{"--ring-phase", "--checkpoint beside it",
+                           "'" + name_of(opts.ring) + "'"};
+  require_range("--tokens", opts.tokens, 1, 16);
+  require_range("--checkpoint", opts.checkpoint, opts.tokens, 64);
+  if (opts.untied)
+    throw invalid_argument{"--checkpoint", "0 with --untied", std::to_string(opts.checkpoint)};
 }
 
 void check_together(const options& opts) {
@@ -254,6 +275,7 @@ std::optional<options> parse_options(int argc, const char* const* argv) {
   }
   options opts = checked(args);
   check_numbers(opts);
+  check_rings(opts);
   check_together(opts);
   return opts;
 }
@@ -264,6 +286,10 @@ std::string name_of(dtype type) {
 
 std::string name_of(neighbour between) {
   return name_in(neighbours, between);
+}
+
+std::string name_of(ring_phase ring) {
+  return name_in(ring_phases, ring);
 }
 
 std::string name_of(seed_source seeds) {

@@ -32,6 +32,13 @@ enum class seed_source : std::uint8_t {
   kernel,    ///< the same, and a kernel in front of each layer as well, as torch.randint is one
 };
 
+/** Where the rings of checkpointed states are when a replay begins. */
+enum class ring_phase : std::uint8_t {
+  spread,  ///< at all positions alike: a share of the sequences stores a checkpoint
+  mid,     ///< W / 2 live rows: nobody stores one
+  flush,   ///< W live rows: everybody does
+};
+
 struct options {
   std::vector<shape> shapes;
   ssugraph::dtype state;
@@ -42,7 +49,9 @@ struct options {
   std::vector<std::int32_t> batches;
   std::optional<std::int32_t> live;
   ssugraph::ssu_mode mode;
-  std::int64_t tokens;  ///< of a sequence
+  std::int64_t tokens;      ///< of a sequence
+  std::int64_t checkpoint;  ///< W of checkpointed states; 0: every step stores the state
+  ring_phase ring;
   bool untied;
   bool z;
   bool pdl;
@@ -55,9 +64,9 @@ struct options {
 
   /** Live sequences in a bucket of `batch`. */
   [[nodiscard]] std::int32_t live_of(std::int32_t batch) const { return live.value_or(batch); }
-  /** Speculative decoding keeps the state behind each token. */
+  /** Speculative decoding keeps the state behind each token, unless rings keep the tokens. */
   [[nodiscard]] std::int64_t slots_a_sequence() const {
-    return mode == ssugraph::ssu_mode::speculative ? tokens : 1;
+    return mode == ssugraph::ssu_mode::speculative && checkpoint == 0 ? tokens : 1;
   }
   /** Several tokens of a sequence are told apart by cu_seqlens. */
   [[nodiscard]] bool has_cu_seqlens() const { return mode != ssugraph::ssu_mode::plain; }
@@ -72,6 +81,15 @@ struct options {
   [[nodiscard]] std::int64_t slot_bytes(const shape& s) const {
     return state_bytes(s) + scale_bytes(s);
   }
+  /** R: the least that a cursor allows. */
+  [[nodiscard]] std::int64_t ring_rows() const {
+    return checkpoint > 0 ? checkpoint + 2 * tokens - 1 : 0;
+  }
+  /** Bytes of one row of one sequence's rings in one layer. */
+  [[nodiscard]] std::int64_t ring_row_bytes(const shape& s) const {
+    return s.nheads * (s.dim * ssugraph::size_of(io) + std::int64_t{sizeof(float)}) +
+           s.ngroups * s.dstate * ssugraph::size_of(group_type);
+  }
 };
 
 /**
@@ -83,6 +101,7 @@ struct options {
 /** Their names on the command line. */
 [[nodiscard]] std::string name_of(ssugraph::dtype type);
 [[nodiscard]] std::string name_of(neighbour between);
+[[nodiscard]] std::string name_of(ring_phase ring);
 [[nodiscard]] std::string name_of(seed_source seeds);
 
 }  // namespace bench

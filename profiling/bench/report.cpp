@@ -84,6 +84,8 @@ std::string table_head(const shape& s, const options& opts) {
   if (opts.philox_rounds > 0) title += fmt::format(", Philox-{}", opts.philox_rounds);
   title += ", " + to_string(opts.mode);
   if (opts.has_cu_seqlens()) title += fmt::format(" of {} tokens", opts.tokens);
+  if (opts.checkpoint > 0)
+    title += fmt::format(", checkpoints every {}, rings {}", opts.checkpoint, name_of(opts.ring));
   if (opts.untied) title += ", untied";
   if (opts.z) title += ", z";
   title += fmt::format(", PDL {}, between: {}; us a layer", opts.pdl ? "on" : "off",
@@ -123,6 +125,8 @@ nlohmann::json to_json(const machine& where, const options& opts) {
             {"philox_rounds", opts.philox_rounds},
             {"mode", to_string(opts.mode)},
             {"tokens", opts.tokens},
+            {"checkpoint", opts.checkpoint},
+            {"ring_phase", name_of(opts.ring)},
             {"untied", opts.untied},
             {"z", opts.z},
             {"pdl", opts.pdl},

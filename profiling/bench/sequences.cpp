@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 namespace bench {
@@ -60,16 +61,22 @@ std::int64_t slots_for(const options& opts, const shape& s, std::int64_t cache_b
 }
 
 sequences::sequences(const options& opts, std::int64_t slots)
-    : max_batch_{largest_batch(opts)},
+    : opts_{&opts},
+      slot_count_{slots},
+      max_batch_{largest_batch(opts)},
       tokens_{opts.tokens},
       slots_a_sequence_{opts.slots_a_sequence()},
       usable_slots_{static_cast<std::size_t>(slots - 1)},
       order_{upload(shuffled_slots(slots))},
       slots_{upload(
           std::vector<std::int32_t>(static_cast<std::size_t>(max_batch_ * slots_a_sequence_), 0))} {
-  if (opts.mode == ssugraph::ssu_mode::speculative)
-    accepted_ = upload(random_accepted(max_batch_, tokens_));
+  if (opts.mode == ssugraph::ssu_mode::speculative) {
+    accepted_values_ = random_accepted(max_batch_, tokens_);
+    accepted_ = upload(accepted_values_);
+  }
   if (opts.has_cu_seqlens()) cu_seqlens_ = upload(equal_bounds(max_batch_, tokens_));
+  if (opts.checkpoint > 0)
+    cursor_ = upload(std::vector<ssugraph::ring_cursor>(static_cast<std::size_t>(slots)));
 }
 
 void sequences::bind(ssugraph::ssu_args& args) const {
@@ -78,20 +85,35 @@ void sequences::bind(ssugraph::ssu_args& args) const {
     args.cu_seqlens = {cu_seqlens_.get(), dtype::int32, {max_batch_ + 1}};
     args.max_seqlen = tokens_;
   }
+  if (cursor_) {
+    args.ring_cursor = {cursor_.get(), dtype::int32, {slot_count_, 4}};
+    args.checkpoint_interval = opts_->checkpoint;
+  }
   if (!accepted_) return;
   args.num_accepted_tokens = {accepted_.get(), dtype::int32, {max_batch_}};
+  if (cursor_) return;
   args.state_batch_indices = {slots_.get(), dtype::int32, {max_batch_, slots_a_sequence_}};
 }
 
 void sequences::bind(floor_job& job) const {
   job.slots = static_cast<const std::int32_t*>(slots_.get());
-  job.accepted = static_cast<const std::int32_t*>(accepted_.get());
   job.slots_a_sequence = slots_a_sequence_;
+  if (!cursor_) {
+    job.accepted = static_cast<const std::int32_t*>(accepted_.get());
+    return;
+  }
+  job.cursors = static_cast<const ssugraph::ring_cursor*>(cursor_.get());
+  job.interval = opts_->checkpoint;
 }
 
-void sequences::start(std::int32_t live) noexcept {
+void sequences::start(std::int32_t live) {
   first_ = 0;
   count_ = static_cast<std::size_t>(live * slots_a_sequence_);
+  if (!cursor_) return;
+  replay_ = 0;
+  phases_.emplace(*opts_, live, std::span{accepted_values_});
+  positions_ = upload(phases_->cursors());
+  check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize of the positions");
 }
 
 void sequences::next(cudaStream_t stream) {
@@ -100,6 +122,12 @@ void sequences::next(cudaStream_t stream) {
                              count_ * sizeof(std::int32_t), cudaMemcpyDeviceToDevice, stream),
              "cudaMemcpyAsync of the slots");
   first_ += count_;
+  if (!cursor_) return;
+  const auto live = static_cast<std::int32_t>(count_);
+  place_cursors(static_cast<const ssugraph::ring_cursor*>(positions_.get()) + replay_ * live,
+                static_cast<const std::int32_t*>(slots_.get()), live,
+                static_cast<ssugraph::ring_cursor*>(cursor_.get()), stream);
+  replay_ = (replay_ + 1) % phases_->replays();
 }
 
 }  // namespace bench

@@ -21,6 +21,19 @@ foreach(format IN ITEMS int16 int8 fp8)
   bench_run(${format}_speculative ${tiny} --state ${format} --mode speculative --tokens 3)
 endforeach()
 bench_run(int8_mamba1 --shape 1x512x16g1 --batch 1,3 --state int8 --untied --z)
+foreach(phase IN ITEMS spread mid flush)
+  bench_run(checkpoint_${phase} ${tiny} --checkpoint 16 --ring-phase ${phase})
+  bench_run(checkpoint_${phase}_varlen ${tiny} --checkpoint 16 --ring-phase ${phase}
+            --mode varlen --tokens 3)
+  bench_run(checkpoint_${phase}_speculative ${tiny} --checkpoint 16 --ring-phase ${phase}
+            --mode speculative --tokens 16)
+endforeach()
+foreach(format IN ITEMS fp32 fp16 int16 int8 fp8)
+  bench_run(checkpoint_${format} ${tiny} --state ${format} --checkpoint 16)
+endforeach()
+bench_run(checkpoint_rounding ${tiny} --state int8 --checkpoint 5 --philox-rounds 10
+          --seeds none,prologue,kernel)
+bench_run(checkpoint_padded --shape 5x4x8g1 --batch 5,8 --live 5 --checkpoint 64)
 bench_run(between ${tiny} --between kernel)
 bench_run(between_early ${tiny} --between early --seeds prologue,kernel)
 
@@ -60,6 +73,16 @@ bench_error(between "--between: expected nothing, kernel or early" --between gem
 bench_error(seeds "--seeds: expected none, prologue or kernel" --seeds torch)
 bench_error(seeds_between "--seeds: expected prologue or kernel with --between"
             --seeds none --between kernel)
+bench_error(checkpoint "--checkpoint: expected 4 .. 64, got 3"
+            --mode varlen --tokens 4 --checkpoint 3)
+bench_error(checkpoint_long "--checkpoint: expected 1 .. 64, got 65" --checkpoint 65)
+bench_error(checkpoint_tokens "--tokens: expected 1 .. 16, got 17"
+            --mode varlen --tokens 17 --checkpoint 32)
+bench_error(checkpoint_untied "--checkpoint: expected 0 with --untied, got 16"
+            --checkpoint 16 --untied)
+bench_error(ring_phase "--ring-phase: expected spread, mid or flush, got 'end'"
+            --checkpoint 16 --ring-phase end)
+bench_error(ring_phase_alone "--ring-phase: expected --checkpoint beside it" --ring-phase mid)
 bench_error(backend "--backend: expected native, triton, flashinfer or automatic"
             --backend reference)
 bench_error(algorithm "--backend: expected native" --backend triton:)
