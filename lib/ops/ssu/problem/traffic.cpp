@@ -35,8 +35,16 @@ bool is_ring(ssu_tensor tensor) {
  *  positions of sequences are spread, and those appended. */
 std::int64_t ring_traffic(const ssu_problem& problem, std::int64_t bytes_of_ring,
                           std::int64_t sequences, std::int64_t rows) {
-  const std::int64_t live = sequences * (problem.checkpoint_interval + problem.max_seqlen) / 2;
-  return bytes_of_ring / problem.ring_rows * (live + rows);
+  const std::int64_t live_twice = sequences * (problem.checkpoint_interval + problem.max_seqlen);
+  return bytes_of_ring / problem.ring_rows * (live_twice + 2 * rows) / 2;
+}
+
+/** Bytes of the states that are stored, each of `bytes_of_state`; of rings one a sequence and W
+ *  tokens, so that of a few sequences a part of one is. */
+std::int64_t stored_traffic(const ssu_problem& problem, std::int64_t bytes_of_state,
+                            std::int64_t sequences, std::int64_t rows) {
+  if (problem.checkpoint_interval > 0) return bytes_of_state * rows / problem.checkpoint_interval;
+  return bytes_of_state * (problem.mode == ssu_mode::speculative ? rows : sequences);
 }
 
 }  // namespace
@@ -47,9 +55,6 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences) {
 }
 
 std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences, std::int64_t rows) {
-  const std::int64_t stored = problem.checkpoint_interval > 0 ? rows / problem.checkpoint_interval
-                              : problem.mode == ssu_mode::speculative ? rows
-                                                                      : sequences;
   std::int64_t bytes = 0;
   const auto operands = operands_of_ssu(problem.has_dst_state);
   for (std::size_t i = 0; i < ssu_tensor_count; ++i) {
@@ -61,8 +66,8 @@ std::int64_t ssu_traffic(const ssu_problem& problem, std::int64_t sequences, std
     }
     switch (operands[i].leading) {
       case first_axis::slots:
-        bytes += entry * ((operands[i].is_read() ? sequences : 0) +
-                          (operands[i].is_written() ? stored : 0));
+        if (operands[i].is_read()) bytes += entry * sequences;
+        if (operands[i].is_written()) bytes += stored_traffic(problem, entry, sequences, rows);
         break;
       case first_axis::rows:
         bytes += rows * entry;

@@ -55,6 +55,18 @@ TEST(ssu_traffic, counts_what_is_bound) {
   EXPECT_EQ(detail::ssu_traffic(problem, 1), without_D + 128 * 64 * 4);
 }
 
+TEST(ssu_traffic, of_rings_is_the_mean_over_their_positions) {
+  ssu_problem problem = model_problem();
+  problem.checkpoint_interval = 16;
+  problem.ring_rows = 17;
+  constexpr std::int64_t ring_row = 128 * 64 * 2 + 8 * 128 * 2 + 128 * 4;
+  // 1 to 16 live rows, one appended; one state in 16 steps.
+  constexpr std::int64_t sixteen = 17 * slot + 16 * row + (16 * 17 / 2 + 16) * ring_row;
+  EXPECT_EQ(detail::ssu_traffic(problem, 1), sixteen / 16 + layer);
+  EXPECT_EQ(detail::ssu_traffic(problem, 8), sixteen / 2 + layer);
+  EXPECT_EQ(detail::ssu_traffic(problem, 16), sixteen + layer);
+}
+
 TEST(ssu_traffic, of_several_tokens_writes_one_state_or_all) {
   ssu_problem problem = model_problem();
   problem.has_cu_seqlens = true;
