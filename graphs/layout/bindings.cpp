@@ -1,7 +1,8 @@
 #include "graphs/layout/bindings.hpp"
 
+#include "graphs/layout/own_state.hpp"
+#include "graphs/layout/shared_cursors.hpp"
 #include "lib/core/device.hpp"
-#include "lib/core/overlap.hpp"
 #include "lib/step/operand.hpp"
 
 #include <ssugraph/error.hpp>
@@ -107,7 +108,7 @@ cache_view cache_of(const step_traits& step) {
   return {tensor_called("state", step), tensor_called("state_scale", step)};
 }
 
-/** No two steps on one state, but where the later one was built to share. */
+/** No two steps on one state or cursor, but where the later one was built to share. */
 void check_states(const pipeline_core& core, const bound_steps& steps) {
   for (std::size_t step = 0; step < steps.size(); ++step) {
     if (!steps[step]) continue;
@@ -115,7 +116,11 @@ void check_states(const pipeline_core& core, const bound_steps& steps) {
     for (std::size_t earlier = 0; earlier < step; ++earlier) {
       if (!steps[earlier]) continue;
       named_by(core.steps[step].name, [&] {
-        check_state(*steps[step], shares_state, *steps[earlier], core.steps[earlier].name);
+        const std::string& owner = core.steps[earlier].name;
+        check_still_shared(steps[step]->traits(), core.steps[step].library()->checked->traits(),
+                           steps[earlier]->traits(),
+                           core.steps[earlier].library()->checked->traits(), owner);
+        check_state(*steps[step], shares_state, *steps[earlier], owner);
       });
     }
   }
@@ -131,30 +136,17 @@ void check_shared_state(const checked_step& mine, const checked_step& other,
                          to_string(my.state_scale)};
 }
 
-void check_own_state(const checked_step& mine, const checked_step& other,
-                     const std::string& owner) {
-  const step_traits& my = mine.traits();
-  const step_traits& its = other.traits();
-  for (std::size_t i = 0; i < my.operands.size(); ++i) {
-    if (my.operands[i].role != operand_role::state) continue;
-    for (std::size_t j = 0; j < its.operands.size(); ++j) {
-      if (its.operands[j].role != operand_role::state) continue;
-      if (!my.operands[i].is_written() && !its.operands[j].is_written()) continue;
-      if (!my.tensors[i] || !its.tensors[j]) continue;
-      if (!may_overlap(my.tensors[i], its.tensors[j])) continue;
-      throw invalid_argument{
-          std::string{my.operands[i].name}, "one of its own (or ssu_options::shares_state)",
-          describe_overlap(my.tensors[i], its.tensors[j],
-                           std::string{its.operands[j].name} + " of '" + owner + "'")};
-    }
-  }
-}
-
 }  // namespace
 
 void check_state(const checked_step& mine, bool shares_state, const checked_step& other,
                  const std::string& owner) {
-  shares_state ? check_shared_state(mine, other, owner) : check_own_state(mine, other, owner);
+  if (shares_state && mine.traits().ring) {
+    throw invalid_argument{"shares_state", "false beside x_ring: a ring is of one state", "true"};
+  }
+  check_shared_cursor(mine.traits(), other.traits(), owner);
+  const bool may_share = shares_state && !other.traits().ring;
+  may_share ? check_shared_state(mine, other, owner)
+            : check_own_state(mine.traits(), other.traits(), owner);
 }
 
 bound_steps built_steps(const pipeline_core& core) {

@@ -44,9 +44,10 @@ using memory_lookup = std::function<device(const void* address)>;
 [[nodiscard]] std::vector<lane_tensor> row_tensors(const pipeline_core& core,
                                                    const bound_steps& steps);
 
-/** Throws invalid_argument, which names the tensor, if the state of `mine` may not stand beside
- * that of `other`, which is step `owner`: one of them writes memory of both or, where `mine` shares
- * its state, their scales differ. */
+/** Throws invalid_argument, which names the tensor, if what `mine` keeps may not stand beside what
+ * `other`, which is step `owner`, keeps: one of them writes memory of both or, where `mine` shares
+ * its state, their scales differ or one has rings; or they share a cursor and would take it on
+ * differently. */
 void check_state(const checked_step& mine, bool shares_state, const checked_step& other,
                  const std::string& owner);
 

@@ -28,7 +28,7 @@ struct pipeline_draft;
 /** What the library must know of an SSU step beside its arguments. */
 struct ssu_options {
   /** This step reads and writes the state of an earlier one, with the scales of that. Else that is
-   *  an error. */
+   *  an error, and always where one of both has rings. */
   bool shares_state = false;
 };
 
@@ -71,10 +71,13 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * Appends one SSU layer. x, dt, z, B, C and out need at least max_batch rows, with cu_seqlens
    * max_batch * T (or fewer: see `rows`); indices and num_accepted_tokens max_batch entries,
    * cu_seqlens max_batch + 1. Varlen needs `max_seqlen`. All steps share one mode and one T.
-   * `rand_seed` must be unbound: seeds come from the lane.
+   * `rand_seed` must be unbound: seeds come from the lane. Steps on one `ring_cursor` agree in W,
+   * R, T, slots, null_block_id, indices, cu_seqlens and num_accepted_tokens; other cursors lie
+   * apart.
    *
-   * Throws invalid_argument (names step and tensor; also where the state overlaps that of an
-   * earlier step and `options` do not say so) or unsupported; the builder is then unchanged.
+   * Throws invalid_argument (names step and tensor; also where the state, a ring or the cursor
+   * overlaps what an earlier step keeps and `options` do not say so) or unsupported; the builder is
+   * then unchanged.
    */
   pipeline_builder& ssu(std::string name, const ssu_args& args, ssu_options options = {});
 
