@@ -1,29 +1,15 @@
 #include "graphs/builder.hpp"
 #include "graphs/layout/lane_layout.hpp"
 #include "tests/graphs/ring_layers.hpp"
+#include "tests/support/cursor_model.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <ostream>
-#include <utility>
+#include <optional>
 
 /** Cursors of rings, which the prologue of each replay takes on. */
-namespace ssugraph {
-
-// NOLINTNEXTLINE(readability-identifier-naming): googletest's
-void PrintTo(const ring_cursor& cursor, std::ostream* stream) {
-  *stream << "(" << cursor.start << ", " << cursor.count << ", " << cursor.pending << ", "
-          << cursor.position << ")";
-}
-
-// NOLINTNEXTLINE(readability-identifier-naming): googletest's
-void PrintTo(const ring_plan_row& row, std::ostream* stream) {
-  *stream << "(" << row.start << ", " << row.count << ", " << row.flush << ", " << row.length
-          << ", " << row.shift << ", slot " << row.slot << ", " << row.position << ")";
-}
-
-namespace test {
+namespace ssugraph::test {
 namespace {
 
 /** One batch: what its index and count tensors hold. */
@@ -91,7 +77,7 @@ class ring_cursors : public target_suite {
     layers.add_to(builder);
     builder.step("sight", sight.step());
     lane lane = builder.build().make_lane(stream.get());
-    cursor_model model{spec};
+    cursor_model model{spec.slots, spec.interval, spec.ring_rows()};
     random_engine engine{base_seed()};
     for (int step = 0; step < 300; ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
@@ -293,5 +279,4 @@ TEST(lanes_with_rings, take_no_more_memory_than_they_said) {
 }
 
 }  // namespace
-}  // namespace test
-}  // namespace ssugraph
+}  // namespace ssugraph::test

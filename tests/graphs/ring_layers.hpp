@@ -79,33 +79,4 @@ class plan_sight {
   placed_memory memory_;
 };
 
-/** What a step does to a sequence, by the tokens of each slot alone. */
-class cursor_model {
- public:
-  explicit cursor_model(const ring_spec& spec)
-      : spec_{spec}, slots_(static_cast<std::size_t>(spec.slots)) {}
-
-  /** Of a slot whose cursor is written: an empty ring behind so many tokens. */
-  void attach(std::int64_t slot, std::int64_t position, std::int64_t start);
-
-  /** Steps `length` tokens of `slot`, of whose last ones `accepted` stand; none said: all. */
-  ring_plan_row step(std::int64_t slot, std::int64_t length, std::optional<std::int64_t> accepted);
-
-  [[nodiscard]] std::vector<ring_cursor> cursors() const;
-
- private:
-  struct sequence {
-    std::int64_t first_row = 0;    ///< of the ring, for the token at
-    std::int64_t first_token = 0;  ///< this position
-    std::int64_t checkpoint = 0;   ///< tokens that it has seen
-    std::int64_t settled = 0;      ///< tokens that stand
-    std::int64_t drafts = 0;       ///< behind them
-  };
-
-  [[nodiscard]] ring_cursor cursor_of(const sequence& of) const;
-
-  ring_spec spec_;
-  std::vector<sequence> slots_;
-};
-
 }  // namespace ssugraph::test
