@@ -105,7 +105,13 @@ tensor_view tensor_called(std::string_view name, const step_traits& step) {
 
 /** What the step reads of what it keeps. */
 cache_view cache_of(const step_traits& step) {
-  return {tensor_called("state", step), tensor_called("state_scale", step)};
+  return {.state = tensor_called("state", step),
+          .state_scale = tensor_called("state_scale", step),
+          .x_ring = tensor_called("x_ring", step),
+          .B_ring = tensor_called("B_ring", step),
+          .dt_ring = tensor_called("dt_ring", step),
+          .ring_cursor = tensor_called("ring_cursor", step),
+          .rounding_key = tensor_called("rounding_key", step)};
 }
 
 /** No two steps on one state or cursor, but where the later one was built to share. */

@@ -14,6 +14,16 @@ namespace ssugraph {
 struct cache_view {
   tensor_view state;        ///< (slots, nheads, dim, dstate) or (slots, dim, dstate), any strides
   tensor_view state_scale;  ///< of a scaled state: fp32 (slots, nheads, dim) or (slots, dim)
+  ///@{
+  /** Of a checkpointed state: the inputs since, all three or none, as ssu_args has them. */
+  tensor_view x_ring{};   ///< (slots, nheads, R, dim)
+  tensor_view B_ring{};   ///< (slots, ngroups, R, dstate)
+  tensor_view dt_ring{};  ///< (slots, nheads, R), fp32
+  ///@}
+  /** Beside rings: (slots, 4) int32, what is live of them. One for all layers of a sequence group,
+   *  so it may be in several caches. None where the caller keeps trackers of its own. */
+  tensor_view ring_cursor{};
+  tensor_view rounding_key{};  ///< beside rings: (slots) int64, shared as the cursor is
 
   /** Of the same tensors. */
   bool operator==(const cache_view&) const = default;

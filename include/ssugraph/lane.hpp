@@ -164,8 +164,9 @@ class SSUGRAPH_EXPORT lane {
   [[nodiscard]] stream_handle stream() const;
 
   /** What its layers keep of their sequences, where it is bound now, for reset_slots, load_slots
-   * and store_slots: of each step that has a state, in step order, what it reads, with all axes;
-   * each state once, and no `dst_state`. Throws as `stream`. */
+   * and store_slots: of each step that has a state, in step order, what it reads, with all axes,
+   * rings, cursor and rounding key included; each state once, and no `dst_state`. Throws as
+   * `stream`. */
   [[nodiscard]] std::vector<cache_view> caches() const;
 
   /** A replay pays nanoseconds for it: it counts its batch, all else is derived here. */

@@ -26,8 +26,10 @@ namespace ssugraph {
 SSUGRAPH_EXPORT void reset_slots(std::span<const tensor_view> states, const slot_list& slots,
                                  stream_handle stream);
 
-/** The same for all that layers keep, scales included; one kernel takes 400 tensors. Also refuses a
- *  scaled state without scales, and the reverse. */
+/** The same for all that layers keep: state, scale and cursor become zero bytes, a cursor of
+ * several layers once; one kernel takes 400 tensors. Rows of rings stay as they are, for behind
+ * such a cursor none is live, and rounding keys are the caller's. Also refuses a scaled state
+ * without scales, and the reverse; rings without their partners; a cursor on anything else. */
 SSUGRAPH_EXPORT void reset_slots(std::span<const cache_view> caches, const slot_list& slots,
                                  stream_handle stream);
 

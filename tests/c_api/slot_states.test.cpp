@@ -23,8 +23,9 @@ class c_caches {
       : indices_{slots.indices, on_gpu},
         list{sizeof(ssugraph_slot_list), &indices_.tensor, slots.null_block_id, 1, 0} {
     entries_.reserve(caches.size());
-    for (const auto& [state, scale] : caches) {
-      entries_.push_back({sizeof(ssugraph_cache), add(state, on_gpu), add(scale, on_gpu)});
+    for (const cache_view& cache : caches) {
+      entries_.push_back(
+          {sizeof(ssugraph_cache), add(cache.state, on_gpu), add(cache.state_scale, on_gpu)});
       pointers.push_back(&entries_.back());
     }
     for (const tensor_view& state : states)
@@ -79,7 +80,7 @@ class c_slot_states : public c_pipelines {
   static slot_case make_case() {
     constexpr std::array formats{dtype::bfloat16, dtype::int8, dtype::int16, dtype::float8_e4m3};
     random_engine engine{base_seed()};
-    slot_case test = make_slot_case(formats, 1, {4, 0, 9, 2}, engine);
+    slot_case test = make_slot_case(formats, 1, {4, 0, 9, 2}, engine, nullptr, 0);
     test.null_block_id = 0;
     return test;
   }

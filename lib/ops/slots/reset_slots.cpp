@@ -1,6 +1,7 @@
 #include "lib/ops/slots/reset_slots.hpp"
 
 #include "lib/core/device.hpp"
+#include "lib/ops/slots/canonical_cache.hpp"
 #include "lib/ops/slots/slot_tensors.hpp"
 #include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
@@ -14,10 +15,10 @@
 #include <ssugraph/stream.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <vector>
 
 namespace ssugraph {
@@ -30,9 +31,12 @@ tensor_view canonical_state(std::size_t layer, const tensor_view& state) {
   return detail::canonical(name, state, 4);
 }
 
-/** With all axes of a state: of one element a row. */
-tensor_view with_dstate(const tensor_view& scale) {
-  return scale.with_unit_axis(3);
+/** With all axes of a state: scales have one element a row, cursors one row. */
+tensor_view as_state(const cache_view& cache, tensor_view cache_view::*member) {
+  const tensor_view& tensor = cache.*member;
+  if (member == &cache_view::state_scale) return tensor.with_unit_axis(3);
+  if (member == &cache_view::ring_cursor) return tensor.with_unit_axis(1).with_unit_axis(1);
+  return tensor;
 }
 
 void zero_slot(const tensor_view& state, std::int64_t slot) {
@@ -59,16 +63,10 @@ void zero_slots_on_host(std::span<const tensor_view> states, const slot_list& sl
   }
 }
 
-/** Of tensors that were checked but for where they lie. */
-void reset(std::span<const detail::slot_tensor> tensors, const slot_list& slots,
-           stream_handle stream) {
-  if (slots.indices.size() == 0) return;
-  const device home = detail::device_of(slots.indices.data());
-  detail::check_memory(tensors, home);
-  if (tensors.empty()) return;
-  std::vector<tensor_view> states;
-  states.reserve(tensors.size());
-  std::ranges::transform(tensors, std::back_inserter(states), &detail::slot_tensor::view);
+/** Of states and the like that were checked, in `home`. */
+void zero_slots(std::span<const tensor_view> states, const slot_list& slots, const device& home,
+                stream_handle stream) {
+  if (states.empty()) return;
   if (home.is_host()) return zero_slots_on_host(states, slots);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};
@@ -85,24 +83,36 @@ void reset_slots(std::span<const tensor_view> states, const slot_list& slots,
                  stream_handle stream) {
   detail::check_slots(slots);
   std::vector<detail::slot_tensor> tensors;
-  tensors.reserve(states.size());
+  std::vector<tensor_view> zeroed;
   for (std::size_t layer = 0; layer < states.size(); ++layer) {
-    tensors.push_back({detail::name_of_dense(layer), canonical_state(layer, states[layer]), true});
+    zeroed.push_back(canonical_state(layer, states[layer]));
+    tensors.push_back({detail::name_of_dense(layer), zeroed.back(), true});
   }
-  reset(tensors, slots, stream);
+  if (slots.indices.size() == 0) return;
+  const device home = detail::device_of(slots.indices.data());
+  detail::check_memory(tensors, home);
+  zero_slots(zeroed, slots, home, stream);
 }
 
 void reset_slots(std::span<const cache_view> caches, const slot_list& slots, stream_handle stream) {
   detail::check_slots(slots);
-  std::vector<detail::slot_tensor> tensors;
-  for (std::size_t layer = 0; layer < caches.size(); ++layer) {
-    const cache_view cache = detail::canonical_cache(caches[layer], layer);
-    tensors.push_back({detail::name_of_state(layer), cache.state, true});
-    if (cache.state_scale) {
-      tensors.push_back({detail::name_of_scale(layer), with_dstate(cache.state_scale), true});
+  const std::vector<cache_view> canonical = detail::canonical_caches(caches);
+  if (slots.indices.size() == 0) return;
+  const device home = detail::device_of(slots.indices.data());
+  // Of zeros on zeros it is all one where they overlap, but not of cursors.
+  std::vector<detail::slot_tensor> tensors =
+      detail::tensors_of(canonical, std::array{&cache_view::ring_cursor});
+  tensors.push_back({"slots", slots.indices, false});
+  detail::check_memory(tensors, home);
+  detail::check_written(tensors);
+  std::vector<tensor_view> zeroed;
+  for (const cache_view& cache : canonical) {
+    for (const auto member :
+         {&cache_view::state, &cache_view::state_scale, &cache_view::ring_cursor}) {
+      if (cache.*member) zeroed.push_back(as_state(cache, member));
     }
   }
-  reset(tensors, slots, stream);
+  zero_slots(zeroed, slots, home, stream);
 }
 
 }  // namespace ssugraph

@@ -1,9 +1,9 @@
 #include "lib/ops/slots/slot_states.hpp"
 
 #include "lib/core/device.hpp"
+#include "lib/ops/slots/canonical_cache.hpp"
 #include "lib/ops/slots/slot_tensors.hpp"
 #include "lib/state/host_row.hpp"
-#include "lib/step/planned_step.hpp"
 #if SSUGRAPH_CUDA
 #include "lib/core/cuda_context.hpp"
 #include "lib/core/cuda_handle.hpp"
@@ -14,8 +14,10 @@
 #include <ssugraph/slot_states.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
@@ -24,6 +26,7 @@
 namespace ssugraph {
 namespace {
 
+using detail::slot_entries;
 using detail::slot_layer;
 using detail::slot_tensor;
 
@@ -64,11 +67,12 @@ std::vector<slot_layer> canonical_layers(std::span<const cache_view> caches,
     throw invalid_argument{"states", "one for each of " + std::to_string(caches.size()) + " caches",
                            std::to_string(states.size())};
   }
+  const std::vector<cache_view> canonical = detail::canonical_caches(caches);
   std::vector<slot_layer> layers;
   layers.reserve(caches.size());
   for (std::size_t layer = 0; layer < caches.size(); ++layer) {
-    const cache_view cache = detail::canonical_cache(caches[layer], layer);
-    check_sizes(detail::name_of_state(layer), cache.state);
+    const cache_view& cache = canonical[layer];
+    check_sizes(detail::name_of_cache(layer, "state"), cache.state);
     const std::string name = detail::name_of_dense(layer);
     layers.push_back({cache, detail::canonical(name, states[layer], 4)});
     check_dense(name, layers.back().dense, cache.state, count);
@@ -78,23 +82,26 @@ std::vector<slot_layer> canonical_layers(std::span<const cache_view> caches,
 
 /** Every tensor of a call. */
 std::vector<slot_tensor> tensors_of(std::span<const slot_layer> layers, const slot_list& slots,
-                                    direction way) {
-  std::vector<slot_tensor> tensors{{"slots", slots.indices, false}};
-  tensors.reserve(3 * layers.size() + 1);
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const auto& [cache, dense] = layers[layer];
-    const bool is_load = way == direction::load;
-    tensors.push_back({detail::name_of_state(layer), cache.state, is_load});
-    if (cache.state_scale)
-      tensors.push_back({detail::name_of_scale(layer), cache.state_scale, is_load});
-    tensors.push_back({detail::name_of_dense(layer), dense, !is_load});
-  }
+                                    const tensor_view& positions, direction way) {
+  constexpr std::array by_load{&cache_view::state, &cache_view::state_scale,
+                               &cache_view::ring_cursor};
+  std::vector<cache_view> caches;
+  caches.reserve(layers.size());
+  std::ranges::transform(layers, std::back_inserter(caches), &slot_layer::cache);
+  const bool is_load = way == direction::load;
+  std::vector<slot_tensor> tensors =
+      detail::tensors_of(caches, std::span{by_load}.first(is_load ? by_load.size() : 0));
+  for (std::size_t layer = 0; layer < layers.size(); ++layer)
+    tensors.push_back({detail::name_of_dense(layer), layers[layer].dense, !is_load});
+  tensors.push_back({"slots", slots.indices, false});
+  if (positions) tensors.push_back({"positions", positions, false});
   return tensors;
 }
 
 /** Rows of entry `i` of `layer`, which belongs to `slot`. */
 void move_on_host(const slot_layer& layer, std::int64_t i, std::int64_t slot, direction way) {
-  const auto& [state, scale] = layer.cache;
+  const tensor_view& state = layer.cache.state;
+  const tensor_view& scale = layer.cache.state_scale;
   std::vector<float> h(static_cast<std::size_t>(state.extent(3)));
   for (std::int64_t head = 0; head < state.extent(1); ++head) {
     for (std::int64_t d = 0; d < state.extent(2); ++d) {
@@ -106,33 +113,40 @@ void move_on_host(const slot_layer& layer, std::int64_t i, std::int64_t slot, di
   }
 }
 
-void move_on_host(std::span<const slot_layer> layers, const slot_list& slots, direction way) {
-  const detail::index_tensor indices = detail::index_of(slots.indices);
-  for (std::int64_t i = 0; i < slots.indices.extent(0); ++i) {
+void move_on_host(std::span<const slot_layer> layers, const slot_entries& entries,
+                  std::int64_t count, direction way) {
+  for (std::int64_t i = 0; i < count; ++i) {
     for (const slot_layer& layer : layers) {
-      const std::int64_t slot =
-          detail::live_slot(slots, indices, layer.cache.state.extent(0), i, 0);
-      if (slot != detail::no_slot) move_on_host(layer, i, slot, way);
+      const std::int64_t slot = detail::slot_of(entries, layer.cache.state.extent(0), i);
+      if (slot == detail::no_slot) continue;
+      move_on_host(layer, i, slot, way);
+      if (way == direction::load && layer.cache.ring_cursor)
+        detail::empty_ring(detail::rows_of_cursor(layer.cache.ring_cursor), slot,
+                           detail::position_of(entries, i));
     }
   }
 }
 
 void move(std::span<const cache_view> caches, std::span<const tensor_view> states,
-          const slot_list& slots, direction way, stream_handle stream) {
+          const slot_list& slots, const tensor_view& positions, direction way,
+          stream_handle stream) {
   detail::check_slots(slots);
-  const std::vector<slot_layer> layers = canonical_layers(caches, states, slots.indices.extent(0));
+  if (positions) detail::check_positions(positions, slots);
+  const std::int64_t count = slots.indices.extent(0);
+  const std::vector<slot_layer> layers = canonical_layers(caches, states, count);
   if (slots.indices.size() == 0) return;
   const device home = detail::device_of(slots.indices.data());
-  const std::vector<slot_tensor> tensors = tensors_of(layers, slots, way);
+  const std::vector<slot_tensor> tensors = tensors_of(layers, slots, positions, way);
   detail::check_memory(tensors, home);
   detail::check_written(tensors);
   if (layers.empty()) return;
-  if (home.is_host()) return move_on_host(layers, slots, way);
+  const slot_entries entries = detail::entries_of(slots, positions);
+  if (home.is_host()) return move_on_host(layers, entries, count, way);
 #if SSUGRAPH_CUDA
   const detail::device_guard guard{home.ordinal};
   const detail::relaxed_capture relaxed;  // a first launch loads its kernel
-  way == direction::load ? detail::launch_load_slots(layers, slots, stream)
-                         : detail::launch_store_slots(layers, slots, stream);
+  way == direction::load ? detail::launch_load_slots(layers, entries, count, stream)
+                         : detail::launch_store_slots(layers, entries, count, stream);
 #else
   (void)stream;
 #endif
@@ -142,12 +156,17 @@ void move(std::span<const cache_view> caches, std::span<const tensor_view> state
 
 void load_slots(std::span<const cache_view> caches, std::span<const tensor_view> states,
                 const slot_list& slots, stream_handle stream) {
-  move(caches, states, slots, direction::load, stream);
+  move(caches, states, slots, {}, direction::load, stream);
+}
+
+void load_slots(std::span<const cache_view> caches, std::span<const tensor_view> states,
+                const slot_list& slots, const tensor_view& positions, stream_handle stream) {
+  move(caches, states, slots, positions, direction::load, stream);
 }
 
 void store_slots(std::span<const cache_view> caches, const slot_list& slots,
                  std::span<const tensor_view> states, stream_handle stream) {
-  move(caches, states, slots, direction::store, stream);
+  move(caches, states, slots, {}, direction::store, stream);
 }
 
 }  // namespace ssugraph

@@ -1,7 +1,6 @@
 #include "lib/core/cuda_check.hpp"
 #include "lib/ops/slots/slot_states.cuh"
 #include "lib/ops/slots/slot_states.hpp"
-#include "lib/step/planned_step.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -65,6 +64,7 @@ layer_params lowered(const slot_layer& layer) {
   return {.state = places_of<4>(state),
           .scale = places_of<3>(layer.cache.state_scale),
           .dense = places_of<4>(layer.dense),
+          .cursor = rows_of_cursor(layer.cache.ring_cursor),
           .slots = state.extent(0),
           .dim = fast_divisor{static_cast<std::uint32_t>(state.extent(2))},
           .rows = static_cast<std::uint32_t>(state.extent(1) * state.extent(2)),
@@ -76,19 +76,17 @@ layer_params lowered(const slot_layer& layer) {
 
 /** Layers of one format and one dtype of dense states, as many as a launch takes. */
 template <class Way>
-void launch_alike(std::span<const slot_layer> layers, const slot_list& slots,
-                  stream_handle stream) {
+void launch_alike(std::span<const slot_layer> layers, const slot_entries& entries,
+                  std::int64_t count, stream_handle stream) {
   slot_params params{};
-  params.slots = index_of(slots.indices);
-  params.null_block_id = slots.null_block_id;
+  params.entries = entries;
   std::int64_t parts = 1;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     layer_params& layer = params.layers[i] = lowered(layers[i]);
     const std::int64_t rows = layer.rows_of_block();
     parts = std::max(parts, (layer.rows + rows - 1) / rows);
   }
-  const dim3 grid{static_cast<unsigned>(slots.indices.extent(0)),
-                  static_cast<unsigned>(std::min(parts, max_grid_yz)),
+  const dim3 grid{static_cast<unsigned>(count), static_cast<unsigned>(std::min(parts, max_grid_yz)),
                   static_cast<unsigned>(layers.size())};
   void* arguments[] = {&params};
   const void* kernel = find_kernel<Way>(layers.front().cache.state.dtype(),
@@ -98,7 +96,8 @@ void launch_alike(std::span<const slot_layer> layers, const slot_list& slots,
 }
 
 template <class Way>
-void launch(std::span<const slot_layer> given, const slot_list& slots, stream_handle stream) {
+void launch(std::span<const slot_layer> given, const slot_entries& entries, std::int64_t count,
+            stream_handle stream) {
   const auto kind = [](const slot_layer& layer) {
     return std::pair{layer.cache.state.dtype(), layer.dense.dtype()};
   };
@@ -107,21 +106,21 @@ void launch(std::span<const slot_layer> given, const slot_list& slots, stream_ha
   for (auto first = layers.begin(); first != layers.end();) {
     auto last = std::ranges::upper_bound(first, layers.end(), kind(*first), {}, kind);
     last = first + std::min<std::ptrdiff_t>(last - first, max_layers);
-    launch_alike<Way>({first, last}, slots, stream);
+    launch_alike<Way>({first, last}, entries, count, stream);
     first = last;
   }
 }
 
 }  // namespace
 
-void launch_load_slots(std::span<const slot_layer> layers, const slot_list& slots,
-                       stream_handle stream) {
-  launch<loading>(layers, slots, stream);
+void launch_load_slots(std::span<const slot_layer> layers, const slot_entries& entries,
+                       std::int64_t count, stream_handle stream) {
+  launch<loading>(layers, entries, count, stream);
 }
 
-void launch_store_slots(std::span<const slot_layer> layers, const slot_list& slots,
-                        stream_handle stream) {
-  launch<storing>(layers, slots, stream);
+void launch_store_slots(std::span<const slot_layer> layers, const slot_entries& entries,
+                        std::int64_t count, stream_handle stream) {
+  launch<storing>(layers, entries, count, stream);
 }
 
 }  // namespace ssugraph::detail

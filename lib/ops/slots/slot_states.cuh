@@ -5,9 +5,9 @@
 #include "lib/device/fast_divisor.hpp"
 #include "lib/device/octet.hpp"
 #include "lib/device/programmatic.cuh"
+#include "lib/ops/slots/slot_entries.hpp"
 #include "lib/state/codec.cuh"
 #include "lib/state/scaled.hpp"
-#include "lib/step/sequence.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +20,7 @@ inline constexpr int block_threads = 256;
 /** Rows that a thread reads before it uses the first. */
 inline constexpr int rows_at_once = 4;
 /** Layers of one launch: they fill most of the 32,764 bytes a kernel's arguments may have. */
-inline constexpr std::size_t max_layers = 200;
+inline constexpr std::size_t max_layers = 190;
 
 /** Strides in bytes. */
 template <int Rank>
@@ -37,6 +37,7 @@ struct layer_params {
   row_places<4> state;
   row_places<3> scale;
   row_places<4> dense;
+  cursor_rows cursor;  ///< whose rings a load empties
   std::int64_t slots;
   fast_divisor dim;
   std::uint32_t rows;  ///< of a slot
@@ -53,8 +54,7 @@ struct layer_params {
 
 struct slot_params {
   layer_params layers[max_layers];
-  index_tensor slots;
-  std::int64_t null_block_id;
+  slot_entries entries;
 };
 static_assert(sizeof(slot_params) <= 32764, "what a kernel's arguments may have");
 
@@ -156,6 +156,8 @@ __device__ inline float greatest_of_row(float greatest, std::uint32_t lanes) {
 }
 
 struct loading {
+  static constexpr bool empties_rings = true;
+
   template <class State, class Dense>
   using words = std::uint32_t[words_of_octet<Dense>];
 
@@ -182,6 +184,8 @@ struct loading {
 };
 
 struct storing {
+  static constexpr bool empties_rings = false;
+
   template <class State, class Dense>
   using words = std::uint32_t[words_of_octet<State> + 1];  // the scale, or nothing
 
@@ -217,8 +221,13 @@ __global__ void __launch_bounds__(block_threads)
     slot_states_kernel(const __grid_constant__ slot_params p) {
   wait_for_predecessor();
   const layer_params& layer = p.layers[blockIdx.z];
-  const std::int64_t slot = live_slot(p, p.slots, layer.slots, blockIdx.x, 0);
+  const std::int64_t slot = slot_of(p.entries, layer.slots, blockIdx.x);
   if (slot == no_slot) return;
+  if constexpr (Way::empties_rings) {
+    const bool is_first = blockIdx.y == 0 && threadIdx.x == 0;
+    if (is_first && layer.cursor.data != nullptr)
+      empty_ring(layer.cursor, slot, position_of(p.entries, blockIdx.x));
+  }
   const std::uint32_t groups = block_threads / layer.lanes;
   const std::uint32_t group = threadIdx.x / layer.lanes;
   const std::uint32_t first = threadIdx.x % layer.lanes * octet_size;

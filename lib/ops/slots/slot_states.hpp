@@ -2,13 +2,14 @@
 
 #include "lib/core/launch_limits.hpp"
 #include "lib/device/octet.hpp"
+#include "lib/ops/slots/slot_entries.hpp"
 
 #include <ssugraph/cache_view.hpp>
 #include <ssugraph/stream.hpp>
 #include <ssugraph/tensor_view.hpp>
 
+#include <cstdint>
 #include <span>
-#include <vector>
 
 namespace ssugraph::detail {
 
@@ -21,10 +22,11 @@ struct slot_layer {
   tensor_view dense;
 };
 
-/** The kernels behind ssugraph::load_slots and store_slots; `slots` are checked. */
-void launch_load_slots(std::span<const slot_layer> layers, const slot_list& slots,
-                       stream_handle stream);
-void launch_store_slots(std::span<const slot_layer> layers, const slot_list& slots,
-                        stream_handle stream);
+/** The kernels behind ssugraph::load_slots and store_slots, of `count` entries, which are checked.
+ * A load empties the rings of the cursors that its caches have. */
+void launch_load_slots(std::span<const slot_layer> layers, const slot_entries& entries,
+                       std::int64_t count, stream_handle stream);
+void launch_store_slots(std::span<const slot_layer> layers, const slot_entries& entries,
+                        std::int64_t count, stream_handle stream);
 
 }  // namespace ssugraph::detail

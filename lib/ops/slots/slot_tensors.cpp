@@ -4,7 +4,7 @@
 #include "lib/core/device.hpp"
 #include "lib/core/overlap.hpp"
 #include "lib/core/reach.hpp"
-#include "lib/state/check_scale.hpp"
+#include "lib/step/planned_step.hpp"
 
 #include <ssugraph/byte_range.hpp>
 #include <ssugraph/error.hpp>
@@ -19,16 +19,6 @@ constexpr std::int64_t most_entries = std::numeric_limits<std::int32_t>::max();
 
 std::string of_layer(const char* list, std::size_t layer) {
   return list + ("[" + std::to_string(layer) + "]");
-}
-
-/** Throws unless `scale` has an fp32 for each row of dstate of `state`. */
-void check_shape_of_scale(const std::string& name, const tensor_view& scale, const std::string& of,
-                          const tensor_view& state) {
-  if (scale.dtype() == dtype::float32 &&
-      std::ranges::equal(scale.extents(), state.extents().first(3)))
-    return;
-  throw invalid_argument{name, "float32 (slots, nheads, dim) of " + of,
-                         to_string(scale) + " beside " + to_string(state)};
 }
 
 [[noreturn]] void refuse_overlap(const slot_tensor& written, const slot_tensor& other) {
@@ -69,6 +59,22 @@ void check_slots(const slot_list& slots) {
   if (indices.size() > 0) check_address("slots", indices);
 }
 
+void check_positions(const tensor_view& positions, const slot_list& slots) {
+  check_reach("positions", positions);
+  const std::int64_t count = slots.indices.extent(0);
+  const bool integral = positions.dtype() == dtype::int32 || positions.dtype() == dtype::int64;
+  if (positions.rank() == 1 && integral && positions.extent(0) == count) return;
+  throw invalid_argument{"positions",
+                         "int32 or int64 of shape (n) = (" + std::to_string(count) + "), as slots",
+                         positions ? to_string(positions) : "nothing"};
+}
+
+slot_entries entries_of(const slot_list& slots, const tensor_view& positions) {
+  return {.slots = index_of(slots.indices),
+          .positions = index_of(positions),
+          .null_block_id = slots.null_block_id};
+}
+
 tensor_view canonical(const std::string& name, const tensor_view& given, int rank) {
   if (given.rank() != rank && given.rank() != rank - 1) {
     throw invalid_argument{name, "rank " + std::to_string(rank - 1) + " or " + std::to_string(rank),
@@ -82,23 +88,8 @@ tensor_view canonical(const std::string& name, const tensor_view& given, int ran
   return reached.rank() == rank ? reached : reached.with_unit_axis(1);
 }
 
-cache_view canonical_cache(const cache_view& given, std::size_t layer) {
-  const std::string name = name_of_state(layer);
-  cache_view cache{canonical(name, given.state, 4), {}};
-  if (!is_state_format(cache.state.dtype()))
-    throw invalid_argument{name, "a dtype that states are stored in", to_string(given.state)};
-  check_scale(name_of_scale(layer), given.state_scale, name, cache.state);
-  if (!given.state_scale) return cache;
-  cache.state_scale = canonical(name_of_scale(layer), given.state_scale, 3);
-  check_shape_of_scale(name_of_scale(layer), cache.state_scale, name, cache.state);
-  return cache;
-}
-
-std::string name_of_state(std::size_t layer) {
-  return of_layer("caches", layer) + ".state";
-}
-std::string name_of_scale(std::size_t layer) {
-  return of_layer("caches", layer) + ".state_scale";
+std::string name_of_cache(std::size_t layer, const char* member) {
+  return of_layer("caches", layer) + "." + member;
 }
 std::string name_of_dense(std::size_t layer) {
   return of_layer("states", layer);

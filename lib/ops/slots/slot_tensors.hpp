@@ -1,5 +1,7 @@
 #pragma once
 
+#include "lib/ops/slots/slot_entries.hpp"
+
 #include <ssugraph/cache_view.hpp>
 #include <ssugraph/device.hpp>
 #include <ssugraph/tensor_view.hpp>
@@ -16,17 +18,18 @@ namespace ssugraph::detail {
 /** Numbers of slots are int32 or int64 (n). Their address counts once there are any. */
 void check_slots(const slot_list& slots);
 
+/** Of checked ones. */
+[[nodiscard]] slot_entries entries_of(const slot_list& slots, const tensor_view& positions = {});
+
+/** There is one, int32 or int64, for each of `slots`, which are checked. */
+void check_positions(const tensor_view& positions, const slot_list& slots);
+
 /** `given`, which has `rank` axes or leaves out that of the heads, with all of them, within reach
  *  and without strides that lead nowhere. */
 [[nodiscard]] tensor_view canonical(const std::string& name, const tensor_view& given, int rank);
 
-/** The tensors of layer number `layer` with all their axes: a state of any format, and its scales
- *  exactly if it is scaled. */
-[[nodiscard]] cache_view canonical_cache(const cache_view& given, std::size_t layer);
-
-/** `caches[2].state`, `caches[2].state_scale`, `states[2]`. */
-[[nodiscard]] std::string name_of_state(std::size_t layer);
-[[nodiscard]] std::string name_of_scale(std::size_t layer);
+/** `caches[2].state`, `states[2]`. */
+[[nodiscard]] std::string name_of_cache(std::size_t layer, const char* member);
 [[nodiscard]] std::string name_of_dense(std::size_t layer);
 
 /** A tensor of a call. */

@@ -108,6 +108,50 @@ bool is_code_of(double code, double v, dtype type) {
          (std::abs(code - v) <= unit / 2 || std::abs(code) <= greatest_code(type));
 }
 
+/** Cursors, and the most slots of the layers that have each. */
+std::vector<tensor_view> cursors_of(const slot_case& test) {
+  std::vector<tensor_view> cursors;
+  for (const auto& [cache, dense] : test.layers) {
+    if (!cache.ring_cursor) continue;
+    const std::int64_t slots = cache.state.extent(0);
+    const auto found = std::ranges::find(cursors, cache.ring_cursor.data(), &tensor_view::data);
+    if (found == cursors.end()) {
+      cursors.push_back(cache.ring_cursor.with_extent(0, slots));
+    } else {
+      *found = found->with_extent(0, std::max(found->extent(0), slots));
+    }
+  }
+  return cursors;
+}
+
+void add_rings(arena_layout& layout, cache_view& cache, const tensor_view& cursor,
+               const std::function<tensor_view(dtype, const std::vector<std::int64_t>&)>& add,
+               random_engine& engine) {
+  const auto pick_dtype = [&] {
+    return dense_dtypes[static_cast<std::size_t>(pick(engine, 0, std::ssize(dense_dtypes) - 1))];
+  };
+  const tensor_view& state = cache.state;
+  const std::int64_t slots = state.extent(0);
+  const std::int64_t nheads = state.extent(1);
+  const std::int64_t rows = pick(engine, 1, 20);
+  cache.x_ring = add(pick_dtype(), {slots, nheads, rows, state.extent(2)});
+  cache.B_ring =
+      add(pick_dtype(), {slots, chance(engine, 0.5) ? 1 : nheads, rows, state.extent(3)});
+  cache.dt_ring = add(dtype::float32, {slots, nheads, rows});
+  if (chance(engine, 0.8)) cache.ring_cursor = cursor;
+  if (chance(engine, 0.5)) cache.rounding_key = layout.add(dtype::int64, {slots});
+}
+
+std::int64_t random_position(dtype type, random_engine& engine) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max() - 64;
+  constexpr std::array bad{std::int64_t{-1}, most + 1, std::int64_t{1} << 32,
+                           std::numeric_limits<std::int64_t>::min()};
+  constexpr std::array good{std::int64_t{0}, std::int64_t{1}, std::int64_t{4711}, most};
+  const bool is_bad = chance(engine, 0.25);
+  const auto which = static_cast<std::size_t>(pick(engine, 0, type == dtype::int64 ? 3 : 1));
+  return (is_bad ? bad : good)[which];
+}
+
 /** What differs between two floats of a format; NaN are equal. */
 bool is_same(const void* address, dtype type, double wanted) {
   const double found = load(address, type);
@@ -174,8 +218,8 @@ std::string for_each_row(const slot_case& test,
   for (std::size_t layer = 0; layer < test.layers.size(); ++layer) {
     const slot_layer_case& each = test.layers[layer];
     for (std::size_t i = 0; i < test.slots.size(); ++i) {
-      const std::int64_t slot = test.slots[i];
-      if (slot < 0 || slot >= each.cache.state.extent(0) || slot == test.null_block_id) continue;
+      const std::int64_t slot = test.live_slot(i, each.cache.state.extent(0));
+      if (slot < 0) continue;
       for_each_row(each.cache.state, [&](std::int64_t head, std::int64_t d) {
         const std::string wrong = check({each, static_cast<std::int64_t>(i), slot, head, d});
         if (wrong.empty() || !first.empty()) return;
@@ -197,8 +241,12 @@ tensor_view moved(const tensor_view& tensor, std::byte* base) {
 std::vector<cache_view> slot_case::caches_at(std::byte* base) const {
   std::vector<cache_view> caches;
   caches.reserve(layers.size());
-  for (const slot_layer_case& layer : layers)
-    caches.push_back({moved(layer.cache.state, base), moved(layer.cache.state_scale, base)});
+  for (const slot_layer_case& layer : layers) {
+    cache_view& cache = caches.emplace_back(layer.cache);
+    for (tensor_view* tensor : {&cache.state, &cache.state_scale, &cache.x_ring, &cache.B_ring,
+                                &cache.dt_ring, &cache.ring_cursor, &cache.rounding_key})
+      *tensor = moved(*tensor, base);
+  }
   return caches;
 }
 
@@ -214,9 +262,16 @@ slot_list slot_case::slots_at(std::byte* base) const {
   return {moved(indices, base), null_block_id};
 }
 
+std::int64_t slot_case::live_slot(std::size_t i, std::int64_t count) const {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max() - 64;
+  const bool has_position = !has_positions || (position_of[i] >= 0 && position_of[i] <= most);
+  const bool is_live = slots[i] >= 0 && slots[i] < count && slots[i] != null_block_id;
+  return has_position && is_live ? slots[i] : -1;
+}
+
 slot_case make_slot_case(std::span<const dtype> formats, int each,
                          const std::vector<std::int64_t>& slots, random_engine& engine,
-                         const slot_shape* shape) {
+                         const slot_shape* shape, double rings) {
   slot_case test;
   test.slots = slots;
   const auto count = static_cast<std::int64_t>(slots.size());
@@ -224,6 +279,10 @@ slot_case make_slot_case(std::span<const dtype> formats, int each,
   const auto add = [&](dtype type, const std::vector<std::int64_t>& extents) {
     return shape != nullptr ? layout.add(type, extents) : add_random(layout, type, extents, engine);
   };
+  constexpr std::int64_t most_slots = 9;
+  const std::array cursors{layout.add(dtype::int32, {most_slots, 4}),
+                           layout.add(dtype::int32, {most_slots, 4}, {12, 1}, 4),
+                           layout.add(dtype::int32, {most_slots, 4}, {-8, 1})};
   for (int i = 0; i < each; ++i) {
     for (const dtype format : formats) {
       for (const dtype dense : dense_dtypes) {
@@ -232,11 +291,15 @@ slot_case make_slot_case(std::span<const dtype> formats, int each,
         layer.cache.state = add(format, {of, nheads, dim, dstate});
         if (is_scaled(format)) layer.cache.state_scale = add(dtype::float32, {of, nheads, dim});
         layer.dense = add(dense, {count, nheads, dim, dstate});
+        if (rings > 0 && chance(engine, rings))
+          add_rings(layout, layer.cache, cursors[static_cast<std::size_t>(pick(engine, 0, 2))], add,
+                    engine);
         test.layers.push_back(layer);
       }
     }
   }
   test.indices = layout.add(chance(engine, 0.5) ? dtype::int32 : dtype::int64, {count}, {2});
+  test.positions = layout.add(chance(engine, 0.5) ? dtype::int32 : dtype::int64, {count}, {3});
   test.memory = arena{layout.bytes()};
   std::byte* const base = test.memory.data();
   for (const slot_layer_case& layer : test.layers) {
@@ -248,7 +311,30 @@ slot_case make_slot_case(std::span<const dtype> formats, int each,
   const tensor_view indices = moved(test.indices, base);
   for (std::size_t i = 0; i < slots.size(); ++i)
     store_index(address_of(indices, i), indices.dtype(), slots[i]);
+  const tensor_view positions = moved(test.positions, base);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    test.position_of.push_back(random_position(positions.dtype(), engine));
+    store_index(address_of(positions, i), positions.dtype(), test.position_of.back());
+  }
   return test;
+}
+
+std::string wrong_cursors(const slot_case& test, arena& before, arena& after) {
+  std::string first;
+  for (const tensor_view& each : cursors_of(test)) {
+    const tensor_view cursor = moved(each, after.data());
+    for (std::size_t i = 0; i < test.slots.size(); ++i) {
+      const std::int64_t slot = test.live_slot(i, cursor.extent(0));
+      if (slot < 0) continue;
+      const std::byte* const found = address_of(cursor, slot, 0);
+      const std::array<std::int32_t, 4> wanted{
+          0, 0, 0, test.has_positions ? static_cast<std::int32_t>(test.position_of[i]) : 0};
+      if (std::memcmp(found, wanted.data(), sizeof wanted) != 0 && first.empty())
+        first = "the cursor of entry " + std::to_string(i) + " is another";
+      accept(found, after, before, sizeof wanted);
+    }
+  }
+  return first;
 }
 
 std::string wrong_after_load(const slot_case& test, arena& before, arena& after) {
@@ -280,6 +366,8 @@ std::string wrong_after_load(const slot_case& test, arena& before, arena& after)
     accept(found, after, before, sizeof stored);
     return first;
   });
+  const std::string cursors = wrong_cursors(test, before, after);
+  if (wrong.empty()) wrong = cursors;
   if (wrong.empty() && !(before == after)) wrong = "more than the slots was written";
   return wrong;
 }

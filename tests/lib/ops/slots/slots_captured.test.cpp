@@ -9,7 +9,7 @@
 
 #include <array>
 
-/** load_slots and store_slots inside a caller's own capture. */
+/** Slot operations inside a caller's own capture. */
 namespace ssugraph::test {
 namespace {
 
@@ -26,7 +26,11 @@ class captured_slot_states : public testing::Test {
 
   void load(const placed_memory& memory, stream_handle stream) const {
     load_slots(test_.caches_at(memory.data()), test_.states_at(memory.data()),
-               test_.slots_at(memory.data()), stream);
+               test_.slots_at(memory.data()), moved(test_.positions, memory.data()), stream);
+  }
+  void attach(const placed_memory& memory, stream_handle stream) const {
+    attach_slots(test_.caches_at(memory.data()), test_.slots_at(memory.data()),
+                 moved(test_.positions, memory.data()), stream);
   }
   void store(const placed_memory& memory, stream_handle stream) const {
     store_slots(test_.caches_at(memory.data()), test_.slots_at(memory.data()),
@@ -36,18 +40,19 @@ class captured_slot_states : public testing::Test {
   slot_case test_;
 };
 
-TEST_F(captured_slot_states, are_a_node_for_each_format_and_dtype_and_replayed) {
+TEST_F(captured_slot_states, are_a_node_for_each_format_and_dtype_and_one_of_rings) {
   const placed_memory memory{place::device, test_.memory};
   const placed_stream stream{place::device};
   ASSERT_EQ(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
   load(memory, stream.get());
   store(memory, stream.get());
+  attach(memory, stream.get());
   cudaGraph_t graph = nullptr;
   ASSERT_EQ(cudaStreamEndCapture(stream.get(), &graph), cudaSuccess);
   EXPECT_EQ(memory.read_all(), test_.memory) << "capturing ran something";
   std::size_t nodes = 0;
   ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &nodes), cudaSuccess);
-  EXPECT_EQ(nodes, 2 * formats.size() * 3);
+  EXPECT_EQ(nodes, 2 * formats.size() * 3 + 1);
   cudaGraphExec_t executable = nullptr;
   ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
   const placed_memory called{place::device, test_.memory};
@@ -55,6 +60,7 @@ TEST_F(captured_slot_states, are_a_node_for_each_format_and_dtype_and_replayed) 
     ASSERT_EQ(cudaGraphLaunch(executable, stream.get()), cudaSuccess);
     load(called, stream.get());
     store(called, stream.get());
+    attach(called, stream.get());
     stream.wait();
     EXPECT_EQ(memory.read_all(), called.read_all());
     EXPECT_NE(memory.read_all(), test_.memory);
