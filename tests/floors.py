@@ -24,7 +24,7 @@ FLOORS = [
     ("device", ["lib/device"], ""),
     ("state", ["lib/state"], ""),
     ("step", ["lib/step"], "candidate_timing rings step"),
-    ("slots", ["lib/ops/slots"], "cache_view reset_slots slot_states"),
+    ("slots", ["lib/ops/slots"], "cache_layout cache_view reset_slots slot_states"),
     ("ssu problem", ["lib/ops/ssu/problem"], "config ssu ssu_problem ssu_plan backend"),
     ("ssu backend", ["lib/ops/ssu/backends"], ""),
     ("ssu backends", [f"lib/ops/ssu/backends/{name}" for name in

@@ -7,6 +7,7 @@
 #include <ssugraph/binding.hpp>
 #include <ssugraph/bucket_policy.hpp>
 #include <ssugraph/byte_range.hpp>
+#include <ssugraph/cache_layout.hpp>
 #include <ssugraph/cache_view.hpp>
 #include <ssugraph/candidate_timing.hpp>
 #include <ssugraph/config.hpp>
