@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -187,19 +186,11 @@ void check_golden_case(const golden_case& golden, const execution& how) {
 }  // namespace
 
 golden_folder find_golden_folder() {
-  if (const char* named = std::getenv("SSUGRAPH_GOLDEN_DIR")) return {named, true};
-  return {std::filesystem::path{SSUGRAPH_SOURCE_DIR} / ".." / "shared" / "golden", false};
+  return find_recorded("SSUGRAPH_GOLDEN_DIR", "golden");
 }
 
 std::vector<std::filesystem::path> golden_files() {
-  std::vector<std::filesystem::path> files;
-  const golden_folder folder = find_golden_folder();
-  if (!std::filesystem::is_directory(folder.path)) return files;
-  for (const auto& entry : std::filesystem::directory_iterator{folder.path}) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
-  return files;
+  return safetensors_in(find_golden_folder());
 }
 
 golden_case read_golden_case(const std::filesystem::path& path, std::int64_t extra_sequences) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tests/golden/golden_folder.hpp"
 #include "tests/support/execution.hpp"
 #include "tests/support/ssu_case.hpp"
 
@@ -11,12 +12,6 @@
 #include <vector>
 
 namespace ssugraph::test {
-
-/** The folder of recorded cases, and whether the environment named it. */
-struct golden_folder {
-  std::filesystem::path path;
-  bool named = false;
-};
 
 /** SSUGRAPH_GOLDEN_DIR, or shared/golden beside the repository. */
 [[nodiscard]] golden_folder find_golden_folder();

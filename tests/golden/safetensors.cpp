@@ -1,5 +1,7 @@
 #include "tests/golden/safetensors.hpp"
 
+#include "tests/support/float_format.hpp"
+
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -39,7 +41,12 @@ safetensors_file::safetensors_file(const std::filesystem::path& path) : path_{pa
     const std::size_t begin = entry.at("data_offsets").at(0);
     const std::size_t end = entry.at("data_offsets").at(1);
     if (begin > end || end > available) throw malformed("truncated tensor " + name);
-    tensors_[name] = {dtype_named(entry.at("dtype")), {bytes + begin, end - begin}};
+    const std::span<const std::byte> stored{bytes + begin, end - begin};
+    if (entry.at("dtype") == "F64") {
+      doubles_[name] = stored;
+    } else {
+      tensors_[name] = {dtype_named(entry.at("dtype")), entry.at("shape"), stored};
+    }
   }
 }
 
@@ -47,6 +54,18 @@ const safetensors_file::tensor& safetensors_file::at(const std::string& name) co
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) throw std::runtime_error{path_.string() + ": no tensor " + name};
   return found->second;
+}
+
+double safetensors_file::element(const std::string& name, std::size_t i) const {
+  const auto found = doubles_.find(name);
+  if (found == doubles_.end()) {
+    const tensor& stored = at(name);
+    const auto size = static_cast<std::size_t>(size_of(stored.dtype));
+    return load(stored.bytes.subspan(i * size, size).data(), stored.dtype);
+  }
+  double value = 0;
+  std::memcpy(&value, found->second.subspan(i * sizeof value, sizeof value).data(), sizeof value);
+  return value;
 }
 
 std::string safetensors_file::metadata(const std::string& key) const {

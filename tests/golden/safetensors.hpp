@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -18,6 +19,7 @@ class safetensors_file {
  public:
   struct tensor {
     ssugraph::dtype dtype = ssugraph::dtype::float32;
+    std::vector<std::int64_t> shape;
     std::span<const std::byte> bytes;  ///< lives as long as the file object
   };
 
@@ -25,6 +27,9 @@ class safetensors_file {
   explicit safetensors_file(const std::filesystem::path& path);
 
   [[nodiscard]] const tensor& at(const std::string& name) const;
+  [[nodiscard]] bool contains(const std::string& name) const { return tensors_.contains(name); }
+  /** Element `i` of a tensor, in order; float64 tensors have no other way in. */
+  [[nodiscard]] double element(const std::string& name, std::size_t i) const;
   /** An entry of `__metadata__`. */
   [[nodiscard]] std::string metadata(const std::string& key) const;
 
@@ -33,6 +38,7 @@ class safetensors_file {
   std::vector<char> content_;
   nlohmann::json header_;
   std::map<std::string, tensor> tensors_;
+  std::map<std::string, std::span<const std::byte>> doubles_;
 };
 
 }  // namespace ssugraph::test

@@ -123,7 +123,7 @@ ring_run::ring_run(const ring_spec& spec, const ring_execution& how, random_engi
 
 void ring_run::admit(std::int64_t slot, std::int64_t position) {
   tracker_.set(slot, case_.admit(slot, position, engine_));
-  history_.admit(case_.args(), slot);
+  begin(slot);
 }
 
 testing::AssertionResult ring_run::random_step() {

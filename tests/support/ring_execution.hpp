@@ -61,8 +61,10 @@ class ring_run {
   [[nodiscard]] random_engine& engine() { return engine_; }
   [[nodiscard]] const ring_errors& errors() const { return errors_; }
 
-  /** A request begins at `position`. */
+  /** A request begins at `position`, on a random state. */
   void admit(std::int64_t slot, std::int64_t position);
+  /** The same, on the state that now lies there. */
+  void begin(std::int64_t slot) { history_.admit(case_.args(), slot); }
   /** Runs the step that `content()` holds. */
   [[nodiscard]] testing::AssertionResult step(dead_rows dead = dead_rows::nan);
   /** A random batch; now and then requests begin. */
