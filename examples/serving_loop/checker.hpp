@@ -2,11 +2,11 @@
 
 #include "comparison.hpp"
 #include "machine.hpp"
+#include "recomputation.hpp"
 #include "scheduler.hpp"
 #include "workload.hpp"
 
 #include <ssugraph/config.hpp>
-#include <ssugraph/dispatch.hpp>
 
 #include <cstdint>
 #include <span>
@@ -19,7 +19,8 @@ namespace serving_loop {
 struct check_errors {
   double state = 0;
   double out = 0;
-  /** Stochastic rounding: share of the state's elements that are not the reference's bits. */
+  /** Stochastic rounding: share of the state's elements that are not the reference's bits; 0 of
+   *  checkpointed states, whose bits the reference has not. */
   double rounding = 0;
 };
 
@@ -29,8 +30,10 @@ struct check_errors {
  * first: zeros); the one after it, and `out`, must be what the reference backend makes of the same
  * state, slot, seed and inputs, within one unit in the last place of what a state is rounded to and
  * 1e-5 of the largest magnitude. With stochastic rounding the bits themselves must be the
- * reference's, but for the few elements whose sums differ in fp32. A checked step waits for the
- * device; the marks of the step leave that out.
+ * reference's, but for the few elements whose sums differ in fp32. Of checkpointed states the
+ * reference goes on from the checkpoint by all inputs since, without rings: a state that is stored
+ * may be two units apart, another one not at all, and `out` by what tensor cores cost. A checked
+ * step waits for the device; the marks of the step leave that out.
  */
 class checker {
  public:
@@ -55,32 +58,26 @@ class checker {
     std::vector<std::uint16_t> out;  ///< its rows in every layer
   };
 
-  /** What the reference computes a layer with. Its state has all slots, so that a slot keeps its
-   *  number; only the pages of slots that are followed take memory. */
-  struct reference_layer {
-    layer_weights weights;
-    memory state;
-    std::vector<std::uint16_t> conv, dt, z, out;
-  };
-
   [[nodiscard]] followed* find(const sequence& running);
   /** Of all slots of a sequence in a layer. */
   [[nodiscard]] std::int64_t slot_bytes() const;
   void copy_slots(const sequence& running, std::vector<std::byte>& to);
   [[noreturn]] void fail_untouched(const followed& request, const sequence& running) const;
-  void run_reference(std::int32_t layer, const followed& request, const sequence& running,
-                     std::uint64_t draw);
+  /** Throws check_failure if the step changed a byte of the slots in `layer`. */
+  void require_unchanged(const std::string& where, const followed& request,
+                         std::int32_t layer) const;
+  [[nodiscard]] tolerance state_tolerance() const;
+  [[nodiscard]] tolerance out_tolerance() const;
   [[nodiscard]] difference compare_slot(const std::string& where, const std::byte* got,
-                                        const std::byte* want) const;
+                                        const std::byte* want, const tolerance& allowed) const;
   [[nodiscard]] check_errors check_layer(std::int32_t layer, const followed& request,
                                          const sequence& running) const;
 
   machine* machine_;
   const workload* work_;
-  std::uint64_t seed_;
+  bool rounding_;
   bool own_rounding_;
-  ssugraph::ssu_dispatch reference_;
-  std::vector<reference_layer> layers_;
+  recomputation again_;
   std::vector<followed> followed_;
   check_errors worst_;
   std::int64_t steps_ = 0;

@@ -120,7 +120,7 @@ double rounding_of(const number& a, const number& b, dtype type) {
 }  // namespace
 
 difference compare(std::string_view what, const stored_numbers& got, const stored_numbers& want,
-                   dtype type, std::size_t count, bool own_rounding) {
+                   dtype type, std::size_t count, const tolerance& allowed) {
   float largest = 0;
   for (std::size_t i = 0; i < count; ++i)
     largest = std::max(largest, std::abs(number{want, type, i}.value));
@@ -131,20 +131,20 @@ difference compare(std::string_view what, const stored_numbers& got, const store
     const number here{got, type, i};
     const number there{want, type, i};
     if (here.value == there.value) continue;
-    const double tolerance =
-        (own_rounding ? 2 : 1) * rounding_of(here, there, type) + 1e-5 * double{largest};
+    const double most =
+        allowed.units * rounding_of(here, there, type) + allowed.share * double{largest};
     // The value itself may lie as far off as the tolerance.
-    if (own_rounding && here.value == 0 &&
-        std::abs(there.value) <= std::ldexp(1.0, format_of(type).min_exponent) + tolerance)
+    if (allowed.zeroes_subnormals && here.value == 0 &&
+        std::abs(there.value) <= std::ldexp(1.0, format_of(type).min_exponent) + most)
       continue;
     const double error = std::abs(double{here.value} - double{there.value});
-    if (!(error <= tolerance)) {  // a NaN is an error, too
+    if (!(error <= most)) {  // a NaN is an error, too
       throw check_failure{
           fmt::format("{}, element {}: got {}, the reference has {}; error {:.3g} "
                       "is above the tolerance {:.3g}",
-                      what, i, here.value, there.value, error, tolerance)};
+                      what, i, here.value, there.value, error, most)};
     }
-    worst = std::max(worst, error / tolerance);
+    worst = std::max(worst, error / most);
     differing += here.stored == there.stored ? 0 : 1;
   }
   return {worst, double(differing) / double(count)};

@@ -27,14 +27,21 @@ struct stored_numbers {
   std::size_t row = 1;
 };
 
+/** How far two results may be apart. */
+struct tolerance {
+  double units = 1;                ///< in the last place, for being rounded
+  double share = 1e-5;             ///< of the largest magnitude, for sums in another order
+  bool zeroes_subnormals = false;  ///< a zero may stand for what is no normal number
+};
+
 /**
- * Compares `count` elements. Both sides round values that are 1e-5 of the largest magnitude apart,
- * in one way that keeps their order: the results may be that and one unit in the last place apart.
- * The unit is the dtype's at the element, 1 of an integer and none of fp32, times the scale. With
- * `own_rounding`, by other bits than the reference's, it is two units, and a zero in place of what
- * is no normal number. Throws check_failure if an error is larger; `what` is in its text.
+ * Compares `count` elements. Both sides round values that are a share of the largest magnitude
+ * apart, in one way that keeps their order: the results may be that and one unit in the last place
+ * apart; two where they are rounded in two ways. The unit is the dtype's at the element, 1 of an
+ * integer and none of fp32, times the scale. Throws check_failure if an error is larger; `what` is
+ * in its text.
  */
 difference compare(std::string_view what, const stored_numbers& got, const stored_numbers& want,
-                   ssugraph::dtype type, std::size_t count, bool own_rounding = false);
+                   ssugraph::dtype type, std::size_t count, const tolerance& allowed = {});
 
 }  // namespace serving_loop

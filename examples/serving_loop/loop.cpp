@@ -105,7 +105,8 @@ serving_result serve(const trace& requests, const serving_options& options) {
 
     draws += static_cast<std::uint64_t>(pipeline.seeds_per_replay());
     histogram.add(batch);
-    result.state_bytes += shape.state_traffic() * batch;
+    for (const sequence& each : running)
+      result.state_bytes += shape.state_traffic(each);
     ++result.steps;
     schedule.end_step();
     progress.show(schedule, batch);

@@ -7,7 +7,7 @@
  *   models     sizes of known models
  *   workload   tensors of all layers; indices, resets and inputs of a step
  *   machine    memory, stream and clock of a CUDA device or the host
- *   checker    some requests, followed and computed again by the reference
+ *   checker    some requests, followed, and computed again (recomputation) by the reference
  *   report     what happened
  */
 #include "../state_dtype.hpp"
@@ -43,6 +43,7 @@ struct arguments {
   std::int64_t tp = 1;
   std::int32_t max_batch = 256;
   std::int32_t speculative = 0;
+  std::int32_t checkpoint = 0;
   std::size_t check = 2;
   bool stochastic_rounding = false;
   double step_time_ms = 30;
@@ -66,6 +67,10 @@ void add_options(CLI::App& app, arguments& args) {
                  std::string{state_dtype::names} + " (default: the model's)");
   app.add_option("--speculative", args.speculative,
                  "Speculative decoding with so many drafted tokens a step (0: plain decoding)");
+  app.add_option(
+      "--checkpoint", args.checkpoint,
+      "Store the state every so many tokens, the inputs since lie in rings; a request has "
+      "one slot, with --speculative, too (0: every step stores it)");
   app.add_flag("--stochastic-rounding", args.stochastic_rounding,
                "Store the state with stochastic rounding; not fp32");
   app.add_option(
@@ -102,6 +107,16 @@ std::string parse_backend(const std::string& name, bool on_host) {
   return "reference";
 }
 
+/** Throws invalid_argument unless `model` can be checkpointed every --checkpoint tokens. */
+void check_rings(const arguments& args, std::int32_t tokens, const serving_loop::model& model) {
+  if (args.checkpoint == 0) return;
+  require_range("--speculative", args.speculative, 0, 16);
+  require_range("--checkpoint", args.checkpoint, tokens, 64);
+  if (!model.mamba1) return;
+  throw invalid_argument{"--checkpoint", fmt::format("0 with {}, a Mamba-1 model", model.name),
+                         std::to_string(args.checkpoint)};
+}
+
 serving_loop::serving_options to_options(const arguments& args) {
   require_range("--max-batch", args.max_batch, 1, 1 << 16);
   require_range("--speculative", args.speculative, 0, 64);
@@ -116,12 +131,16 @@ serving_loop::serving_options to_options(const arguments& args) {
   if (!args.state_dtype.empty()) model.state_dtype = state_dtype::parse(args.state_dtype);
 
   const std::int32_t tokens = std::max(args.speculative, 1);
-  return {.shape = {.model = model,
-                    .max_batch = args.max_batch,
-                    .tokens = tokens,
-                    .speculative = args.speculative > 0},
+  check_rings(args, tokens, model);
+  const serving_loop::served_shape shape{.model = model,
+                                         .max_batch = args.max_batch,
+                                         .tokens = tokens,
+                                         .speculative = args.speculative > 0,
+                                         .checkpoint = args.checkpoint};
+  return {.shape = shape,
           .schedule = {.max_batch = args.max_batch,
                        .tokens = tokens,
+                       .slots = shape.slots_a_sequence(),
                        .step_time = serving_loop::seconds{args.step_time_ms * 1e-3},
                        .speedup = args.speedup},
           .config = {.backend = parse_backend(args.backend, on_host),

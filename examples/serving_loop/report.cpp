@@ -23,7 +23,10 @@ double percentile(std::vector<double> values, double share) {
 }
 
 std::string mode(const served_shape& shape) {
-  return shape.speculative ? fmt::format("speculative, {} tokens", shape.tokens) : "plain";
+  std::string text =
+      shape.speculative ? fmt::format("speculative, {} tokens", shape.tokens) : "plain";
+  if (shape.checkpoint > 0) text += fmt::format(", checkpoints every {}", shape.checkpoint);
+  return text;
 }
 
 std::string layout(const model& model) {
@@ -107,7 +110,7 @@ std::string to_text(const trace& requests, const serving_options& options,
         "(out) of the tolerance",
         result.checked_steps, std::min(options.followed_requests, requests.size()),
         result.worst.state, result.worst.out);
-    if (options.config.stochastic_rounding) {
+    if (options.config.stochastic_rounding && options.shape.checkpoint == 0) {
       text += fmt::format("; at most {:.2f}% rounded apart", 100 * result.worst.rounding);
     }
     text += "\n";
@@ -134,6 +137,7 @@ std::string to_json(const trace& requests, const serving_options& options,
         {"ngroups", model.ngroups},
         {"state_dtype", to_string(model.state_dtype)}}},
       {"speculative_tokens", options.shape.speculative ? options.shape.tokens : 0},
+      {"checkpoint_interval", options.shape.checkpoint},
       {"stochastic_rounding", options.config.stochastic_rounding},
       {"seed", options.seed},
       {"machine", result.machine},

@@ -9,7 +9,7 @@ namespace serving_loop {
 scheduler::scheduler(const trace& requests, schedule_options options)
     : requests_{&requests}, options_{options} {
   for (std::int32_t place = options.max_batch; place-- > 0;) {
-    free_slots_.push_back(1 + place * options.tokens);
+    free_slots_.push_back(1 + place * options.slots);
   }
 }
 
@@ -27,7 +27,8 @@ std::span<const sequence> scheduler::begin_step() {
                         .first_slot = free_slots_.back(),
                         .position = admitted.context_tokens,
                         .accepted = 1,
-                        .remaining = admitted.generated_tokens});
+                        .remaining = admitted.generated_tokens,
+                        .generated = 0});
     free_slots_.pop_back();
     ++next_;
     ++started_;
@@ -45,6 +46,7 @@ void scheduler::end_step() {
     const std::int32_t generated = std::min(each.accepted, each.remaining);
     each.position += generated;
     each.remaining -= generated;
+    each.generated += generated;
     tokens_ += generated;
     if (each.remaining == 0) free_slots_.push_back(each.first_slot);
   }

@@ -9,18 +9,20 @@
 
 namespace serving_loop {
 
-/** A request that decodes. It owns slots first_slot .. first_slot + T - 1 until it is done. */
+/** A request that decodes. It owns its slots, from first_slot on, until it is done. */
 struct sequence {
   std::int32_t request;
   std::int32_t first_slot;
   std::int32_t position;   ///< of the token of this step (of the first of T drafted ones)
   std::int32_t accepted;   ///< tokens of the step before that were accepted; 1 in the first step
   std::int32_t remaining;  ///< tokens still to be generated
+  std::int32_t generated;  ///< tokens so far
 };
 
 struct schedule_options {
   std::int32_t max_batch = 256;
-  std::int32_t tokens = 1;  ///< T: tokens, and so slots, of a sequence in a step
+  std::int32_t tokens = 1;  ///< T: of a sequence in a step
+  std::int32_t slots = 1;   ///< of a sequence
   seconds step_time{0.030};
   double speedup = 10;  ///< arrivals come so many times faster than in the trace
 };

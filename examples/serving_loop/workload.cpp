@@ -69,14 +69,45 @@ void bind_mamba1(ssu_args& args, const served_shape& shape, std::int64_t rows,
   args.out = {at.out, activation, {rows, dim}};
 }
 
+constexpr std::int64_t cursor_columns = 4;
+
+/** The checkpoint is a slot's state, the inputs since lie in rings; all layers share the cursor. */
+void bind_rings(ssu_args& args, const served_shape& shape, const layer_memory& at) {
+  const model& model = shape.model;
+  const std::int64_t slots = shape.slots();
+  const std::int64_t rows = shape.ring_rows();
+  args.x_ring = {at.x_ring, activation, {slots, model.nheads, rows, model.dim}};
+  args.B_ring = {at.B_ring, activation, {slots, model.ngroups, rows, model.dstate}};
+  args.dt_ring = {at.dt_ring, dtype::float32, {slots, model.nheads, rows}};
+  args.ring_cursor = {at.cursor, dtype::int32, {slots, cursor_columns}};
+  args.checkpoint_interval = shape.checkpoint;
+  args.max_seqlen = shape.tokens;
+}
+
 std::int64_t bytes_of(const served_shape& shape) {
   const model& model = shape.model;
   const std::int64_t row = model.conv_width() + model.dt_width() + model.z_width() + model.inner();
-  return model.layers *
-         (shape.slots() * model.slot_bytes() + shape.rows() * row * ssugraph::size_of(activation));
+  const std::int64_t ring_row =
+      (model.inner() + model.ngroups * model.dstate) * ssugraph::size_of(activation) +
+      model.nheads * std::int64_t{sizeof(float)};
+  return model.layers * (shape.slots() * (model.slot_bytes() + shape.ring_rows() * ring_row) +
+                         shape.rows() * row * ssugraph::size_of(activation));
 }
 
 }  // namespace
+
+ring_tokens served_shape::ring_of(const sequence& running) const {
+  if (checkpoint == 0) return {};
+  // A step stores what stands in front of it, as far as W divides it.
+  const std::int32_t before = running.generated > 0 ? running.generated - running.accepted : 0;
+  const std::int32_t live = running.generated - before / checkpoint * checkpoint;
+  return {live, live >= checkpoint ? checkpoint : 0};
+}
+
+std::int64_t served_shape::state_traffic(const sequence& running) const {
+  const std::int64_t written = checkpoint == 0 ? tokens : ring_of(running).stored > 0 ? 1 : 0;
+  return (1 + written) * model.layers * model.slot_bytes();
+}
 
 layer_weights make_weights(const model& model, std::int32_t layer) {
   // No request has this number.
@@ -106,7 +137,7 @@ ssu_args make_args(const served_shape& shape, std::int64_t sequences, const laye
     bind_mamba2(args, shape, rows, at);
   }
   if (shape.speculative) {
-    args.state_batch_indices = {at.slots, index, {sequences, shape.tokens}};
+    args.state_batch_indices = {at.slots, index, {sequences, shape.slots_a_sequence()}};
     args.num_accepted_tokens = {at.accepted, index, {sequences}};
     args.cu_seqlens = {at.cu_seqlens, index, {sequences + 1}};
   } else {
@@ -115,6 +146,7 @@ ssu_args make_args(const served_shape& shape, std::int64_t sequences, const laye
   args.state = state_of(shape.model, shape.slots(), at);
   args.state_scale = scales_of(shape.model, shape.slots(), at);
   args.dt_softplus = true;
+  if (shape.checkpoint > 0) bind_rings(args, shape, at);
   return args;
 }
 
@@ -133,6 +165,8 @@ workload::workload(machine& on, const served_shape& shape) : machine_{&on}, shap
     cu_seqlens.push_back(i * shape.tokens);
   cu_seqlens_ = allocate<std::int32_t>(std::ssize(cu_seqlens));
   on.copy(cu_seqlens_, cu_seqlens.data(), cu_seqlens.size() * sizeof(std::int32_t));
+
+  if (shape.checkpoint > 0) cursor_ = allocate<std::int32_t>(shape.slots() * cursor_columns);
 
   const model& model = shape.model;
   const step_tables tables{table_block_, shape};
@@ -156,6 +190,9 @@ workload::workload(machine& on, const served_shape& shape) : machine_{&on}, shap
     states_.push_back(bound.state);
     if (bound.state_scale) states_.push_back(bound.state_scale);
   }
+  // Zero bytes are an empty ring, whatever lies in its rows.
+  if (cursor_ != nullptr)
+    states_.push_back({cursor_, dtype::float32, {shape.slots(), 1, cursor_columns}});
   on.synchronize();
 }
 
@@ -179,6 +216,7 @@ layer_memory workload::allocate_layer(std::int32_t layer) {
   const std::int64_t first_row = layer * shape_.rows();
   const step_tables tables{table_block_, shape_};
   const layer_weights weights = make_weights(model, layer);
+  const std::int64_t ring_rows = shape_.slots() * shape_.ring_rows();
   return {.state = allocate<std::byte>(shape_.slots() * model.slot_bytes()),
           .conv = inputs_.conv + first_row * model.conv_width(),
           .dt = inputs_.dt + first_row * model.dt_width(),
@@ -189,7 +227,11 @@ layer_memory workload::allocate_layer(std::int32_t layer) {
           .dt_bias = upload(weights.dt_bias),
           .slots = tables.slots,
           .accepted = tables.accepted,
-          .cu_seqlens = cu_seqlens_};
+          .cu_seqlens = cu_seqlens_,
+          .x_ring = allocate<std::uint16_t>(ring_rows * model.inner()),
+          .B_ring = allocate<std::uint16_t>(ring_rows * model.ngroups * model.dstate),
+          .dt_ring = allocate<float>(ring_rows * model.nheads),
+          .cursor = cursor_};
 }
 
 ssu_args workload::args(std::int32_t layer) const {
@@ -199,9 +241,10 @@ ssu_args workload::args(std::int32_t layer) const {
 void workload::prepare(std::int32_t* staging, std::span<const sequence> running,
                        std::span<const sequence> started) {
   const step_tables host{staging, shape_};
+  const std::int32_t slots = shape_.slots_a_sequence();
   for (std::size_t i = 0; i < running.size(); ++i) {
-    for (std::int32_t token = 0; token < shape_.tokens; ++token) {
-      host.slots[i * shape_.tokens + token] = running[i].first_slot + token;
+    for (std::int32_t slot = 0; slot < slots; ++slot) {
+      host.slots[i * slots + slot] = running[i].first_slot + slot;
     }
     host.accepted[i] = running[i].accepted;
     host.requests[i] = running[i].request;
@@ -209,8 +252,8 @@ void workload::prepare(std::int32_t* staging, std::span<const sequence> running,
   }
   std::int64_t fresh = 0;
   for (const sequence& each : started) {
-    for (std::int32_t token = 0; token < shape_.tokens; ++token) {
-      host.fresh[fresh++] = each.first_slot + token;
+    for (std::int32_t slot = 0; slot < slots; ++slot) {
+      host.fresh[fresh++] = each.first_slot + slot;
     }
   }
   machine_->copy(table_block_, staging, step_tables::size(shape_) * sizeof(std::int32_t));

@@ -13,21 +13,35 @@
 
 namespace serving_loop {
 
+/** Tokens of a sequence since its checkpoint. */
+struct ring_tokens {
+  std::int32_t live;    ///< in front of the step, that stand
+  std::int32_t stored;  ///< of these, what the step's checkpoint sees; 0: it stores none
+};
+
 /** What is served: a model, and at most how many sequences of how many tokens in a step. */
 struct served_shape {
   serving_loop::model model;
   std::int32_t max_batch;
   std::int32_t tokens;  ///< T
   bool speculative;
+  std::int32_t checkpoint = 0;  ///< W of checkpointed states; 0: every step stores the state
 
   [[nodiscard]] std::int64_t rows() const { return std::int64_t{max_batch} * tokens; }
-  /** Every sequence has one slot a token; slot 0 is the null block. */
-  [[nodiscard]] std::int64_t slots() const { return rows() + 1; }
-  /** Bytes of state, of all layers, that a step reads (one slot) and writes (T slots) for a
-   * sequence. */
-  [[nodiscard]] std::int64_t state_traffic() const {
-    return (1 + std::int64_t{tokens}) * model.layers * model.slot_bytes();
+  /** One a token or, where rings keep the tokens, one. */
+  [[nodiscard]] std::int32_t slots_a_sequence() const { return checkpoint > 0 ? 1 : tokens; }
+  /** Slot 0 is the null block. */
+  [[nodiscard]] std::int64_t slots() const {
+    return std::int64_t{max_batch} * slots_a_sequence() + 1;
   }
+  /** R: the least that W and T allow. */
+  [[nodiscard]] std::int32_t ring_rows() const {
+    return checkpoint > 0 ? checkpoint + 2 * tokens - 1 : 0;
+  }
+  [[nodiscard]] ring_tokens ring_of(const sequence& running) const;
+  /** Bytes of state, of all layers, that a step reads (one slot) and writes (T slots; with rings
+   *  one, if a checkpoint is due) for a sequence. */
+  [[nodiscard]] std::int64_t state_traffic(const sequence& running) const;
 };
 
 /** The weights of a layer, a pure function of its number: A in fp32, the others in bf16. */
@@ -49,14 +63,19 @@ struct layer_memory {
   const float* A;
   const std::uint16_t* D;
   const std::uint16_t* dt_bias;
-  const std::int32_t* slots;
-  const std::int32_t* accepted;
-  const std::int32_t* cu_seqlens;
+  const std::int32_t* slots = nullptr;
+  const std::int32_t* accepted = nullptr;
+  const std::int32_t* cu_seqlens = nullptr;
+  std::uint16_t* x_ring = nullptr;
+  std::uint16_t* B_ring = nullptr;
+  float* dt_ring = nullptr;
+  std::int32_t* cursor = nullptr;
 };
 
 /**
  * The SSU of one layer for `sequences` sequences. Plain mode has one row and one slot a sequence.
- * Speculative mode has T of both, and reads the state after the last token accepted before.
+ * Speculative mode has T of both, and reads the state after the last token accepted before. With
+ * rings either has one slot a sequence.
  */
 [[nodiscard]] ssugraph::ssu_args make_args(const served_shape& shape, std::int64_t sequences,
                                            const layer_memory& at);
@@ -74,7 +93,7 @@ struct step_tables {
     return static_cast<std::size_t>(2 * shape.rows() + 3 * std::int64_t{shape.max_batch});
   }
 
-  std::int32_t* slots;      ///< (max_batch, T)
+  std::int32_t* slots;      ///< (max_batch, slots a sequence)
   std::int32_t* fresh;      ///< slots of sequences in their first step
   std::int32_t* accepted;   ///< (max_batch)
   std::int32_t* requests;   ///< (max_batch)
@@ -110,6 +129,7 @@ class workload {
   std::vector<memory> owned_;
   std::int32_t* table_block_ = nullptr;
   std::int32_t* cu_seqlens_ = nullptr;
+  std::int32_t* cursor_ = nullptr;  ///< of all layers
   input_job inputs_{};
   std::vector<layer_memory> layers_;
   std::vector<ssugraph::tensor_view> states_;  ///< of all layers, and their scales

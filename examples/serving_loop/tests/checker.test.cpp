@@ -13,7 +13,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,7 +33,10 @@ class served_by_hand {
   explicit served_by_hand(const served_shape& shape)
       : work_{*on_, shape},
         lane_{make_lane(work_)},
-        schedule_{requests, {.max_batch = shape.max_batch, .tokens = shape.tokens}},
+        schedule_{requests,
+                  {.max_batch = shape.max_batch,
+                   .tokens = shape.tokens,
+                   .slots = shape.slots_a_sequence()}},
         check_{*on_, work_, config, seed, followed} {
     lane_.set_random_state({seed, 0}, nullptr);
   }
@@ -62,6 +67,18 @@ class served_by_hand {
     work_.layer(0).out[shape.tokens * shape.model.inner() + 5] ^= 0x4000;
   }
 
+  /** Of the followed request in layer 1: ones in head 0 as the first input of its ring. */
+  void damage_ring() {
+    constexpr std::uint16_t one = 0x3f80;
+    const layer_memory& layer = work_.layer(1);
+    const std::int64_t first = slot_number(1) * work_.shape().ring_rows();
+    layer.x_ring[first * served().inner()] = one;
+    std::fill_n(layer.B_ring + first * served().ngroups * served().dstate, served().dstate, one);
+    layer.dt_ring[first * served().nheads] = 1;
+  }
+  /** As if the slot's last owner had left an input there. */
+  void damage_cursor() { work_.layer(1).cursor[4 * slot_number(1) + 1] = 1; }
+
   const checker& check() const { return check_; }
 
  private:
@@ -76,9 +93,11 @@ class served_by_hand {
   }
 
   const model& served() const { return work_.shape().model; }
+  std::int64_t slot_number(std::int32_t request) const {
+    return 1 + request * work_.shape().slots_a_sequence();
+  }
   std::byte* slot_of(std::int32_t request) {
-    const std::int64_t slot = 1 + request * work_.shape().tokens;
-    return work_.layer(1).state + slot * served().slot_bytes();
+    return work_.layer(1).state + slot_number(request) * served().slot_bytes();
   }
   void damage_state_of(std::int32_t request) {
     slot_of(request)[3 * ssugraph::size_of(served().state_dtype)] ^= std::byte{0x80};
@@ -96,6 +115,7 @@ struct served_case {
   const char* name;
   std::int32_t tokens;
   ssugraph::dtype state = ssugraph::dtype::bfloat16;
+  std::int32_t checkpoint = 0;
 };
 
 model tiny_model(ssugraph::dtype state) {
@@ -119,7 +139,8 @@ class checking : public testing::TestWithParam<served_case> {
   served_by_hand serving_{{.model = tiny_model(GetParam().state),
                            .max_batch = 4,
                            .tokens = GetParam().tokens,
-                           .speculative = GetParam().tokens > 1}};
+                           .speculative = GetParam().tokens > 1,
+                           .checkpoint = GetParam().checkpoint}};
 };
 
 TEST_P(checking, passes_what_is_right) {
@@ -140,7 +161,10 @@ TEST_P(checking, finds_a_wrong_state) {
   const auto damage = [&] { serving_.damage_state(); };
   const std::string text = failure_of([&] { serving_.step({}, damage); });
   EXPECT_NE(text.find("layer 1"), std::string::npos) << text;
-  EXPECT_NE(text.find("state, element 3"), std::string::npos) << text;
+  const std::int64_t byte = 3 * ssugraph::size_of(GetParam().state);
+  const std::string element =
+      GetParam().checkpoint > 0 ? "byte " + std::to_string(byte) : "element 3";
+  EXPECT_NE(text.find("state, " + element), std::string::npos) << text;
 }
 
 TEST_P(checking, finds_a_wrong_out) {
@@ -163,17 +187,53 @@ TEST_P(checking, finds_a_slot_that_was_not_reset) {
   EXPECT_NE(failure_of([&] { serving_.step(damage); }), "no failure");
 }
 
-TEST_P(checking, finds_another_seed) {
+class checking_bits : public checking {};
+
+TEST_P(checking_bits, finds_another_seed) {
   const std::string text = failure_of([&] { serving_.step({}, {}, 1); });
   EXPECT_NE(text.find("seed"), std::string::npos) << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(modes, checking,
-                         testing::Values(served_case{"plain", 1}, served_case{"speculative", 3},
-                                         served_case{"int16", 1, ssugraph::dtype::int16},
-                                         served_case{"int8", 1, ssugraph::dtype::int8},
-                                         served_case{"fp8", 3, ssugraph::dtype::float8_e4m3}),
-                         [](const auto& each) { return each.param.name; });
+const auto stored_every_step = testing::Values(
+    served_case{"plain", 1}, served_case{"speculative", 3},
+    served_case{"int16", 1, ssugraph::dtype::int16}, served_case{"int8", 1, ssugraph::dtype::int8},
+    served_case{"fp8", 3, ssugraph::dtype::float8_e4m3});
+const auto checkpointed =
+    testing::Values(served_case{"rings", 1, ssugraph::dtype::bfloat16, 2},
+                    served_case{"int8_rings", 1, ssugraph::dtype::int8, 2},
+                    served_case{"speculative_rings", 2, ssugraph::dtype::float16, 2});
+const auto name_of = [](const auto& each) { return each.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(modes, checking, stored_every_step, name_of);
+INSTANTIATE_TEST_SUITE_P(modes, checking_bits, stored_every_step, name_of);
+INSTANTIATE_TEST_SUITE_P(rings, checking, checkpointed, name_of);
+
+class checking_rings : public checking {};
+
+TEST_P(checking_rings, passes_a_checkpoint) {
+  for (int step = 0; step < (GetParam().tokens > 1 ? 2 : 3); ++step)
+    serving_.step();
+  EXPECT_LE(serving_.check().worst().state, 1);
+  EXPECT_LE(serving_.check().worst().out, 1);
+}
+
+TEST_P(checking_rings, finds_a_wrong_input_in_a_ring) {
+  serving_.step();
+  const auto damage = [&] { serving_.damage_ring(); };
+  const std::string text = failure_of([&] { serving_.step(damage); });
+  EXPECT_NE(text.find("layer 1, slot 2, out, element "), std::string::npos) << text;
+}
+
+TEST_P(checking_rings, finds_a_ring_that_was_not_reset) {
+  const auto damage = [&] {
+    serving_.damage_ring();
+    serving_.damage_cursor();
+  };
+  const std::string text = failure_of([&] { serving_.step(damage); });
+  EXPECT_NE(text.find("layer 1, slot 2, out, element "), std::string::npos) << text;
+}
+
+INSTANTIATE_TEST_SUITE_P(rings, checking_rings, checkpointed, name_of);
 
 class checking_scaled : public checking {};
 

@@ -63,7 +63,7 @@ TEST(scheduler, lets_in_who_has_arrived_and_skips_idle_time) {
 
 TEST(scheduler, owns_disjoint_slots_beside_the_null_block) {
   const trace requests = make_poisson_trace(3);
-  const schedule_options options{.max_batch = 7, .tokens = 4};
+  const schedule_options options{.max_batch = 7, .tokens = 4, .slots = 4};
   scheduler schedule{requests, options};
   for (auto running = schedule.begin_step(); !running.empty(); running = schedule.begin_step()) {
     ASSERT_LE(running.size(), 7);

@@ -35,6 +35,13 @@ serving_loop_run(int16 --model tiny --state-dtype int16)
 serving_loop_run(int8_rounding --model tiny --state-dtype int8 --stochastic-rounding)
 serving_loop_run(fp8_speculative --model tiny --state-dtype fp8 --speculative 3
                  --stochastic-rounding)
+serving_loop_run(checkpoint --model tiny --checkpoint 16)
+serving_loop_run(checkpoint_queueing --model tiny --checkpoint 5 --state-dtype fp32 --max-batch 5)
+serving_loop_run(checkpoint_longest --model tiny --checkpoint 64 --speculative 16)
+foreach(format IN ITEMS fp16 bf16 int16 int8 fp8)
+  serving_loop_run(checkpoint_${format}_rounding --model tiny --checkpoint 16 --speculative 3
+                   --state-dtype ${format} --stochastic-rounding)
+endforeach()
 serving_loop_run(int8_mamba1 --model falcon-mamba-7b --tp 512 --state-dtype int8)
 
 set(scripts ${CMAKE_CURRENT_SOURCE_DIR}/serving_loop/tests)
@@ -71,4 +78,10 @@ serving_loop_error(state_dtype "--state-dtype: expected fp32, fp16, bf16, int16,
 serving_loop_error(rounding "rounding" --target host --state-dtype fp32 --stochastic-rounding)
 serving_loop_error(json "--json: expected a file" --target host --json absent/report.json)
 serving_loop_error(max_batch "--max-batch: expected 1 .." --target host --max-batch 0)
+serving_loop_error(checkpoint "--checkpoint: expected 3 .. 64, got 2"
+                   --target host --speculative 3 --checkpoint 2)
+serving_loop_error(checkpoint_tokens "--speculative: expected 0 .. 16, got 17"
+                   --target host --speculative 17 --checkpoint 32)
+serving_loop_error(checkpoint_mamba1 "--checkpoint: expected 0 with falcon-mamba-7b, a Mamba-1 model"
+                   --target host --model falcon-mamba-7b --tp 512 --checkpoint 16)
 serving_loop_error(option "--bach" --target host --bach 3)
