@@ -85,7 +85,7 @@ checker::checker(machine& on, const workload& work, const ssugraph::mamba_config
       again_{work.shape(), config, seed} {
   const served_shape& shape = work.shape();
   const auto bytes = std::size_t(slot_bytes() * shape.model.layers);
-  const auto values = std::size_t(shape.model.layers * shape.tokens * shape.model.inner());
+  const auto values = std::size_t(shape.model.inner() * shape.model.layers * shape.tokens);
   for (const std::int32_t request : requests) {
     followed_.push_back({.request = request,
                          .before = std::vector<std::byte>(bytes),
