@@ -15,9 +15,10 @@
  *     cursor = {(start + flush) % R, c - flush, T_i, position + flush}
  *
  * so that checkpoints lie where W divides the position, whatever was accepted. A null or empty
- * sequence changes no cursor. A cursor that no step left behind (start outside [0, R), count
- * outside [0, W), pending outside [0, R], a negative position) is left alone, and its sequence
- * counts as null: checked mode names it.
+ * sequence changes no cursor. A cursor that no step left behind (start outside [0, R), a count that
+ * was due, pending above W, 16 or what R has room for, a negative position) is left alone, and its
+ * sequence counts as null: checked mode names it. Two pipelines, lanes or calls of plan_rings that
+ * plan one step of one cursor take it on twice.
  */
 
 #include <ssugraph/export.hpp>

@@ -4,6 +4,9 @@
 
 #include <ssugraph/error.hpp>
 
+#include <cstdint>
+#include <limits>
+
 namespace ssugraph::detail {
 
 void check_ring_interval(std::int64_t interval, std::int64_t max_seqlen) {
@@ -44,6 +47,13 @@ void check_ring_rows(const std::string& name, const tensor_view& rows, std::int6
       (rows.extent(0) == 1 || rows.stride(0) * size_of(rows.dtype()) % unit == 0);
   if (rows.stride(1) == 1 && is_aligned) return;
   throw invalid_argument{name, "dense rows, each at a multiple of 16 bytes", to_string(rows)};
+}
+
+void check_ring_slots(const std::string& name, const tensor_view& tensor) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (tensor.extent(0) <= most) return;
+  throw invalid_argument{name, "at most 2^31 - 1 slots, which plans number in 32 bits",
+                         to_string(tensor)};
 }
 
 }  // namespace ssugraph::detail

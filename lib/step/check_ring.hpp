@@ -20,4 +20,7 @@ void check_ring_length(const std::string& name, std::int64_t ring_rows, std::int
 void check_ring_rows(const std::string& name, const tensor_view& rows, std::int64_t entries,
                      std::int64_t columns);
 
+/** Throws invalid_argument unless plans can name all slots of `tensor`. */
+void check_ring_slots(const std::string& name, const tensor_view& tensor);
+
 }  // namespace ssugraph::detail

@@ -158,6 +158,7 @@ void plan_rings(const ring_plan_args& args, stream_handle stream) {
   const std::int64_t count =
       count_sequences(args.ring_plan, args.state_batch_indices, args.cu_seqlens, args.max_seqlen);
   check_ring_rows("ring_cursor", args.ring_cursor, 0, cursor_columns);
+  check_ring_slots("ring_cursor", args.ring_cursor);
   check_slots("ring_cursor", args.ring_cursor, static_cast<bool>(args.state_batch_indices), count);
   check_list("num_accepted_tokens", args.num_accepted_tokens, count);
   const device home = check_memory(tensors);
@@ -187,6 +188,7 @@ void plan_from_trackers(const tracker_plan_args& args, stream_handle stream) {
       count_sequences(args.ring_plan, args.state_batch_indices, args.cu_seqlens, args.max_seqlen);
   check_list("ring_start", args.ring_start, 0);
   check_slots("ring_start", args.ring_start, static_cast<bool>(args.state_batch_indices), count);
+  check_ring_slots("ring_start", args.ring_start);
   const std::int64_t slots = args.ring_start.extent(0);
   check_list("prev_tokens", args.prev_tokens, slots);
   check_list("positions", args.positions, slots);

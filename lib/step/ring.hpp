@@ -41,9 +41,12 @@ SSUGRAPH_HOST_DEVICE inline ring_cursor* cursor_of(const ring_rule& ring, std::i
 
 /** Whether a step can have left it. */
 SSUGRAPH_HOST_DEVICE inline bool is_sound(const ring_rule& ring, const ring_cursor& cursor) {
-  return cursor.start >= 0 && cursor.start < ring.rows && cursor.count >= 0 &&
-         cursor.count < ring.interval && cursor.pending >= 0 && cursor.pending <= ring.rows &&
-         cursor.position >= 0 && cursor.position <= max_ring_position;
+  const bool has_position = cursor.position >= 0 && cursor.position <= max_ring_position;
+  const std::int64_t most_pending =
+      ring.interval < max_ring_tokens ? ring.interval : max_ring_tokens;
+  return has_position && cursor.start >= 0 && cursor.start < ring.rows && cursor.count >= 0 &&
+         cursor.count < ring.interval - cursor.position % ring.interval && cursor.pending >= 0 &&
+         cursor.pending <= most_pending && cursor.count + cursor.pending <= ring.rows;
 }
 
 /** The slot of a sequence and its length in this step; no_slot: it is null or empty. */
@@ -138,8 +141,10 @@ SSUGRAPH_HOST_DEVICE ring_plan_row plan_from_trackers(const Rule& sequences,
   const auto count = static_cast<std::int32_t>(load_index(counts, slot * counts.stride[0]));
   const std::int32_t flush = std::int64_t{count} + length > interval ? count : 0;
   std::int32_t position = 0;
-  if (positions.data != nullptr)
-    position = static_cast<std::int32_t>(load_index(positions, slot * positions.stride[0])) + flush;
+  if (positions.data != nullptr) {
+    const std::int64_t before = load_index(positions, slot * positions.stride[0]);
+    position = static_cast<std::int32_t>(clamp(before + flush, 0, max_ring_position));
+  }
   return {start, count, flush, length, length, static_cast<std::int32_t>(slot), position, 0};
 }
 

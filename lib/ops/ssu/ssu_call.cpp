@@ -4,6 +4,7 @@
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/ops/ssu/problem/validate.hpp"
 #include "lib/ops/ssu/resolve.hpp"
+#include "lib/step/check_ring.hpp"
 
 #include <ssugraph/dispatch.hpp>
 #include <ssugraph/error.hpp>
@@ -18,6 +19,7 @@
 namespace ssugraph {
 namespace {
 
+using detail::ssu_elements;
 using detail::ssu_operand;
 using detail::ssu_operands;
 
@@ -94,7 +96,9 @@ alignments needed_by(const detail::planned_ssu& planned, const detail::validated
   alignments needed = alignments_of(addresses_of(aligned_but(call.args, nobody)));
   for (std::size_t i = 0; i < needed.size(); ++i) {
     const tensor_view& tensor = call.args.*ssu_operands[i].member;
-    if (tensor && takes(i)) needed[i] = static_cast<std::uintptr_t>(size_of(tensor.dtype()));
+    const bool in_rows = ssu_operands[i].elements == ssu_elements::rows;  // of 16 bytes each
+    if (tensor && takes(i) && !in_rows)
+      needed[i] = static_cast<std::uintptr_t>(size_of(tensor.dtype()));
   }
   return needed;
 }
@@ -137,7 +141,10 @@ ssu_args detail::prepared_ssu::at(const ssu_addresses& others) const {
 void detail::prepared_ssu::check_place(const ssu_args& args) const {
   for (const ssu_operand& each : ssu_operands) {
     const tensor_view& tensor = args.*each.member;
-    if (tensor && tensor.size() > 0) detail::check_address(std::string{each.what.name}, tensor);
+    if (!tensor || tensor.size() == 0) continue;
+    detail::check_address(std::string{each.what.name}, tensor);
+    if (each.elements == ssu_elements::rows)
+      detail::check_ring_rows(std::string{each.what.name}, tensor, 0, tensor.extent(1));
   }
   const std::string reason = planned->why_not(detail::relocated(call.problem, args));
   if (reason.empty()) return;

@@ -44,6 +44,7 @@ planned_ssu::planned_ssu(ssu_plan plan, const ssu_problem& problem) : plan_{std:
   scalars_.dt_max = problem.dt_max;
   scalars_.null_block_id = problem.null_block_id;
   scalars_.max_seqlen = problem.max_seqlen;
+  if (problem.checkpoint_interval > 0) scalars_.checkpoint_interval = problem.checkpoint_interval;
 }
 
 std::int64_t planned_ssu::bytes(std::int64_t sequences, std::int64_t rows) const {
@@ -80,6 +81,8 @@ void library_backend::enqueue(const ssu_plan& plan, const ssu_args& args, std::i
         "args", "tensors that algorithm " + plan.algorithm + " of " + name() + " can take",
         std::move(reason)};
   }
+  if (args.x_ring && !args.ring_plan)
+    throw invalid_argument{"ring_plan", "a tensor, which plan_rings writes", "nothing"};
   planned->enqueue(args, {.drawn_seed = drawn_seed}, stream);
 }
 

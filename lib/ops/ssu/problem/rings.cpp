@@ -72,6 +72,11 @@ void check_rings(const ssu_args& args, std::int64_t sequences) {
   refuse_beside_rings(args, &ssu_args::dst_state, "dst_state");
   refuse_beside_rings(args, &ssu_args::dst_state_batch_indices, "dst_state_batch_indices");
   check_tied(args);
+  check_ring_slots("state", args.state);
+  if (args.num_accepted_tokens && args.num_accepted_tokens.rank() != 1) {
+    throw invalid_argument{"num_accepted_tokens", "shape (n) = (" + std::to_string(sequences) + ")",
+                           to_string(args.num_accepted_tokens)};
+  }
   if (!args.cu_seqlens && args.max_seqlen > 1) {
     throw invalid_argument{
         "cu_seqlens",

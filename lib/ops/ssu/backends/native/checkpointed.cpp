@@ -23,6 +23,9 @@ std::size_t stage_bytes(const ssu_problem& problem, int lanes, const tile_choice
   return ring_stage_bytes(lanes, tile.rows_of_block(lanes), problem.ring_rows, problem.max_seqlen);
 }
 
+/** Beside what a block stages it may have a little for its scan. */
+constexpr std::size_t max_stage_bytes = max_static_shared_bytes - 512;
+
 /** The blocks for `rows` a thread that cut dim with the least rest, then those of usual size, as
  *  far as what they stage fits. Of the smallest blocks it always does. */
 tile_choice best_tile(const ssu_problem& problem, int lanes, int rows) {
@@ -35,7 +38,7 @@ tile_choice best_tile(const ssu_problem& problem, int lanes, int rows) {
   for (int workers = min_workers; workers <= max_workers(state_access::along_dstate);
        workers += warp_threads) {
     const tile_choice tile{rows, workers};
-    if (stage_bytes(problem, lanes, tile) > max_static_shared_bytes) continue;
+    if (stage_bytes(problem, lanes, tile) > max_stage_bytes) continue;
     if (cost(tile) < cost(best)) best = tile;
   }
   return best;

@@ -82,17 +82,17 @@ struct ring_inputs {
   __device__ void add_up_time_steps() {
     if (threadIdx.x >= warp_threads) return;
     constexpr int share = max_ring_rows / warp_threads;
-    __shared__ typename cub::WarpScan<float>::TempStorage storage;
+    __shared__ typename cub::WarpScan<double>::TempStorage storage;
     const int first = static_cast<int>(threadIdx.x) * share;
     float dt[share];
-    float sum = 0.0f;
+    double sum = 0.0;
 #pragma unroll
     for (int i = 0; i < share; ++i) {
       dt[i] = first + i < count ? stage.dt[first + i] : 0.0f;
       sum += dt[i];
     }
-    float before = 0.0f;
-    cub::WarpScan<float>{storage}.ExclusiveSum(sum, before);
+    double before = 0.0;
+    cub::WarpScan<double>{storage}.ExclusiveSum(sum, before);
 #pragma unroll
     for (int i = 0; i < share; ++i) {
       before += dt[i];
@@ -120,7 +120,7 @@ struct ring_inputs {
   /** All factors, of the decay A of the head. */
   __device__ void weigh(float A) {
     const auto decay = [&](int last, int j) {
-      return expf(A * (stage.sum_dt[last] - stage.sum_dt[j])) * stage.dt[j];
+      return expf(A * static_cast<float>(stage.sum_dt[last] - stage.sum_dt[j])) * stage.dt[j];
     };
     for (int i = static_cast<int>(threadIdx.x); i < tokens.length * count; i += threads) {
       const int t = i / count;
@@ -128,11 +128,11 @@ struct ring_inputs {
       if (j <= live + t) stage.weight[t * stage.inputs + j] *= decay(live + t, j);
     }
     for (int t = static_cast<int>(threadIdx.x); t < tokens.length; t += threads)
-      stage.start_decay[t] = expf(A * stage.sum_dt[live + t]);
+      stage.start_decay[t] = expf(A * static_cast<float>(stage.sum_dt[live + t]));
     for (int j = static_cast<int>(threadIdx.x); j < ring.flush; j += threads)
       stage.flushed[j] = decay(ring.flush - 1, j);
     if (threadIdx.x == 0 && ring.flush > 0)
-      *stage.flush_decay = expf(A * stage.sum_dt[ring.flush - 1]);
+      *stage.flush_decay = expf(A * static_cast<float>(stage.sum_dt[ring.flush - 1]));
   }
 
   /** This thread's part of a product over dstate. */

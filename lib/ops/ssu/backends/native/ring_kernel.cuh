@@ -195,7 +195,8 @@ __global__ void __launch_bounds__(V::max_workers, ring_blocks)
   checkpoint<V> state{inputs, held, scale};
   for (int t = 0; t < tokens.length; ++t) {
     const token_pointers at = mine.moved(first, t);
-    const typename V::io z = mine.read_row_inputs(at).z;
+    typename V::io z{};
+    if (p.has_z) z = V::io::load(at.z, p.z.type);
     float C[octet_size];
     stage.read_C(t, mine.lane, C);
     mine.write_out(at.out, out_of(inputs, layer, t, state.times(C), z));

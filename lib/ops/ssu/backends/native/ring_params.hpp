@@ -27,7 +27,8 @@ constexpr std::size_t ring_stage_bytes(int lanes, int tile_rows, std::int64_t ri
                                        std::int64_t max_tokens) {
   constexpr int octet_floats = 8;
   const std::int64_t of_tokens = max_tokens * (std::int64_t{lanes} * octet_floats + 1 + ring_rows);
-  const std::int64_t of_inputs = ring_rows * (3 + std::int64_t{tile_rows});
+  constexpr int sum_floats = 2;
+  const std::int64_t of_inputs = ring_rows * (2 + sum_floats + std::int64_t{tile_rows});
   return static_cast<std::size_t>(of_tokens + of_inputs + 1) * sizeof(float);
 }
 

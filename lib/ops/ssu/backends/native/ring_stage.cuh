@@ -11,8 +11,8 @@ namespace ssugraph::detail::native {
  * ring, oldest first, and behind them the new tokens. */
 struct ring_stage {
   float4* C;           ///< [token][half][lane], so that the threads of a row read neighbours
+  double* sum_dt;      ///< [input] dt' of it and all before: their differences must stay exact
   float* dt;           ///< [input] dt'
-  float* sum_dt;       ///< [input] of it and all before
   float* flushed;      ///< [input] what an input has of the new checkpoint, beside x B
   float* start_decay;  ///< [token] exp(L): what is left of the state that was read
   float* flush_decay;  ///< the same at the new checkpoint
@@ -25,14 +25,14 @@ struct ring_stage {
   /** Lays it out in `memory`, of ring_stage_bytes. */
   __device__ ring_stage(float4* memory, const ring_params& q, int lanes_of_row, int rows_of_tile)
       : C{memory}, lanes{lanes_of_row}, inputs{q.ring_rows}, tile_rows{rows_of_tile} {
-    float* next = reinterpret_cast<float*>(C + q.max_tokens * 2 * lanes);
+    sum_dt = reinterpret_cast<double*>(C + q.max_tokens * 2 * lanes);
+    float* next = reinterpret_cast<float*>(sum_dt + inputs);
     const auto take = [&](int count) {
       float* const taken = next;
       next += count;
       return taken;
     };
     dt = take(inputs);
-    sum_dt = take(inputs);
     flushed = take(inputs);
     start_decay = take(q.max_tokens);
     flush_decay = take(1);

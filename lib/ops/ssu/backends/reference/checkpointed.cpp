@@ -22,7 +22,7 @@ struct ring_step {
 /** An input as the sums take it, of one head: live ones from the ring, then the new ones. */
 struct ring_input {
   float dt;
-  float sum_dt;  ///< of it and all before
+  double sum_dt;  ///< of it and all before: their differences must stay exact
   std::vector<float> x;
   std::vector<float> B;
 };
@@ -96,14 +96,14 @@ class head_step {
   }
 
   [[nodiscard]] ring_input empty_input(float dt) const {
-    const float before = inputs_.empty() ? 0.0f : inputs_.back().sum_dt;
+    const double before = inputs_.empty() ? 0.0 : inputs_.back().sum_dt;
     return {dt, before + dt, std::vector<float>(static_cast<std::size_t>(problem_.dim)),
             std::vector<float>(static_cast<std::size_t>(problem_.dstate))};
   }
 
   /** exp(L_last - L_j). */
   [[nodiscard]] float decay(const ring_input& last, const ring_input& j) const {
-    return std::exp(A_ * (last.sum_dt - j.sum_dt));
+    return std::exp(A_ * static_cast<float>(last.sum_dt - j.sum_dt));
   }
 
   /** The sum over dstate of new token `t`. */
@@ -116,7 +116,7 @@ class head_step {
         sum += of_dstate[n] * load(args_.C, row, group_, static_cast<std::int64_t>(n));
       return sum;
     };
-    float sum = std::exp(A_ * inputs_[last].sum_dt) * times_C(S);
+    float sum = std::exp(A_ * static_cast<float>(inputs_[last].sum_dt)) * times_C(S);
     for (std::size_t j = 0; j <= last; ++j) {
       const ring_input& input = inputs_[j];
       sum += decay(inputs_[last], input) * input.dt * times_C(input.B) *
@@ -129,7 +129,7 @@ class head_step {
     const auto flush = static_cast<std::size_t>(step_.ring.flush);
     const ring_input& last = inputs_[flush - 1];
     for (float& h : S)
-      h *= std::exp(A_ * last.sum_dt);
+      h *= std::exp(A_ * static_cast<float>(last.sum_dt));
     for (std::size_t j = 0; j < flush; ++j) {
       const ring_input& input = inputs_[j];
       const float by = decay(last, input) * input.dt * input.x[static_cast<std::size_t>(d)];
