@@ -10,7 +10,7 @@ namespace ssugraph::detail {
 namespace {
 
 /** What a step promises of `tensors`. */
-sequence_rule rule_of(const step_traits& step, const bound_tensors& tensors) {
+promised promises_of(const step_traits& step, const bound_tensors& tensors) {
   const auto find = [&](operand_role role) {
     const std::size_t place = find_operand(step.operands, role);
     return place < tensors.size() ? index_of(tensors[place]) : index_tensor{};
@@ -19,9 +19,15 @@ sequence_rule rule_of(const step_traits& step, const bound_tensors& tensors) {
   rule.rows = std::numeric_limits<std::int64_t>::max();  // how many there are, the bucket says
   rule.indices = find(operand_role::source_slots);
   rule.dst_indices = find(operand_role::destination_slots);
-  rule.accepted = find(operand_role::counts);
   rule.cu_seqlens = find(operand_role::bounds);
-  return rule;
+  if (!step.ring) {
+    rule.accepted = find(operand_role::counts);
+    return {.rule = rule};
+  }
+  promised of{.rule = rule, .ring = *step.ring};
+  if (of.ring.accepted.data != nullptr) of.ring.accepted = find(operand_role::counts);
+  if (of.ring.cursor.data == nullptr) of.plan = find(operand_role::ring_plan);
+  return of;
 }
 
 }  // namespace
@@ -32,10 +38,12 @@ void promise_table::clear() noexcept {
 }
 
 void promise_table::add(std::size_t step, const step_traits& traits, const bound_tensors& tensors) {
-  const sequence_rule rule = rule_of(traits, tensors);
+  promised of = promises_of(traits, tensors);
   const auto known = entries().first(used_);
-  if (std::ranges::find(known, rule, &promised::rule) != known.end()) return;
-  entries_[used_++] = {.rule = rule, .step = static_cast<std::int32_t>(step)};
+  const auto is_same = [&](const promised& other) { return of.same_promises(other); };
+  if (std::ranges::any_of(known, is_same)) return;
+  of.step = static_cast<std::int32_t>(step);
+  entries_[used_++] = of;
 }
 
 promise_params promise_table::params(const live_counts* counts, std::int64_t rows) const noexcept {
@@ -54,7 +62,8 @@ void throw_if_broken(const pipeline_core& core, volatile broken_promise* broken)
   const pipeline_step& step = core.steps[entry.step];
   const step_traits& traits = step.library()->checked->traits();
   named_by(step.name, [&] {
-    throw_broken(entry, traits.operands, traits.sequences, ", in a replay before this call");
+    throw_broken(entry, traits.operands, promises_of(traits, traits.tensors),
+                 ", in a replay before this call");
   });
 }
 

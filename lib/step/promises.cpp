@@ -15,7 +15,8 @@ struct worded {
   std::string came;
 };
 
-worded in_words(promise which, std::span<const operand> operands, const sequence_rule& rule) {
+worded in_words(promise which, std::span<const operand> operands, const promised& of) {
+  const sequence_rule& rule = of.rule;
   const auto name_of = [&](operand_role role) {
     const std::size_t place = find_operand(operands, role);
     return std::string{place < operands.size() ? operands[place].name : ""};
@@ -27,8 +28,11 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
   const std::string bounds = name_of(operand_role::bounds);
   const std::string source = name_of(operand_role::source_slots);
   const bool has_destinations = rule.dst_indices.data != nullptr;
-  const std::string destination =
-      has_destinations ? name_of(operand_role::destination_slots) : source;
+  const std::string plan = name_of(operand_role::ring_plan);
+  const std::string destination = of.plan.data != nullptr ? plan
+                                  : has_destinations      ? name_of(operand_role::destination_slots)
+                                                          : source;
+  const std::string ring_rows = std::to_string(of.ring.rows);
   switch (which) {
     case promise::first_row:
       return {bounds, "0 or more", "a negative row"};
@@ -50,6 +54,18 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
       return {destination, "a slot that no other sequence reads", "an earlier one's source"};
     case promise::source_unwritten:
       return {source, "a slot that no other sequence writes", "an earlier one's destination"};
+    case promise::cursor:
+      return {name_of(operand_role::ring_cursor),
+              "start in [0, " + ring_rows + "), count in [0, " + std::to_string(of.ring.interval) +
+                  "), pending in [0, " + ring_rows + "], position from 0 on",
+              "a cursor that no step left"};
+    case promise::plan_slot:
+      return {plan, "-1, " + slot_of(of.ring.slots), "another slot"};
+    case promise::plan_rows:
+      return {plan, "start in [0, " + ring_rows + "), count + length in [0, " + ring_rows + "]",
+              "rows that the ring does not have"};
+    case promise::plan_flush:
+      return {plan, "a flush from 0 to count", "another one"};
   }
   return {};
 }
@@ -59,13 +75,13 @@ worded in_words(promise which, std::span<const operand> operands, const sequence
 broken_entry entry_of(broken_promise broken) noexcept {
   return {.which = static_cast<promise>(broken & ((1U << promise_bits) - 1)),
           .step = (broken >> promise_bits) & ((1U << step_bits) - 1),
-          .sequence = static_cast<std::int64_t>(broken >> (promise_bits + step_bits))};
+          .place = static_cast<std::int64_t>(broken >> (promise_bits + step_bits))};
 }
 
-void throw_broken(const broken_entry& broken, std::span<const operand> operands,
-                  const sequence_rule& rule, const std::string& when) {
-  const worded words = in_words(broken.which, operands, rule);
-  throw invalid_argument{words.tensor + "[" + std::to_string(broken.sequence) + "]", words.expected,
+void throw_broken(const broken_entry& broken, std::span<const operand> operands, const promised& of,
+                  const std::string& when) {
+  const worded words = in_words(broken.which, operands, of);
+  throw invalid_argument{words.tensor + "[" + std::to_string(broken.place) + "]", words.expected,
                          words.came + when};
 }
 

@@ -2,6 +2,7 @@
 
 #include "lib/core/host_device.hpp"
 #include "lib/step/operand.hpp"
+#include "lib/step/ring.hpp"
 #include "lib/step/sequence.hpp"
 #include "lib/step/worker.hpp"
 
@@ -30,15 +31,26 @@ enum class promise : std::uint8_t {
   written_once,      ///< its destinations are no other ones
   destination_free,  ///< its destinations are nobody's sources
   source_unwritten,  ///< its source is nobody's destination
+  cursor,            ///< that of its slot is one that a step left
+  plan_slot,         ///< null or in [0, slots)
+  plan_rows,         ///< a start in the ring, and no more rows than it has
+  plan_flush,        ///< of no more than the live ones
 };
 
 /** What is promised of one step of the library's, by the tensors that it is launched on. */
 struct promised {
   sequence_rule rule;
+  ring_rule ring = {};     ///< R of 0: the step has none
+  index_tensor plan = {};  ///< a caller's, in place of the cursor
   std::int32_t step = -1;  ///< negative: the entry is empty
+
+  [[nodiscard]] bool same_promises(const promised& other) const {
+    return rule == other.rule && ring == other.ring && plan == other.plan;
+  }
 };
 
-/** The smallest (sequence, step, promise) that was broken, as one word. */
+/** The smallest (sequence, step, promise) that was broken, as one word; of a cursor, its slot is in
+ *  the sequence's place. */
 using broken_promise = std::uint64_t;
 inline constexpr broken_promise none_broken = ~broken_promise{0};
 inline constexpr int step_bits = 24;
@@ -66,9 +78,28 @@ SSUGRAPH_HOST_DEVICE inline bool is_slot(std::int64_t slots, std::int64_t index)
   return index >= 0 && index < slots;
 }
 
+/** Whether a sequence has no slot by a caller's plan. */
+SSUGRAPH_HOST_DEVICE inline bool is_null_plan(const promised& of, const ring_plan_row& plan) {
+  return plan.slot == of.rule.null_block_id || plan.slot == no_slot;
+}
+
+/** What a sequence of `length` tokens, at least one, breaks of a caller's plan. */
+SSUGRAPH_HOST_DEVICE inline bool breaks_plan(const promised& of, std::int64_t sequence, int length,
+                                             promise& broken) {
+  const ring_plan_row plan = plan_row(of.plan, sequence);
+  if (is_null_plan(of, plan)) return false;
+  const bool has_rows = is_slot(of.ring.rows, plan.start) && plan.count >= 0 &&
+                        std::int64_t{plan.count} + length <= of.ring.rows;
+  broken = !is_slot(of.ring.slots, plan.slot) ? promise::plan_slot
+           : !has_rows                        ? promise::plan_rows
+                                              : promise::plan_flush;
+  return broken != promise::plan_flush || plan.flush < 0 || plan.flush > plan.count;
+}
+
 /** What a sequence breaks by itself. */
-SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::int64_t rows,
+SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const promised& of, std::int64_t rows,
                                               std::int64_t sequence, promise& broken) {
+  const sequence_rule& rule = of.rule;
   const auto breaks = [&](bool is_broken, promise which) {
     if (is_broken) broken = which;
     return is_broken;
@@ -82,11 +113,13 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
       return true;
     }
   }
-  if (rule.accepted.data != nullptr) {
-    const std::int64_t accepted = load_index(rule.accepted, sequence, 0);
+  const index_tensor& counts = of.ring.rows > 0 ? of.ring.accepted : rule.accepted;
+  if (counts.data != nullptr) {
+    const std::int64_t accepted = load_index(counts, sequence, 0);
     if (breaks(accepted < 0 || accepted > rule.max_seqlen, promise::accepted)) return true;
   }
-  if (rows_of(rule, sequence).length == 0) return false;
+  const int length = rows_of(rule, sequence).length;
+  if (length == 0) return false;
   const std::int64_t source = source_index(rule, sequence);
   if (breaks(!reads_null(rule, sequence) && !is_slot(rule.slots, source), promise::source))
     return true;
@@ -96,12 +129,30 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const sequence_rule& rule, std::in
     if (breaks(slot != rule.null_block_id && !is_slot(rule.dst_slots, slot), promise::destination))
       return true;
   }
+  if (of.plan.data != nullptr) return breaks_plan(of, sequence, length, broken);
+  if (of.ring.cursor.data == nullptr || count == 0) return false;
+  return breaks(!is_sound(of.ring, *cursor_of(of.ring, source)), promise::cursor);
+}
+
+/** Whether an earlier sequence has the slot of this one by a caller's plan. */
+SSUGRAPH_HOST_DEVICE inline bool plans_slot_again(const promised& of, std::int64_t sequence) {
+  const ring_plan_row& mine = plan_row(of.plan, sequence);
+  if (rows_of(of.rule, sequence).length == 0 || is_null_plan(of, mine)) return false;
+  for (std::int64_t other = 0; other < sequence; ++other) {
+    if (rows_of(of.rule, other).length > 0 && plan_row(of.plan, other).slot == mine.slot)
+      return true;
+  }
   return false;
 }
 
 /** What a sequence breaks against those in front of it, or among its own destinations. */
-SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const sequence_rule& rule,
-                                                     std::int64_t sequence, promise& broken) {
+SSUGRAPH_HOST_DEVICE inline bool breaks_with_earlier(const promised& of, std::int64_t sequence,
+                                                     promise& broken) {
+  if (of.plan.data != nullptr) {
+    broken = promise::written_once;
+    return plans_slot_again(of, sequence);
+  }
+  const sequence_rule& rule = of.rule;
   const std::int64_t count = write_count(rule, sequence);
   const std::int64_t source = source_index(rule, sequence);
   bool found = false;
@@ -136,12 +187,12 @@ SSUGRAPH_HOST_DEVICE inline broken_promise first_broken(const promised* entries,
     const std::int64_t sequence = i % live;
     if (of.step < 0) continue;
     promise broken{};
-    if (!breaks_alone(of.rule, rows, sequence, broken) &&
-        !breaks_with_earlier(of.rule, sequence, broken)) {
+    if (!breaks_alone(of, rows, sequence, broken) && !breaks_with_earlier(of, sequence, broken))
       continue;
-    }
+    const std::int64_t place =
+        broken == promise::cursor ? source_index(of.rule, sequence) : sequence;
     const broken_promise word =
-        ((static_cast<broken_promise>(sequence) << step_bits | static_cast<broken_promise>(of.step))
+        ((static_cast<broken_promise>(place) << step_bits | static_cast<broken_promise>(of.step))
          << promise_bits) |
         static_cast<broken_promise>(broken);
     if (word < first) first = word;
@@ -159,14 +210,14 @@ SSUGRAPH_HOST_DEVICE inline void report_first(volatile broken_promise* reported,
 struct broken_entry {
   promise which;
   std::size_t step;
-  std::int64_t sequence;
+  std::int64_t place;  ///< the sequence; of a cursor, the slot
 };
 
 [[nodiscard]] broken_entry entry_of(broken_promise broken) noexcept;
 
-/** Throws invalid_argument for what was broken of the step of these operands and this rule; `when`
- *  ends the words of what came. */
+/** Throws invalid_argument for what was broken `of` the step of these operands; `when` ends the
+ *  words of what came. */
 [[noreturn]] void throw_broken(const broken_entry& broken, std::span<const operand> operands,
-                               const sequence_rule& rule, const std::string& when = {});
+                               const promised& of, const std::string& when = {});
 
 }  // namespace ssugraph::detail

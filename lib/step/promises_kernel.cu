@@ -46,12 +46,12 @@ kernel_launch lower_promises(const promise_params& params) {
   return {kernel, dim3{1}, dim3{block_threads}, params};
 }
 
-void enqueue_promises(const sequence_rule& rule, std::int64_t sequences, broken_promise* broken,
+void enqueue_promises(const promised& of, std::int64_t sequences, broken_promise* broken,
                       cudaStream_t stream) {
   kernel_launch{reinterpret_cast<const void*>(&call_promises_kernel),
                 dim3{1},
                 dim3{block_threads},
-                promised{.rule = rule, .step = 0},
+                of,
                 sequences,
                 broken}
       .launch(stream);

@@ -16,7 +16,7 @@ void load_promises();
 
 /** Enqueues the same of one call of `sequences` sequences, reported to `broken`. Throws cuda_error.
  */
-void enqueue_promises(const sequence_rule& rule, std::int64_t sequences, broken_promise* broken,
+void enqueue_promises(const promised& of, std::int64_t sequences, broken_promise* broken,
                       cudaStream_t stream);
 
 /** A word of host memory that a kernel writes and the host reads without waiting for it. */

@@ -26,7 +26,7 @@ inline constexpr std::int32_t max_ring_position = 0x7fffffff - max_checkpoint_in
 /** What cursors of a group of layers are of. */
 struct ring_rule {
   index_tensor cursor;    ///< (slots, 4) int32, rows dense
-  index_tensor accepted;  ///< of the previous step; absent: all
+  index_tensor accepted;  ///< of the previous step; absent: all, or a plan says
   std::int64_t slots;
   std::int64_t rows;      ///< R
   std::int64_t interval;  ///< W

@@ -76,6 +76,7 @@ class ring_cursors : public target_suite {
     pipeline_builder builder{{}, buckets, GetParam()};
     layers.add_to(builder);
     builder.step("sight", sight.step());
+    builder.recording({.checked = call == lane_call::run_eager});  // of promises that are kept
     lane lane = builder.build().make_lane(stream.get());
     cursor_model model{spec.slots, spec.interval, spec.ring_rows()};
     random_engine engine{base_seed()};

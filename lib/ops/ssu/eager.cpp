@@ -23,15 +23,14 @@ namespace {
 #if SSUGRAPH_CUDA
 
 /** What the sequences break on a device; waits for the stream. */
-broken_promise broken_on_device(const sequence_rule& rule, std::int64_t sequences,
-                                stream_handle stream) {
+broken_promise broken_on_device(const promised& of, std::int64_t sequences, stream_handle stream) {
   const mapped_report report;
-  enqueue_promises(rule, sequences, report.word(), stream);
+  enqueue_promises(of, sequences, report.word(), stream);
   check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize of a checked call");
   return *report.word();
 }
 
-broken_promise broken_by(const ssu_args& args, const sequence_rule& rule, std::int64_t sequences,
+broken_promise broken_by(const ssu_args& args, const promised& of, std::int64_t sequences,
                          device where, stream_handle stream) {
   const device_guard guard{where.ordinal};
   const relaxed_capture relaxed;
@@ -39,13 +38,12 @@ broken_promise broken_by(const ssu_args& args, const sequence_rule& rule, std::i
     const tensor_view& tensor = args.*each.member;
     if (tensor && tensor.size() > 0) check_allocation(std::string{each.what.name}, tensor, where);
   }
-  return broken_on_device(rule, sequences, stream);
+  return broken_on_device(of, sequences, stream);
 }
 
 #else
 
-broken_promise broken_by(const ssu_args&, const sequence_rule&, std::int64_t, device,
-                         stream_handle) {
+broken_promise broken_by(const ssu_args&, const promised&, std::int64_t, device, stream_handle) {
   return none_broken;
 }
 
@@ -58,12 +56,15 @@ void verify(const ssu_problem& problem, const ssu_args& args, std::int64_t seque
     throw invalid_state{"the stream", "is being captured, where a checked call cannot wait",
                         "capture calls of a dispatch that is not checked"};
   }
-  const promised of{.rule = rule_of(problem, args), .step = 0};
+  const promised of{.rule = rule_of(problem, args),
+                    .ring = ring_rule_of(args).value_or(ring_rule{}),
+                    .plan = index_of(args.ring_plan),
+                    .step = 0};
   const broken_promise broken = problem.device.is_host()
                                     ? first_broken(&of, 1, of.rule.rows, sequences, alone)
-                                    : broken_by(args, of.rule, sequences, problem.device, stream);
+                                    : broken_by(args, of, sequences, problem.device, stream);
   if (broken != none_broken)
-    throw_broken(entry_of(broken), operands_of_ssu(problem.has_dst_state), of.rule);
+    throw_broken(entry_of(broken), operands_of_ssu(problem.has_dst_state), of);
 }
 
 }  // namespace

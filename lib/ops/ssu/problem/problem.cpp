@@ -251,7 +251,7 @@ sequence_rule rule_of(const ssu_problem& problem, const ssu_args& args) {
 std::optional<ring_rule> ring_rule_of(const ssu_args& args) {
   if (!args.x_ring) return std::nullopt;
   return ring_rule{.cursor = index_of(args.ring_cursor),
-                   .accepted = index_of(args.num_accepted_tokens),
+                   .accepted = index_of(args.ring_plan ? tensor_view{} : args.num_accepted_tokens),
                    .slots = args.state.extent(0),
                    .rows = args.x_ring.extent(2),
                    .interval = args.checkpoint_interval};
