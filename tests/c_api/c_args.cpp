@@ -32,6 +32,11 @@ DLDataType c_dtype(dtype type) {
   throw std::logic_error{"no such dtype"};
 }
 
+/** In the order of `c_fields`. */
+const named_tensor& named(std::size_t i) {
+  return i < ssu_tensors.size() ? ssu_tensors[i] : ring_tensors[i - ssu_tensors.size()];
+}
+
 }  // namespace
 
 c_tensor::c_tensor(const tensor_view& view, bool on_gpu) {
@@ -52,13 +57,14 @@ void c_tensor::set(const tensor_view& view, bool on_gpu) {
 c_args::c_args(const ssu_args& from, bool on_gpu) {
   args.struct_size = sizeof args;
   for (std::size_t i = 0; i < c_fields.size(); ++i) {
-    const tensor_view& view = from.*ssu_tensors[i].member;
+    const tensor_view& view = from.*named(i).member;
     tensors[i].set(view, on_gpu);
     if (view) args.*c_fields[i] = &tensors[i].tensor;
   }
   args.has_null_block = 1;
   args.null_block_id = from.null_block_id;
   args.max_seqlen = from.max_seqlen;
+  args.checkpoint_interval = from.checkpoint_interval;
   args.dt_softplus = from.dt_softplus ? 1 : 0;
   args.dt_limited = std::isinf(from.dt_min) && std::isinf(from.dt_max) ? 0 : 1;
   args.dt_min = from.dt_min;
@@ -66,8 +72,8 @@ c_args::c_args(const ssu_args& from, bool on_gpu) {
 }
 
 c_tensor& c_args::of(const std::string& name) {
-  for (std::size_t i = 0; i < ssu_tensors.size(); ++i) {
-    if (name == ssu_tensors[i].name) return tensors[i];
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (name == named(i).name) return tensors[i];
   }
   throw std::logic_error{"no tensor is called " + name};
 }

@@ -30,7 +30,8 @@ class c_tensor {
   std::array<std::int64_t, 8> strides{};
 };
 
-/** An ssugraph_ssu_args with its tensors, in the order of `ssu_tensors`. Stays where it is made. */
+/** An ssugraph_ssu_args with its tensors, in the order of `ssu_tensors` and
+ *  `ring_tensors`. Stays where it is made. */
 class c_args {
  public:
   explicit c_args(const ssu_args& args, bool on_gpu = false);
@@ -42,7 +43,7 @@ class c_args {
   [[nodiscard]] c_tensor& of(const std::string& name);
 
   ssugraph_ssu_args args{};
-  std::array<c_tensor, ssu_tensors.size()> tensors{};
+  std::array<c_tensor, ssu_tensors.size() + ring_tensors.size()> tensors{};
 };
 
 /** Of a backend by name; all else by default. */

@@ -672,7 +672,13 @@ TEST_P(c_eager, launches_prepared_calls) {
                                    to.rand_seed,
                                    to.dst_state,
                                    to.state_scale,
-                                   to.dst_state_scale};
+                                   to.dst_state_scale,
+                                   to.x_ring,
+                                   to.B_ring,
+                                   to.dt_ring,
+                                   to.ring_cursor,
+                                   to.ring_plan,
+                                   to.rounding_key};
   for (const std::int64_t batch : {test.batch, test.batch - 1}) {
     expected.launch(expected.addresses(), batch, stream.get());
     EXPECT_STATUS(ssugraph_call_launch(call, &addresses, batch, stream.get()), SUCCESS);
