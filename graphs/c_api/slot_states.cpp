@@ -27,8 +27,13 @@ std::vector<cache_view> caches_of(const ssugraph_cache* const* caches, std::size
   for (const ssugraph_cache* cache : array("caches", caches, count)) {
     const std::string name = "caches[" + std::to_string(views.size()) + "]";
     const ssugraph_cache known = required(name.c_str(), cache);
-    views.push_back({view_of(name + ".state", known.state, state_dtypes),
-                     view_of(name + ".state_scale", known.state_scale, "float32")});
+    views.push_back({.state = view_of(name + ".state", known.state, state_dtypes),
+                     .state_scale = view_of(name + ".state_scale", known.state_scale, "float32"),
+                     .x_ring = view_of(name + ".x_ring", known.x_ring, floating_dtypes),
+                     .B_ring = view_of(name + ".B_ring", known.B_ring, floating_dtypes),
+                     .dt_ring = view_of(name + ".dt_ring", known.dt_ring, "float32"),
+                     .ring_cursor = view_of(name + ".ring_cursor", known.ring_cursor, "int32"),
+                     .rounding_key = view_of(name + ".rounding_key", known.rounding_key, "int64")});
   }
   return views;
 }
@@ -45,6 +50,10 @@ slot_list slots_of(const ssugraph_slot_list* given) {
   const tensor_view indices = view_of("slots.indices", known.indices, index_dtypes);
   if (!indices) throw invalid_argument{"slots.indices", "a tensor", "NULL"};
   return {indices, has_null ? known.null_block_id : -1};
+}
+
+tensor_view positions_of(const DLTensor* positions) {
+  return view_of("positions", positions, index_dtypes);
 }
 
 }  // namespace
@@ -77,6 +86,28 @@ ssugraph_status ssugraph_load_slots(const ssugraph_cache* const* caches,
   });
 }
 
+ssugraph_status ssugraph_load_slots_at(const ssugraph_cache* const* caches,
+                                       const DLTensor* const* states, size_t cache_count,
+                                       const ssugraph_slot_list* slots, const DLTensor* positions,
+                                       ssugraph_stream stream) {
+  return guarded([&] {
+    const auto views = caches_of(caches, cache_count);
+    const auto dense = states_of(states, cache_count, floating_dtypes);
+    const slot_list list = slots_of(slots);
+    load_slots(views, dense, list, positions_of(positions), stream);
+  });
+}
+
+ssugraph_status ssugraph_attach_slots(const ssugraph_cache* const* caches, size_t cache_count,
+                                      const ssugraph_slot_list* slots, const DLTensor* positions,
+                                      ssugraph_stream stream) {
+  return guarded([&] {
+    const auto views = caches_of(caches, cache_count);
+    const slot_list list = slots_of(slots);
+    attach_slots(views, list, positions_of(positions), stream);
+  });
+}
+
 ssugraph_status ssugraph_store_slots(const ssugraph_cache* const* caches,
                                      const ssugraph_slot_list* slots, const DLTensor* const* states,
                                      size_t cache_count, ssugraph_stream stream) {
@@ -102,6 +133,28 @@ ssugraph_status ssugraph_lane_load_slots(const ssugraph_lane* lane, const DLTens
     const auto views = object_of(lane)->caches();
     const auto dense = states_of(states, state_count, floating_dtypes);
     load_slots(views, dense, slots_of(slots), stream);
+  });
+}
+
+ssugraph_status ssugraph_lane_load_slots_at(const ssugraph_lane* lane,
+                                            const DLTensor* const* states, size_t state_count,
+                                            const ssugraph_slot_list* slots,
+                                            const DLTensor* positions, ssugraph_stream stream) {
+  return guarded([&] {
+    const auto views = object_of(lane)->caches();
+    const auto dense = states_of(states, state_count, floating_dtypes);
+    const slot_list list = slots_of(slots);
+    load_slots(views, dense, list, positions_of(positions), stream);
+  });
+}
+
+ssugraph_status ssugraph_lane_attach_slots(const ssugraph_lane* lane,
+                                           const ssugraph_slot_list* slots,
+                                           const DLTensor* positions, ssugraph_stream stream) {
+  return guarded([&] {
+    const auto views = object_of(lane)->caches();
+    const slot_list list = slots_of(slots);
+    attach_slots(views, list, positions_of(positions), stream);
   });
 }
 

@@ -34,15 +34,6 @@ constexpr std::array dtypes{dtype_pair{dtype::float32, kDLFloat, 32},
                             dtype_pair{dtype::int16, kDLInt, 16},
                             dtype_pair{dtype::float8_e4m3, float8_e4m3_code, 8}};
 
-dtype dtype_of(const std::string& name, DLDataType given, const std::string& dtypes_in_words) {
-  for (const auto& [type, code, bits] : dtypes) {
-    if (given.code == code && given.bits == bits && given.lanes == 1) return type;
-  }
-  throw invalid_argument{name + ".dtype", dtypes_in_words + ", of one lane",
-                         "code " + std::to_string(given.code) + ", " + std::to_string(given.bits) +
-                             " bits, " + std::to_string(given.lanes) + " lanes"};
-}
-
 const char* dtypes_of(detail::ssu_elements elements) {
   switch (elements) {
     case detail::ssu_elements::state:
@@ -108,9 +99,18 @@ void check_device(const std::string& name, const DLTensor& tensor, const void* a
 
 }  // namespace
 
+dtype dtype_of(const std::string& name, DLDataType given, const std::string& dtypes_in_words) {
+  for (const auto& [type, code, bits] : dtypes) {
+    if (given.code == code && given.bits == bits && given.lanes == 1) return type;
+  }
+  throw invalid_argument{name, dtypes_in_words + ", of one lane",
+                         "code " + std::to_string(given.code) + ", " + std::to_string(given.bits) +
+                             " bits, " + std::to_string(given.lanes) + " lanes"};
+}
+
 tensor_view view_of(const std::string& name, const DLTensor* tensor, const std::string& dtypes) {
   if (tensor == nullptr) return {};
-  const dtype type = dtype_of(name, tensor->dtype, dtypes);
+  const dtype type = dtype_of(name + ".dtype", tensor->dtype, dtypes);
   if (tensor->ndim < 1 || tensor->ndim > tensor_view::max_rank) {
     throw invalid_argument{name + ".ndim", "1 to 4", std::to_string(tensor->ndim)};
   }
@@ -193,6 +193,11 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
   return args;
 }
 
+DLDataType dlpack_of(dtype type) {
+  const auto found = std::ranges::find(dtypes, type, &dtype_pair::type);
+  return {found->code, found->bits, 1};
+}
+
 described_tensor::described_tensor(const tensor_view& view) {
   if (!view) return;
   std::ranges::copy(view.extents(), shape_);
@@ -201,8 +206,7 @@ described_tensor::described_tensor(const tensor_view& view) {
   tensor_.data = view.data();
   tensor_.device = {where.is_host() ? kDLCPU : kDLCUDA, where.is_host() ? 0 : where.ordinal};
   tensor_.ndim = view.rank();
-  const auto found = std::ranges::find(dtypes, view.dtype(), &dtype_pair::type);
-  tensor_.dtype = {found->code, found->bits, 1};
+  tensor_.dtype = dlpack_of(view.dtype());
   tensor_.shape = shape_;
   tensor_.strides = strides_;
 }

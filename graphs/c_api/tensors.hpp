@@ -18,6 +18,10 @@ inline constexpr const char* state_dtypes =
     "float32, float16 or bfloat16, or scaled int16, int8 or float8_e4m3";
 inline constexpr const char* index_dtypes = "int32 or int64";
 
+/** What it is here. Throws invalid_argument, which names the field `name`, and what there may be in
+ *  words. */
+[[nodiscard]] dtype dtype_of(const std::string& name, DLDataType given, const std::string& dtypes);
+
 /**
  * The view of a tensor, which may have these `dtypes`, in words; an empty one for null. Throws
  * invalid_argument, which names the field: a dtype that the library has not, axes other than 1..4,
@@ -29,6 +33,9 @@ inline constexpr const char* index_dtypes = "int32 or int64";
 
 /** Throws as view_of and for the scalars. */
 [[nodiscard]] ssu_args args_of(const ssugraph_ssu_args* args);
+
+/** The other way round. */
+[[nodiscard]] DLDataType dlpack_of(dtype type);
 
 /** A DLTensor with its shape and strides. Not to be moved: it points into itself. */
 class described_tensor {

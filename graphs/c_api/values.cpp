@@ -29,7 +29,14 @@ static_assert(sizeof(ssugraph_bucket_time) == 16 &&
               offsetof(ssugraph_bucket_time, microseconds) == 8);
 static_assert(sizeof(ssugraph_eager_options) == 16 &&
               offsetof(ssugraph_eager_options, programmatic_dependent_launch) == 12);
-static_assert(sizeof(ssugraph_cache) == 24 && offsetof(ssugraph_cache, state_scale) == 16);
+static_assert(sizeof(ssugraph_cache) == 64 && offsetof(ssugraph_cache, state_scale) == 16 &&
+              offsetof(ssugraph_cache, rounding_key) == 56);
+static_assert(sizeof(ssugraph_cache_sizes) == 96 &&
+              offsetof(ssugraph_cache_sizes, ring_rows) == 72 &&
+              offsetof(ssugraph_cache_sizes, reserved) == 92);
+static_assert(sizeof(ssugraph_cache_part) == 80 && offsetof(ssugraph_cache_part, dtype) == 76);
+static_assert(sizeof(ssugraph_cache_layout) == 432 &&
+              offsetof(ssugraph_cache_layout, dt_ring) == 352);
 static_assert(sizeof(ssugraph_slot_list) == 32 &&
               offsetof(ssugraph_slot_list, null_block_id) == 16 &&
               offsetof(ssugraph_slot_list, reserved) == 28);

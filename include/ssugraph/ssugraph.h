@@ -49,6 +49,7 @@
 #include <ssugraph/c/binding.h>
 #include <ssugraph/c/buckets.h>
 #include <ssugraph/c/builder.h>
+#include <ssugraph/c/cache_layout.h>
 #include <ssugraph/c/config.h>
 #include <ssugraph/c/dispatch.h>
 #include <ssugraph/c/export.h>
