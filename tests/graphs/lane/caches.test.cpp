@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -199,7 +200,139 @@ TEST_P(caches_of_lane, are_loaded_replayed_stored_and_reset) {
   EXPECT_EQ(memory.read_all(), after) << "not these slots alone are zero now";
 }
 
+/** Two checkpointed layers on one cursor, W of 4. */
+class rings_of_lane : public target_suite {
+ protected:
+  static constexpr std::int64_t interval = 4;
+  static constexpr std::int64_t ring_rows = 6;
+
+  static tensor_view moved(const tensor_view& tensor, std::byte* base) {
+    return tensor.at(base + reinterpret_cast<std::uintptr_t>(tensor.data()));
+  }
+
+  void SetUp() override {
+    target_suite::SetUp();
+    if (IsSkipped()) return;
+    arena_layout layout;
+    ssu_args common;
+    common.x = layout.add(dtype::float32, {batch, nheads, dim});
+    common.dt = layout.add(dtype::float32, {batch, nheads, dim}, {nheads, 1, 0});
+    common.A = layout.add(dtype::float32, {nheads, dim, dstate}, {1, 0, 0});
+    common.B = layout.add(dtype::float32, {batch, 1, dstate});
+    common.C = layout.add(dtype::float32, {batch, 1, dstate});
+    common.state_batch_indices = layout.add(dtype::int32, {batch});
+    common.ring_cursor = layout.add(dtype::int32, {slots, 4});
+    common.rounding_key = layout.add(dtype::int64, {slots});
+    common.checkpoint_interval = interval;
+    for (ssu_args& args : layers_) {
+      args = common;
+      args.state = layout.add(dtype::float32, {slots, nheads, dim, dstate});
+      args.x_ring = layout.add(dtype::float32, {slots, nheads, ring_rows, dim});
+      args.B_ring = layout.add(dtype::float32, {slots, 1, ring_rows, dstate});
+      args.dt_ring = layout.add(dtype::float32, {slots, nheads, ring_rows});
+      args.out = layout.add(dtype::float32, {batch, nheads, dim});
+    }
+    dense_ = layout.add(dtype::float32, {batch, nheads, dim, dstate});
+    positions_ = layout.add(dtype::int64, {batch});
+    content_ = arena{layout.bytes()};
+    std::byte* const base = content_.data();
+    const auto fill = [&](const tensor_view& tensor, std::int64_t count, float value) {
+      std::fill_n(static_cast<float*>(moved(tensor, base).data()), count, value);
+    };
+    for (const tensor_view& each : {common.x, common.B, common.C})
+      fill(each, each.size(), 0.5f);
+    fill(common.dt, batch * nheads, 0.1f);
+    fill(common.A, nheads, -1.0f);
+    fill(dense_, dense_.size(), 1.0f);
+    for (const std::int64_t i : {0, 1}) {
+      store_index(address_of(moved(common.state_batch_indices, base), i), dtype::int32, 3 - 2 * i);
+      store_index(address_of(moved(positions_, base), i), dtype::int64, 8 + 3 * i);
+    }
+  }
+
+  [[nodiscard]] ssu_args layer(std::size_t i, std::byte* base) const {
+    ssu_args args = layers_[i];
+    for (tensor_view* tensor : {&args.state, &args.x, &args.dt, &args.A, &args.B, &args.C,
+                                &args.out, &args.state_batch_indices, &args.x_ring, &args.B_ring,
+                                &args.dt_ring, &args.ring_cursor, &args.rounding_key})
+      *tensor = moved(*tensor, base);
+    return args;
+  }
+  /** Of slots 3 and 1, as they lie in `memory`. */
+  [[nodiscard]] std::vector<ring_cursor> cursors(const placed_memory& memory) const {
+    arena now = memory.read_all();
+    std::vector<ring_cursor> found(2);
+    for (std::size_t i = 0; i < 2; ++i)
+      std::memcpy(&found[i],
+                  address_of(moved(layers_[0].ring_cursor, now.data()), i == 0 ? 3 : 1, 0),
+                  sizeof found[i]);
+    return found;
+  }
+
+  std::array<ssu_args, 2> layers_;
+  tensor_view dense_;
+  tensor_view positions_;
+  arena content_;
+};
+
+TEST_P(rings_of_lane, are_loaded_replayed_attached_and_reset) {
+  const placed_memory memory{where(), content_};
+  const placed_stream stream{where()};
+  std::byte* const base = memory.data();
+  pipeline_builder builder{{}, bucket_policy{{batch}}, GetParam()};
+  std::vector<cache_view> wanted;
+  for (const std::size_t i : {0u, 1u}) {
+    const ssu_args args = layer(i, base);
+    builder.ssu(i == 0 ? "first" : "second", args);
+    wanted.push_back({args.state,
+                      {},
+                      args.x_ring,
+                      args.B_ring,
+                      args.dt_ring,
+                      args.ring_cursor,
+                      args.rounding_key});
+  }
+  lane lane = builder.build().make_lane(stream.get());
+  EXPECT_EQ(lane.caches(), wanted);
+
+  const slot_list list{layer(0, base).state_batch_indices, 0};
+  const tensor_view positions = moved(positions_, base);
+  const std::vector<tensor_view> states(2, moved(dense_, base));
+  load_slots(lane.caches(), states, list, positions, stream.get());
+  stream.wait();
+  EXPECT_EQ(cursors(memory), (std::vector<ring_cursor>{{0, 0, 0, 8}, {0, 0, 0, 11}}));
+  // The second sequence has a checkpoint due behind one token, the first behind four.
+  for (int i = 0; i < 3; ++i)
+    lane.replay(batch, stream.get());
+  stream.wait();
+  EXPECT_EQ(cursors(memory), (std::vector<ring_cursor>{{0, 2, 1, 8}, {1, 1, 1, 12}}));
+  // Both from 1.0, three tokens on: exp(-0.1) h + 0.1 * 0.5 * 0.5 each.
+  double h = 1;
+  for (int i = 0; i < 3; ++i)
+    h = h * std::exp(-0.1) + 0.025;
+  arena after = memory.read_all();
+  for (const ssu_args& args : layers_) {
+    const auto* const out = static_cast<const float*>(moved(args.out, after.data()).data());
+    for (std::int64_t e = 0; e < batch * nheads * dim; ++e)
+      EXPECT_NEAR(out[e], h * 0.5 * dstate, 1e-5) << e;
+  }
+  attach_slots(lane.caches(), list, positions, stream.get());
+  stream.wait();
+  EXPECT_EQ(cursors(memory), (std::vector<ring_cursor>{{0, 0, 0, 8}, {0, 0, 0, 11}}));
+  reset_slots(lane.caches(), list, stream.get());
+  lane.replay(batch, stream.get());
+  stream.wait();
+  EXPECT_EQ(cursors(memory), (std::vector<ring_cursor>{{0, 0, 1, 0}, {0, 0, 1, 0}}));
+  after = memory.read_all();
+  for (const ssu_args& args : layers_) {
+    const auto* const out = static_cast<const float*>(moved(args.out, after.data()).data());
+    for (std::int64_t e = 0; e < batch * nheads * dim; ++e)
+      EXPECT_NEAR(out[e], 0.025 * 0.5 * dstate, 1e-6) << e;
+  }
+}
+
 SSUGRAPH_ON_BOTH_TARGETS(caches_of_lane);
+SSUGRAPH_ON_BOTH_TARGETS(rings_of_lane);
 
 }  // namespace
 }  // namespace ssugraph::test
