@@ -67,11 +67,6 @@ class slot_layout {
   std::int64_t end_ = 0;
 };
 
-tensor_view slot_of(const tensor_view& tensor, std::int64_t slot) {
-  auto* start = static_cast<std::byte*>(tensor.data());
-  return tensor.at(start + slot * tensor.stride(0) * size_of(tensor.dtype())).with_extent(0, 1);
-}
-
 void fill(const tensor_view& tensor, double value) {
   for_each_element(tensor, [&](std::byte* address) { store(address, tensor.dtype(), value); });
 }
@@ -82,6 +77,11 @@ void put_row(const tensor_view& table, std::int64_t i, const std::int32_t* value
 }
 
 }  // namespace
+
+tensor_view slot_of(const tensor_view& tensor, std::int64_t slot) {
+  auto* start = static_cast<std::byte*>(tensor.data());
+  return tensor.at(start + slot * tensor.stride(0) * size_of(tensor.dtype())).with_extent(0, 1);
+}
 
 std::string to_string(const ring_spec& spec) {
   std::ostringstream text;

@@ -39,6 +39,9 @@ struct ring_spec {
 /** A spec over everything that checkpointed states allow. */
 [[nodiscard]] ring_spec random_ring_spec(random_engine& engine);
 
+/** One slot of a tensor. */
+[[nodiscard]] tensor_view slot_of(const tensor_view& tensor, std::int64_t slot);
+
 /** What dead rows of rings hold. */
 enum class dead_rows : std::uint8_t { leftovers, nan, infinity, large };
 

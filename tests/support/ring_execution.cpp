@@ -126,6 +126,25 @@ void ring_run::admit(std::int64_t slot, std::int64_t position) {
   begin(slot);
 }
 
+void ring_run::copy_slot(std::int64_t from, std::int64_t to) {
+  const ssu_args args = case_.args();
+  for (const tensor_view& tensor : {args.state, args.state_scale, args.x_ring, args.B_ring,
+                                    args.dt_ring, args.ring_cursor, args.rounding_key}) {
+    if (!tensor) continue;
+    const auto size = static_cast<std::size_t>(size_of(tensor.dtype()));
+    const std::int64_t apart = (to - from) * tensor.stride(0) * size_of(tensor.dtype());
+    for_each_element(slot_of(tensor, from),
+                     [&](std::byte* address) { std::memcpy(address + apart, address, size); });
+  }
+  tracker_.set(to, tracker_.cursor(from));
+  history_.copy(from, to);
+}
+
+void ring_run::set_cursor(std::int64_t slot, const ring_cursor& cursor) {
+  tracker_.set(slot, cursor);
+  std::memcpy(address_of(case_.args().ring_cursor, slot, 0), &cursor, sizeof cursor);
+}
+
 testing::AssertionResult ring_run::random_step() {
   for (const std::int64_t slot : case_.slots()) {
     if (chance(engine_, 0.02)) admit(slot, pick(engine_, 0, 3 * case_.spec().interval));
@@ -225,9 +244,7 @@ std::vector<std::byte> ring_run::state(std::int64_t slot) {
   std::vector<std::byte> all;
   for (const tensor_view& tensor : {case_.args().state, case_.args().state_scale}) {
     if (!tensor) continue;
-    auto* start = static_cast<std::byte*>(tensor.data());
-    const std::int64_t offset = slot * tensor.stride(0) * size_of(tensor.dtype());
-    for_each_element(tensor.at(start + offset).with_extent(0, 1), [&](std::byte* address) {
+    for_each_element(slot_of(tensor, slot), [&](std::byte* address) {
       all.insert(all.end(), address, address + size_of(tensor.dtype()));
     });
   }

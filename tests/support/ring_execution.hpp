@@ -65,6 +65,11 @@ class ring_run {
   void admit(std::int64_t slot, std::int64_t position);
   /** The same, on the state that now lies there. */
   void begin(std::int64_t slot) { history_.admit(case_.args(), slot); }
+  /** The same request once more: state, rings, cursor and key of `from` in `to`, verbatim. */
+  void copy_slot(std::int64_t from, std::int64_t to);
+  /** Where an empty ring begins, and the position. */
+  void set_cursor(std::int64_t slot, const ring_cursor& cursor);
+
   /** Runs the step that `content()` holds. */
   [[nodiscard]] testing::AssertionResult step(dead_rows dead = dead_rows::nan);
   /** A random batch; now and then requests begin. */

@@ -65,6 +65,9 @@ class ring_history {
   /** A request begins on the state that lies in `slot`, with an empty ring. */
   void admit(const ssu_args& args, std::int64_t slot);
 
+  /** The request of `from` is that of `to`, too. */
+  void copy(std::int64_t from, std::int64_t to) { requests_[to] = requests_.at(from); }
+
   /** A step by `plan` on host tensors, which hold the state and inputs from before it: the
    *  checkpoints that are stored there and the tokens since, in float64. `seed` serves stochastic
    *  rounding. */
