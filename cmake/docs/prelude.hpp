@@ -42,11 +42,12 @@ struct model_layer {
 extern std::vector<model_layer> layers;
 extern std::int64_t slots, nheads, dim, dstate, ngroups, row;
 extern std::int32_t batch, bucket;
-extern std::int32_t *live, *indices;
+extern std::int32_t *live, *indices, *bounds, *accepted;
+extern void *x_ring, *B_ring, *dt_ring, *cursors, *plans, *ring_start, *prev_num_accepted;
 extern std::size_t i;
 extern int rank, ranks;
 extern std::int64_t null_block_id;
-extern tensor_view started_slots;
+extern tensor_view started_slots, positions;
 extern std::vector<tensor_view> prefilled, states;
 extern stream_handle stream;
 extern ssu_args args, mixer0, mixer1;
@@ -56,6 +57,8 @@ extern ssugraph::lane lane;
 extern std::vector<binding> bindings;
 extern staging_ring ring;
 
+/** Memory of the reader's engine. */
+void* my_pool(std::size_t bytes);
 /** The batch that the reader's engine serves next. */
 std::int32_t next_batch(stream_handle stream);
 /** What the reader's engine runs between two layers. */
