@@ -187,12 +187,13 @@ workload::workload(machine& on, const served_shape& shape) : machine_{&on}, shap
   for (std::int32_t layer = 0; layer < model.layers; ++layer) {
     layers_.push_back(allocate_layer(layer));
     const ssu_args bound = args(layer);
-    states_.push_back(bound.state);
-    if (bound.state_scale) states_.push_back(bound.state_scale);
+    caches_.push_back({.state = bound.state,
+                       .state_scale = bound.state_scale,
+                       .x_ring = bound.x_ring,
+                       .B_ring = bound.B_ring,
+                       .dt_ring = bound.dt_ring,
+                       .ring_cursor = bound.ring_cursor});
   }
-  // Zero bytes are an empty ring, whatever lies in its rows.
-  if (cursor_ != nullptr)
-    states_.push_back({cursor_, dtype::float32, {shape.slots(), 1, cursor_columns}});
   on.synchronize();
 }
 
@@ -260,7 +261,7 @@ void workload::prepare(std::int32_t* staging, std::span<const sequence> running,
 
   if (fresh > 0) {
     const step_tables tables{table_block_, shape_};
-    ssugraph::reset_slots(states_, tensor_view{tables.fresh, index, {fresh}}, machine_->stream());
+    ssugraph::reset_slots(caches_, tensor_view{tables.fresh, index, {fresh}}, machine_->stream());
   }
   inputs_.sequences = static_cast<std::int32_t>(running.size());
   machine_->make_inputs(inputs_);

@@ -5,6 +5,7 @@
 #include "models.hpp"
 #include "scheduler.hpp"
 
+#include <ssugraph/cache_view.hpp>
 #include <ssugraph/ssu.hpp>
 
 #include <cstdint>
@@ -132,7 +133,7 @@ class workload {
   std::int32_t* cursor_ = nullptr;  ///< of all layers
   input_job inputs_{};
   std::vector<layer_memory> layers_;
-  std::vector<ssugraph::tensor_view> states_;  ///< of all layers, and their scales
+  std::vector<ssugraph::cache_view> caches_;  ///< of all layers
 };
 
 }  // namespace serving_loop
