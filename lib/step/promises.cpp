@@ -43,7 +43,8 @@ worded in_words(promise which, std::span<const operand> operands, const promised
     case promise::rows:
       return {bounds, "an end among the rows that there are", "one behind them"};
     case promise::accepted:
-      return {name_of(operand_role::counts), "from 0 to " + most, "a count outside of that"};
+      return {name_of(operand_role::counts), "from 0 to " + std::to_string(most_accepted(of)),
+              "a count outside of that"};
     case promise::source:
       return {source, slot_of(rule.slots), "another slot"};
     case promise::destination:
@@ -56,8 +57,9 @@ worded in_words(promise which, std::span<const operand> operands, const promised
       return {source, "a slot that no other sequence writes", "an earlier one's destination"};
     case promise::cursor:
       return {name_of(operand_role::ring_cursor),
-              "start in [0, " + ring_rows + "), count in [0, " + std::to_string(of.ring.interval) +
-                  "), pending in [0, " + ring_rows + "], position from 0 on",
+              "start in [0, " + ring_rows +
+                  "), a count that was not due of W = " + std::to_string(of.ring.interval) +
+                  ", pending rows that a step leaves, position from 0 on",
               "a cursor that no step left"};
     case promise::plan_slot:
       return {plan, "-1, " + slot_of(of.ring.slots), "another slot"};

@@ -96,6 +96,11 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_plan(const promised& of, std::int64_t se
   return broken != promise::plan_flush || plan.flush < 0 || plan.flush > plan.count;
 }
 
+/** With rings of the previous step, which may have had more tokens than this one's T. */
+SSUGRAPH_HOST_DEVICE inline std::int64_t most_accepted(const promised& of) {
+  return of.ring.rows > 0 ? max_ring_tokens : of.rule.max_seqlen;
+}
+
 /** What a sequence breaks by itself. */
 SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const promised& of, std::int64_t rows,
                                               std::int64_t sequence, promise& broken) {
@@ -116,7 +121,7 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_alone(const promised& of, std::int64_t r
   const index_tensor& counts = of.ring.rows > 0 ? of.ring.accepted : rule.accepted;
   if (counts.data != nullptr) {
     const std::int64_t accepted = load_index(counts, sequence, 0);
-    if (breaks(accepted < 0 || accepted > rule.max_seqlen, promise::accepted)) return true;
+    if (breaks(accepted < 0 || accepted > most_accepted(of), promise::accepted)) return true;
   }
   const int length = rows_of(rule, sequence).length;
   if (length == 0) return false;
