@@ -99,7 +99,7 @@ TEST_P(checked_rings, name_a_slot_of_two_sequences_and_counts_of_more_than_there
   layers.write(layers.args().state_batch_indices, integers{2, 9});
   EXPECT_EQ(refused(layers), "layer0.state_batch_indices[1]");
   write_kept_promises(layers);
-  layers.write(layers.args().num_accepted_tokens, integers{0, 3});
+  layers.write(layers.args().num_accepted_tokens, integers{0, 17});
   EXPECT_EQ(refused(layers), "layer0.num_accepted_tokens[1]");
   layers.write(layers.args().num_accepted_tokens, integers{-1, 0});
   EXPECT_EQ(refused(layers), "layer0.num_accepted_tokens[0]");
