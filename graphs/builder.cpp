@@ -21,8 +21,7 @@
 #include "lib/step/promises_kernel.hpp"
 #endif
 
-namespace ssugraph {
-namespace detail {
+namespace ssugraph::detail {
 namespace {
 
 void check_target(const step_traits& step, target where) {
@@ -125,8 +124,9 @@ pipeline_draft::pipeline_draft(mamba_config given_config, bucket_policy given_bu
 
 void pipeline_draft::check_name(const std::string& name) const {
   if (name.empty()) throw invalid_argument{"name", "a name", "''"};
-  if (std::ranges::find(steps, name, &pipeline_step::name) != steps.end()) {
-    throw invalid_argument{"name", "one that no step has yet", "'" + name + "'"};
+  if (std::ranges::find(steps, name, &pipeline_step::name) != steps.end() ||
+      std::ranges::find(groups, name, &named_group::name) != groups.end()) {
+    throw invalid_argument{"name", "one that no step or sequences have yet", "'" + name + "'"};
   }
 }
 
@@ -150,7 +150,7 @@ void pipeline_draft::check_states(const checked_step& step, bool shares_state) c
 }
 
 void pipeline_draft::add(std::string name, bool shares_state,
-                         const std::function<checked_pointer()>& check) {
+                         const std::function<checked_pointer()>& check, std::string sequences) {
   check_name(name);
   const checked_pointer step = named_by(name, [&] {
     checked_pointer made = check();
@@ -159,7 +159,18 @@ void pipeline_draft::add(std::string name, bool shares_state,
     static_cast<void>(made->plan(buckets.max_batch()));
     return made;
   });
-  steps.push_back({std::move(name), library_step{step, shares_state}});
+  steps.push_back({std::move(name), library_step{step, shares_state, std::move(sequences)}});
+}
+
+void pipeline_draft::add(named_group group) {
+  check_name(group.name);
+  groups.push_back(std::move(group));
+}
+
+const named_group& pipeline_draft::group_called(const std::string& name) const {
+  const auto found = std::ranges::find(groups, name, &named_group::name);
+  if (found != groups.end()) return *found;
+  throw invalid_argument{"sequences", "a name that builder.sequences was given", "'" + name + "'"};
 }
 
 void pipeline_draft::add(std::string name, custom_step step) {
@@ -228,69 +239,4 @@ std::shared_ptr<pipeline_core> pipeline_draft::resolve() const {
   return core;
 }
 
-}  // namespace detail
-
-using detail::pipeline_draft;
-
-pipeline_builder::pipeline_builder(mamba_config config, bucket_policy buckets, target where,
-                                   detail::callers_last_error last_error)
-    : draft_{std::make_unique<pipeline_draft>(std::move(config), std::move(buckets), where,
-                                              last_error)} {}
-
-pipeline_builder::pipeline_builder(const pipeline_builder& other)
-    : draft_{std::make_unique<pipeline_draft>(*other.draft_)} {}
-
-pipeline_builder& pipeline_builder::operator=(const pipeline_builder& other) {
-  draft_ = std::make_unique<pipeline_draft>(*other.draft_);
-  return *this;
-}
-
-pipeline_builder::~pipeline_builder() = default;
-
-pipeline_builder& pipeline_builder::ssu(std::string name, const ssu_args& args,
-                                        ssu_options options) {
-  draft_->add(std::move(name), options.shares_state,
-              [&] { return detail::check_ssu(args, draft_->ssu); });
-  return *this;
-}
-
-pipeline_builder& pipeline_builder::step(std::string name, step_function enqueue,
-                                         step_options options) {
-  draft_->add(std::move(name), detail::custom_step{std::move(enqueue), std::move(options)});
-  return *this;
-}
-
-pipeline_builder& pipeline_builder::rows(std::int64_t count) {
-  if (count < 0) throw invalid_argument{"rows", "0 or more", std::to_string(count)};
-  if (std::ranges::any_of(draft_->steps, detail::is_library)) {
-    throw invalid_state{"the pipeline builder", "has steps with rows already",
-                        "call rows(count) in front of the first"};
-  }
-  draft_->ssu.row_budget = count;
-  return *this;
-}
-
-pipeline_builder& pipeline_builder::programmatic_dependent_launch(bool enabled) noexcept {
-  draft_->programmatic_dependent_launch = enabled;
-  return *this;
-}
-
-pipeline_builder& pipeline_builder::tuning(tuning_options options) {
-  if (!(options.scratch_fraction > 0.0 && options.scratch_fraction <= 1.0)) {
-    throw invalid_argument{"scratch_fraction", "above 0, at most 1",
-                           std::to_string(options.scratch_fraction)};
-  }
-  draft_->tuning = std::move(options);
-  return *this;
-}
-
-pipeline_builder& pipeline_builder::recording(recording_options options) noexcept {
-  draft_->recording = options;
-  return *this;
-}
-
-pipeline pipeline_builder::build() const {
-  return pipeline{draft_->resolve()};
-}
-
-}  // namespace ssugraph
+}  // namespace ssugraph::detail

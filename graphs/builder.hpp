@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graphs/core/pipeline_core.hpp"
+#include "graphs/named_group.hpp"
 #include "lib/ops/ssu/ssu_step.hpp"
 
 #include <ssugraph/bucket_policy.hpp>
@@ -32,19 +33,29 @@ struct pipeline_draft {
   tuning_options tuning;
   recording_options recording;
   std::vector<pipeline_step> steps;
+  std::vector<named_group> groups;
 
   [[nodiscard]] static pipeline_draft& of(pipeline_builder& builder) { return *builder.draft_; }
 
   /**
-   * Appends the step that `check` makes. Throws what it throws, and invalid_argument: a name that
-   * is empty or taken, tensors on another device or of another mode than the steps before, the
-   * state of an earlier step unless it is shared. All but the name's names the step. Throws
-   * unsupported if the step has no plan. The draft is then unchanged.
+   * Appends the step that `check` makes, of the group called `sequences` if that is not empty.
+   * Throws what it throws, and invalid_argument: a name that is empty or taken, tensors on another
+   * device or of another mode than the steps before, the state of an earlier step unless it is
+   * shared. All but the name's names the step. Throws unsupported if the step has no plan. The
+   * draft is then unchanged.
    */
-  void add(std::string name, bool shares_state, const std::function<checked_pointer()>& check);
+  void add(std::string name, bool shares_state, const std::function<checked_pointer()>& check,
+           std::string sequences = {});
 
   /** Appends a step of the user's. Throws invalid_argument; the draft is then unchanged. */
   void add(std::string name, custom_step step);
+
+  /** Appends sequences for steps to come. Throws invalid_argument: a name that is empty or taken.
+   */
+  void add(named_group group);
+
+  /** The sequences called `name`. Throws invalid_argument. */
+  [[nodiscard]] const named_group& group_called(const std::string& name) const;
 
   /** Resolves every step for every bucket. Throws as pipeline_builder::build. */
   [[nodiscard]] std::shared_ptr<pipeline_core> resolve() const;

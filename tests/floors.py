@@ -36,7 +36,7 @@ FLOORS = [
     ("record", ["graphs/record"], "tool"),
     ("plan", ["graphs/plan"], ""),
     ("lane", ["graphs/lane"], "lane"),
-    ("pipeline", ["graphs"], "pipeline pipeline_builder staging"),
+    ("pipeline", ["graphs"], "pipeline pipeline_builder sequence_group staging"),
     ("c_api", ["graphs/c_api"],
      "c/binding c/buckets c/builder c/cache_layout c/config c/dispatch c/export c/lane c/lane_stats c/library "
      "c/pipeline c/random c/reset_slots c/slot_states c/ssu c/ssu_call c/staging c/status c/step c/stream c/tensors c/toggle ssugraph"),

@@ -33,6 +33,7 @@ using planned_pointer = std::shared_ptr<const planned_step>;
 struct library_step {
   checked_pointer checked;
   bool shares_state = false;             ///< with an earlier step
+  std::string sequences{};               ///< whose these are by name; empty: its own
   std::vector<planned_pointer> plans{};  ///< one per bucket, once the pipeline is built
   std::int64_t seed = -1;                ///< which of the replay's seeds; -1: none
 };

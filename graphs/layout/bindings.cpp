@@ -40,22 +40,46 @@ std::size_t find_bound_operand(const step_traits& step, const binding& bound) {
   throw invalid_argument{"bindings", "one of " + names, "'" + bound.tensor + "'"};
 }
 
+/** The steps that `bound` is about: the one that it names, or those of the sequences. */
+std::vector<std::size_t> steps_of(const pipeline_core& core, const binding& bound) {
+  std::vector<std::size_t> named;
+  for (std::size_t step = 0; step < core.steps.size(); ++step) {
+    const library_step* ours = core.steps[step].library();
+    if (ours != nullptr && ours->sequences == bound.step) named.push_back(step);
+  }
+  if (named.empty()) named.push_back(find_library_step(core, bound.step));
+  return named;
+}
+
+/** Throws invalid_argument unless `what` of `step` is bound by whom it is of: the step, or the
+ *  sequences that it shares. */
+void check_owner(const pipeline_step& step, const operand& what, const binding& bound) {
+  const std::string& sequences = step.library()->sequences;
+  const bool is_shared = !sequences.empty() && what.tells_of_sequences();
+  if (is_shared == (bound.step == sequences)) return;
+  throw invalid_argument{name_of(bound),
+                         is_shared ? "the name of its sequences, '" + sequences + "'"
+                                   : "a tensor that tells of sequences",
+                         is_shared ? "that of one step" : "one of a step's own"};
+}
+
 /** The tensors of the steps that `bindings` name, with what these replace. */
 std::map<std::size_t, bound_tensors> replaced(const pipeline_core& core, const bound_steps& steps,
                                               std::span<const binding> bindings) {
   std::map<std::size_t, bound_tensors> changed;
   std::set<std::pair<std::size_t, std::size_t>> bound_before;
   for (const binding& bound : bindings) {
-    const std::size_t step = find_library_step(core, bound.step);
-    const std::size_t place = find_bound_operand(steps[step]->traits(), bound);
-    bound_tensors& tensors = changed.try_emplace(step, steps[step]->traits().tensors).first->second;
-    const std::string name = name_of(bound);
-    if (!tensors[place])
-      throw invalid_argument{name, "a tensor that the step binds", "an unbound one"};
-    if (!bound_before.insert({step, place}).second) {
-      throw invalid_argument{name, "one address", "two bindings"};
+    for (const std::size_t step : steps_of(core, bound)) {
+      const step_traits& traits = steps[step]->traits();
+      const std::size_t place = find_bound_operand(traits, bound);
+      check_owner(core.steps[step], traits.operands[place], bound);
+      bound_tensors& tensors = changed.try_emplace(step, traits.tensors).first->second;
+      if (!tensors[place])
+        throw invalid_argument{name_of(bound), "a tensor that the step binds", "an unbound one"};
+      if (!bound_before.insert({step, place}).second)
+        throw invalid_argument{name_of(bound), "one address", "two bindings"};
+      tensors[place] = tensors[place].at(bound.data);
     }
-    tensors[place] = tensors[place].at(bound.data);
   }
   return changed;
 }

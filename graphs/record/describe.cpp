@@ -39,11 +39,13 @@ json described(const library_step& step) {
   json plans = json::array();
   for (const planned_pointer& planned : step.plans)
     plans.push_back(described(*planned));
-  return {{"kind", step.checked->traits().operation},
-          {"problem", step.checked->problem()},
-          {"seeds", step.seed >= 0 ? 1 : 0},
-          {"shares_state", step.shares_state},
-          {"plans", std::move(plans)}};
+  json one = {{"kind", step.checked->traits().operation},
+              {"problem", step.checked->problem()},
+              {"seeds", step.seed >= 0 ? 1 : 0},
+              {"shares_state", step.shares_state}};
+  if (!step.sequences.empty()) one["sequences"] = step.sequences;
+  one["plans"] = std::move(plans);
+  return one;
 }
 
 json described(const custom_step& step) {

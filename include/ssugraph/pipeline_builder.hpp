@@ -9,6 +9,7 @@
 #include <ssugraph/export.hpp>
 #include <ssugraph/pipeline.hpp>
 #include <ssugraph/recording.hpp>
+#include <ssugraph/sequence_group.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/step.hpp>
 #include <ssugraph/target.hpp>
@@ -30,6 +31,9 @@ struct ssu_options {
   /** This step reads and writes the state of an earlier one, with the scales of that. Else that is
    *  an error, and always where one of both has rings. */
   bool shares_state = false;
+  /** The name of the sequences that this step is of (`pipeline_builder::sequences`). It binds none
+   * of their tensors itself then, and its scalars of theirs are not set, or equal. */
+  std::string sequences{};
 };
 
 /**
@@ -80,6 +84,16 @@ class SSUGRAPH_EXPORT pipeline_builder {
    * then unchanged.
    */
   pipeline_builder& ssu(std::string name, const ssu_args& args, ssu_options options = {});
+
+  /**
+   * Names sequences for the steps behind that ask for them. `rebind` and the bindings of a lane
+   * replace a tensor of theirs in all of these steps at once, by this name. All steps of a pipeline
+   * share one mode and one T, and one batch.
+   *
+   * Throws invalid_argument (a name that is empty, or that a step or other sequences have); what is
+   * wrong with a tensor, the step says that names them. The builder is then unchanged.
+   */
+  pipeline_builder& sequences(std::string name, const sequence_group& group);
 
   /**
    * Appends a custom step. Throws invalid_argument (a name that is taken or empty, no callable, a

@@ -25,6 +25,7 @@
 #include <ssugraph/recording.hpp>
 #include <ssugraph/reset_slots.hpp>
 #include <ssugraph/rings.hpp>
+#include <ssugraph/sequence_group.hpp>
 #include <ssugraph/slot_states.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssu_call.hpp>

@@ -57,6 +57,10 @@ struct operand {
            role == operand_role::counts || role == operand_role::bounds ||
            role == operand_role::ring_plan;
   }
+  /** Of the sequences, which steps may share, and not of one step. */
+  [[nodiscard]] constexpr bool tells_of_sequences() const {
+    return has_copy() || role == operand_role::ring_cursor || role == operand_role::rounding_key;
+  }
   /** Read together with the state: it, or what says which of it and how. */
   [[nodiscard]] constexpr bool comes_with_state() const { return role != operand_role::data; }
 };
