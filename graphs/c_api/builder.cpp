@@ -126,8 +126,21 @@ ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name
     const auto visit = visit_of(builder);
     const ssugraph_ssu_options known = optional("options", options);
     check_reserved("reserved", known.reserved);
-    visit->ssu(text("name", name), args_of(args),
-               {.shares_state = flag("shares_state", known.shares_state)});
+    ssu_args given = args_of(args);
+    // Without a null block of its own, the step has that of its sequences.
+    if (known.sequences != nullptr && required("args", args).has_null_block == 0)
+      given.null_block_id = ssu_args{}.null_block_id;
+    visit->ssu(text("name", name), given,
+               {.shares_state = flag("shares_state", known.shares_state),
+                .sequences = text("sequences", known.sequences, "")});
+  });
+}
+
+ssugraph_status ssugraph_builder_sequences(ssugraph_builder* builder, const char* name,
+                                           const ssugraph_sequence_group* group) {
+  return guarded([&] {
+    const auto visit = visit_of(builder);
+    visit->sequences(text("name", name), group_of(group));
   });
 }
 

@@ -150,7 +150,8 @@ tensor_view view_of_seed(const std::string& name, const DLTensor* tensor,
 }
 
 /** A struct of zeros has no null block, or slot 0 would lose its state without a word. */
-std::int64_t null_block_of(const ssugraph_ssu_args& given) {
+template <class Given>
+std::int64_t null_block_of(const Given& given) {
   if (flag("has_null_block", given.has_null_block)) return given.null_block_id;
   if (given.null_block_id <= 0) return -1;
   throw invalid_argument{"has_null_block",
@@ -196,6 +197,26 @@ ssu_args args_of(const ssugraph_ssu_args* given) {
 DLDataType dlpack_of(dtype type) {
   const auto found = std::ranges::find(dtypes, type, &dtype_pair::type);
   return {found->code, found->bits, 1};
+}
+
+sequence_group group_of(const ssugraph_sequence_group* given) {
+  const ssugraph_sequence_group known = required("group", given);
+  check_reserved("reserved", known.reserved);
+  const auto integers = [](const char* name, const DLTensor* tensor) {
+    return view_of(name, tensor, index_dtypes);
+  };
+  sequence_group group{
+      .state_batch_indices = integers("state_batch_indices", known.state_batch_indices),
+      .dst_state_batch_indices = integers("dst_state_batch_indices", known.dst_state_batch_indices),
+      .num_accepted_tokens = integers("num_accepted_tokens", known.num_accepted_tokens),
+      .cu_seqlens = integers("cu_seqlens", known.cu_seqlens),
+      .ring_cursor = view_of("ring_cursor", known.ring_cursor, "int32"),
+      .ring_plan = view_of("ring_plan", known.ring_plan, "int32"),
+      .rounding_key = view_of("rounding_key", known.rounding_key, "int64")};
+  group.null_block_id = null_block_of(known);
+  group.max_seqlen = known.max_seqlen;
+  if (known.checkpoint_interval != 0) group.checkpoint_interval = known.checkpoint_interval;
+  return group;
 }
 
 described_tensor::described_tensor(const tensor_view& view) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssugraph/sequence_group.hpp>
 #include <ssugraph/ssu.hpp>
 #include <ssugraph/ssugraph.h>
 #include <ssugraph/tensor_view.hpp>
@@ -36,6 +37,9 @@ inline constexpr const char* index_dtypes = "int32 or int64";
 
 /** The other way round. */
 [[nodiscard]] DLDataType dlpack_of(dtype type);
+
+/** Throws as view_of and for the scalars. */
+[[nodiscard]] sequence_group group_of(const ssugraph_sequence_group* group);
 
 /** A DLTensor with its shape and strides. Not to be moved: it points into itself. */
 class described_tensor {

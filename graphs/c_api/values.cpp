@@ -43,7 +43,12 @@ static_assert(sizeof(ssugraph_slot_list) == 32 &&
 static_assert(sizeof(ssugraph_ssu_addresses) == 200 &&
               offsetof(ssugraph_ssu_addresses, dst_state_scale) == 144 &&
               offsetof(ssugraph_ssu_addresses, rounding_key) == 192);
-static_assert(sizeof(ssugraph_ssu_options) == 16 && offsetof(ssugraph_ssu_options, reserved) == 12);
+static_assert(sizeof(ssugraph_ssu_options) == 24 &&
+              offsetof(ssugraph_ssu_options, reserved) == 12 &&
+              offsetof(ssugraph_ssu_options, sequences) == 16);
+static_assert(sizeof(ssugraph_sequence_group) == 96 &&
+              offsetof(ssugraph_sequence_group, null_block_id) == 64 &&
+              offsetof(ssugraph_sequence_group, reserved) == 92);
 static_assert(sizeof(ssugraph_step_options) == 48 &&
               offsetof(ssugraph_step_options, writes) == 24 &&
               offsetof(ssugraph_step_options, warm_up) == 44);

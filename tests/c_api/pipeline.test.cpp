@@ -419,14 +419,14 @@ TEST_P(c_pipeline_test, builders_say_what_is_wrong_and_stay_as_they_were) {
   EXPECT_STATUS(ssugraph_builder_rows(builder, 100), SUCCESS);
   EXPECT_EQ(added("layer", args.get()), "layer.cu_seqlens");
   EXPECT_STATUS(ssugraph_builder_rows(builder, 0), SUCCESS);
-  ssugraph_ssu_options options{sizeof options, 2, 0};
+  ssugraph_ssu_options options{sizeof options, 2, 0, nullptr};
   EXPECT_EQ(added("layer", args.get(), &options), "shares_state");
-  options = {sizeof options, 0, 1};
+  options = {sizeof options, 0, 1, nullptr};
   EXPECT_EQ(added("layer", args.get(), &options), "reserved");
   EXPECT_EQ(added("l\xc3\xa4yer", args.get()), "success");
   EXPECT_EQ(added("l\xc3\xa4yer", args.get()), "name") << "is taken";
   EXPECT_EQ(added("again", args.get()), "again.state");
-  options = {sizeof options, 1, 0};
+  options = {sizeof options, 1, 0, nullptr};
   EXPECT_EQ(added("again", args.get(), &options), "success");
   ASSERT_STATUS(ssugraph_builder_build(builder, &pipeline), SUCCESS);
   std::size_t steps = 0;

@@ -28,7 +28,27 @@ typedef struct ssugraph_ssu_options {
   int32_t
       shares_state; /**< 0 or 1: reads and writes the state of an earlier step, with its scales */
   int32_t reserved; /**< 0 */
+  /** The name of the sequences that the step is of (ssugraph_builder_sequences), or NULL. It binds
+   *  none of their tensors itself then, and its scalars of theirs are 0, or equal. */
+  const char* sequences;
 } ssugraph_ssu_options;
+
+/** What layers share of their sequences, as ssugraph_ssu_args has it; C++: sequence_group. */
+typedef struct ssugraph_sequence_group {
+  size_t struct_size;                      /**< sizeof this struct */
+  const DLTensor* state_batch_indices;     /**< optional (n) or (n, T), int32 or int64 */
+  const DLTensor* dst_state_batch_indices; /**< optional, the same shape */
+  const DLTensor* num_accepted_tokens;     /**< optional (n), int32 or int64 */
+  const DLTensor* cu_seqlens;              /**< optional (n + 1), int32 or int64 */
+  const DLTensor* ring_cursor;             /**< of steps with rings: (slots, 4) int32 */
+  const DLTensor* ring_plan;               /**< or (n, 8) int32 */
+  const DLTensor* rounding_key;            /**< optional, of steps with rings: (slots) int64 */
+  int64_t null_block_id;                   /**< with has_null_block, the slot that is nobody's */
+  int64_t max_seqlen;                      /**< T, with cu_seqlens */
+  int64_t checkpoint_interval;             /**< W, of steps with rings; 0 means 16 */
+  int32_t has_null_block;                  /**< 0 or 1 */
+  int32_t reserved;                        /**< 0 */
+} ssugraph_sequence_group;
 
 /** C++: tuning_options. */
 typedef struct ssugraph_tuning_options {
@@ -74,6 +94,13 @@ SSUGRAPH_C_API ssugraph_status ssugraph_builder_destroy(ssugraph_builder* builde
 SSUGRAPH_C_API ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name,
                                                     const ssugraph_ssu_args* args,
                                                     const ssugraph_ssu_options* options);
+
+/** Names sequences for the steps behind that ask for them. Bindings of `name` replace a tensor of
+ *  theirs in all of these at once. INVALID_ARGUMENT, also for a name that is taken, leaves the
+ *  builder as it was; C++: pipeline_builder::sequences. */
+SSUGRAPH_C_API ssugraph_status ssugraph_builder_sequences(ssugraph_builder* builder,
+                                                          const char* name,
+                                                          const ssugraph_sequence_group* group);
 
 /** Appends a custom step. `destroy` may be NULL; it is called only if this call succeeds.
  *  INVALID_ARGUMENT leaves the builder as it was. */
