@@ -2,16 +2,18 @@
 #include "tests/support/ring_suite.hpp"
 
 namespace ssugraph::test {
+namespace {
 
-INSTANTIATE_TEST_SUITE_P(recorded, ring_suite,
-                         testing::Values(recorded_rings(target::host, lane_call::replay),
-                                         recorded_rings(target::cuda, lane_call::replay),
-                                         recorded_rings(target::cuda, lane_call::run_eager)),
-                         ring_execution_name);
-INSTANTIATE_TEST_SUITE_P(recorded, ring_bits,
-                         testing::Values(recorded_rings(target::host, lane_call::replay),
-                                         recorded_rings(target::cuda, lane_call::replay),
-                                         recorded_rings(target::cuda, lane_call::run_eager)),
-                         ring_execution_name);
+const auto by_cursors = testing::Values(recorded_rings(target::host, lane_call::replay),
+                                        recorded_rings(target::cuda, lane_call::replay),
+                                        recorded_rings(target::cuda, lane_call::run_eager));
+const auto by_plans = testing::Values(recorded_plans(target::host, lane_call::replay),
+                                      recorded_plans(target::cuda, lane_call::replay));
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(recorded, ring_suite, by_cursors, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(recorded, ring_bits, by_cursors, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(recorded, ring_plans, by_plans, ring_execution_name);
 
 }  // namespace ssugraph::test

@@ -4,6 +4,7 @@
 
 #include <ssugraph/device.hpp>
 #include <ssugraph/dispatch.hpp>
+#include <ssugraph/rings.hpp>
 
 #include <algorithm>
 #include <array>
@@ -35,6 +36,18 @@ ring_execution eager(const std::string& name, const std::string& backend, place 
           .backend = backend,
           .sequences = [](const ssu_case& test) { return test.batch; },
           .start = start};
+}
+
+ring_plan_args plan_args_of(const ssu_args& args, std::int64_t ring_rows) {
+  return {.ring_plan = args.ring_plan,
+          .ring_cursor = args.ring_cursor,
+          .state_batch_indices = args.state_batch_indices,
+          .num_accepted_tokens = args.num_accepted_tokens,
+          .cu_seqlens = args.cu_seqlens,
+          .null_block_id = args.null_block_id,
+          .max_seqlen = args.max_seqlen,
+          .checkpoint_interval = args.checkpoint_interval,
+          .ring_rows = ring_rows};
 }
 
 ssu_addresses addresses_of(const ssu_args& args) {
@@ -83,6 +96,21 @@ ring_execution native_rings() {
   ring_execution how = eager("native_eager", "native", place::device);
   how.sums = ring_sums::tensor_cores;
   return how;
+}
+
+ring_execution planned_rings(const ring_execution& how) {
+  ring_execution planned = how;
+  planned.name = how.backend + "_planned";
+  planned.planner = ring_planner::plan_rings;
+  planned.start = [start = how.start](const ssu_case& test, std::byte* base,
+                                      stream_handle stream) -> ring_stepper {
+    const std::int64_t rows = with_all_axes(test.layout).x_ring.extent(2);
+    return [=, run = start(test, base, stream)](const ssu_case& now) {
+      plan_rings(plan_args_of(first_sequences(now.args_at(base), now.batch), rows), stream);
+      run(now);
+    };
+  };
+  return planned;
 }
 
 ring_execution prepared_rings(const ring_execution& how) {
@@ -155,8 +183,12 @@ testing::AssertionResult ring_run::random_step() {
 }
 
 testing::AssertionResult ring_run::step(dead_rows dead) {
+  return step_by(tracker_.plan(case_.live_args()), dead);
+}
+
+testing::AssertionResult ring_run::step_by(const std::vector<ring_plan_row>& plan, dead_rows dead) {
   ssu_case& test = case_.test();
-  plan_ = tracker_.plan(case_.live_args());
+  plan_ = plan;
   case_.put_plan(plan_, dead, engine_);
   const bool is_keyed = case_.spec().has_key;
   const std::uint64_t draw = is_keyed ? 0 : test.random.next_draw;
@@ -195,27 +227,50 @@ testing::AssertionResult ring_run::compare_step(const ring_result& expected, are
            << "step " << errors_.steps << ": " << error.failures << " of "
            << tensor->elements.size() << " elements are off; " << error.first_failure;
   }
-  expected_tensor cursors{.name = "ring_cursor", .dtype = dtype::int32, .elements = {}, .rows = {}};
-  if (how_.keeps_cursors) {
-    const ssu_args args = case_.test().args_at(before.data());
-    for (const ring_plan_row& row : plan_) {
-      if (row.slot < 0) continue;
-      for (std::int64_t column = 0; column < 4; ++column)
-        cursors.elements.push_back({address_of(args.ring_cursor, row.slot, column), 0});
-    }
-    written.push_back(&cursors);
-  }
+  const std::vector<expected_tensor> plans = written_by_planner(before);
+  for (const expected_tensor& tensor : plans)
+    written.push_back(&tensor);
   if (auto same = untouched(written, bytes(before), bytes(after)); !same)
     return same << " (step " << errors_.steps << ")";
   if (auto same = cursors_agree(); !same) return same;
+  if (auto same = plans_agree(); !same) return same;
   errors_.drift = std::max(errors_.drift, history_.drift(case_.args()));
   if (errors_.drift <= 1) return testing::AssertionSuccess();
   return testing::AssertionFailure()
          << "checkpoints drifted by " << errors_.drift << " of what their roundings may add up to";
 }
 
+std::vector<expected_tensor> ring_run::written_by_planner(arena& before) {
+  expected_tensor cursors{.name = "ring_cursor", .dtype = dtype::int32, .elements = {}, .rows = {}};
+  expected_tensor plans{.name = "ring_plan", .dtype = dtype::int32, .elements = {}, .rows = {}};
+  if (how_.planner == ring_planner::caller) return {};
+  const ssu_args args = case_.test().args_at(before.data());
+  for (const ring_plan_row& row : plan_) {
+    for (std::int64_t column = 0; row.slot >= 0 && column < 4; ++column)
+      cursors.elements.push_back({address_of(args.ring_cursor, row.slot, column), 0});
+  }
+  if (how_.planner == ring_planner::prologue) return {cursors};
+  for_each_element(args.ring_plan.with_extent(0, std::ssize(plan_)), [&](std::byte* address) {
+    plans.elements.push_back({address, 0});
+  });
+  return {cursors, plans};
+}
+
+testing::AssertionResult ring_run::plans_agree() {
+  if (how_.planner != ring_planner::plan_rings) return testing::AssertionSuccess();
+  for (std::int64_t i = 0; i < std::ssize(plan_); ++i) {
+    const ring_plan_row& expected = plan_[static_cast<std::size_t>(i)];
+    ring_plan_row got;
+    std::memcpy(&got, address_of(case_.args().ring_plan, i, 0), sizeof got);
+    const bool is_null = got.slot < 0 || got.slot >= case_.args().state.extent(0);
+    if (expected.slot < 0 ? is_null || got.length == 0 : got == expected) continue;
+    return testing::AssertionFailure() << "the plan of sequence " << i << " is another";
+  }
+  return testing::AssertionSuccess();
+}
+
 testing::AssertionResult ring_run::cursors_agree() {
-  if (!how_.keeps_cursors) return testing::AssertionSuccess();
+  if (how_.planner == ring_planner::caller) return testing::AssertionSuccess();
   const tensor_view cursors = case_.args().ring_cursor;
   for (const ring_plan_row& row : plan_) {
     if (row.slot < 0) continue;

@@ -21,14 +21,20 @@ namespace ssugraph::test {
 /** Runs one step of a case whose tensors, already filled for it, lie where it was made. */
 using ring_stepper = std::function<void(const ssu_case&)>;
 
+/** Who plans a step and takes the cursors on. */
+enum class ring_planner : std::uint8_t {
+  caller,      ///< the test's model; nobody reads the cursors
+  plan_rings,  ///< the function of that name, in front of an eager call
+  prologue,    ///< a lane's, on a plan of its own
+};
+
 /** One way to run the steps of a checkpointed state. */
 struct ring_execution {
   std::string name;
   place where = place::host;
   std::string backend = "native";
   ring_sums sums = ring_sums::float32;
-  /** By the prologue of a lane, which reads and advances the cursors; else by a plan. */
-  bool keeps_cursors = false;
+  ring_planner planner = ring_planner::caller;
   /** Sequences that a step serves, padded ones included. */
   std::function<std::int64_t(const ssu_case&)> sequences;
   std::function<ring_stepper(const ssu_case&, std::byte* base, stream_handle)> start;
@@ -38,6 +44,8 @@ std::ostream& operator<<(std::ostream& stream, const ring_execution& how);
 
 [[nodiscard]] ring_execution reference_rings();
 [[nodiscard]] ring_execution native_rings();
+/** The same, by the plans of plan_rings. */
+[[nodiscard]] ring_execution planned_rings(const ring_execution& how);
 /** The same, prepared once, launched each step. */
 [[nodiscard]] ring_execution prepared_rings(const ring_execution& how);
 
@@ -72,6 +80,9 @@ class ring_run {
 
   /** Runs the step that `content()` holds. */
   [[nodiscard]] testing::AssertionResult step(dead_rows dead = dead_rows::nan);
+  /** The same by a plan that keeps other rules, whose rows are live in the ring. */
+  [[nodiscard]] testing::AssertionResult step_by(const std::vector<ring_plan_row>& plan,
+                                                 dead_rows dead = dead_rows::nan);
   /** A random batch; now and then requests begin. */
   [[nodiscard]] testing::AssertionResult random_step();
 
@@ -86,6 +97,8 @@ class ring_run {
   [[nodiscard]] std::vector<std::byte> bytes_of(tensor_view ssu_args::*member);
   [[nodiscard]] testing::AssertionResult compare_step(const ring_result& expected, arena& before);
   [[nodiscard]] testing::AssertionResult cursors_agree();
+  [[nodiscard]] testing::AssertionResult plans_agree();
+  [[nodiscard]] std::vector<expected_tensor> written_by_planner(arena& before);
 
   ring_execution how_;
   random_engine engine_;

@@ -257,5 +257,31 @@ TEST_P(ring_suite, a_flush_leaves_rows_and_wraps_around) {
   EXPECT_TRUE(left && wrapped);
 }
 
+/** vLLM's and FlashInfer's rule: all that is live goes into the checkpoint where the step's tokens
+ *  would not fit a window of W beside it. */
+TEST_P(ring_plans, of_windows_that_fill_up) {
+  for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::int8}) {
+    for (const std::int64_t length : {1, 3}) {
+      ring_spec spec = ring_spec_of(ssu_mode::varlen);
+      spec.call.state_dtype = state;
+      spec.interval = 8;
+      ring_run run{spec, GetParam(), random_engine{base_seed()}};
+      SCOPED_TRACE(to_string(spec));
+      ring_plan_row row{.start = 3, .shift = 1, .slot = 2};
+      for (int step = 0; step < 30; ++step) {
+        run.content().next_step({-1, 2, 3}, {2, length, 0}, run.engine());
+        row.length = static_cast<std::int32_t>(length);
+        row.flush = row.count + length > spec.interval ? row.count : 0;
+        row.position += row.flush;
+        ASSERT_TRUE(run.step_by({{}, row, {}}));
+        row.start = (row.start + row.flush) % static_cast<std::int32_t>(spec.sizes().rows);
+        // Of three drafts, one does not stand.
+        row.count += row.length - row.flush - (length == 3 ? 1 : 0);
+      }
+      EXPECT_GT(run.errors().checkpoints, 2);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ssugraph::test

@@ -19,6 +19,9 @@ class ring_suite : public testing::TestWithParam<ring_execution> {
   static void walk(const ring_spec& spec, int steps);
 };
 
+/** Plans of engines that keep trackers of their own. */
+class ring_plans : public ring_suite {};
+
 /** Bits of checkpoints and outputs, in one's surroundings or another's. */
 class ring_bits : public ring_suite {};
 
