@@ -60,9 +60,9 @@ struct ring_plan_row {
 struct ring_plan_args {
   tensor_view ring_plan;                  ///< (n, 8) int32, written
   tensor_view ring_cursor;                ///< (slots, 4) int32, read and written
-  tensor_view state_batch_indices;        ///< optional (n) or (n, T), int32 or int64; column 0
-  tensor_view num_accepted_tokens;        ///< optional (n), int32 or int64, of the previous step
-  tensor_view cu_seqlens;                 ///< optional (n + 1), int32 or int64
+  tensor_view state_batch_indices{};      ///< optional (n) or (n, T), int32 or int64; column 0
+  tensor_view num_accepted_tokens{};      ///< optional (n), int32 or int64, of the previous step
+  tensor_view cu_seqlens{};               ///< optional (n + 1), int32 or int64
   std::int64_t null_block_id = 0;         ///< as in ssu_args
   std::int64_t max_seqlen = 1;            ///< T, with cu_seqlens: 1 to 16
   std::int64_t checkpoint_interval = 16;  ///< W: T to 64
@@ -79,14 +79,14 @@ SSUGRAPH_EXPORT void plan_rings(const ring_plan_args& args, stream_handle stream
 
 /** The tensors and scalars of plan_from_trackers. */
 struct tracker_plan_args {
-  tensor_view ring_plan;            ///< (n, 8) int32, written
-  tensor_view ring_start;           ///< (slots) int32: ring row of the oldest live input
-  tensor_view prev_tokens;          ///< (slots) int32: live inputs
-  tensor_view positions;            ///< optional (slots) int32: tokens that checkpoints have seen
-  tensor_view state_batch_indices;  ///< optional (n) or (n, T), int32 or int64; column 0
-  tensor_view cu_seqlens;           ///< optional (n + 1), int32 or int64
-  std::int64_t null_block_id = 0;   ///< as in ssu_args
-  std::int64_t max_seqlen = 1;      ///< T, with cu_seqlens: 1 to 16
+  tensor_view ring_plan;              ///< (n, 8) int32, written
+  tensor_view ring_start;             ///< (slots) int32: ring row of the oldest live input
+  tensor_view prev_tokens;            ///< (slots) int32: live inputs
+  tensor_view positions{};            ///< optional (slots) int32: tokens that checkpoints have seen
+  tensor_view state_batch_indices{};  ///< optional (n) or (n, T), int32 or int64; column 0
+  tensor_view cu_seqlens{};           ///< optional (n + 1), int32 or int64
+  std::int64_t null_block_id = 0;     ///< as in ssu_args
+  std::int64_t max_seqlen = 1;        ///< T, with cu_seqlens: 1 to 16
   std::int64_t checkpoint_interval = 16;  ///< W: T to 64
 };
 
