@@ -5,12 +5,14 @@
 #endif
 
 #include <ssugraph/dispatch.hpp>
+#include <ssugraph/rings.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 namespace state_error {
 namespace {
@@ -74,6 +76,40 @@ tensor_view expanded(const tensor_view& given, const std::vector<std::int64_t>& 
   return {given.data(), given.dtype(), extents, strides};
 }
 
+/** Of one slot, whose state is stored every `interval` tokens. */
+class owned_rings {
+ public:
+  owned_rings(std::int64_t interval, target where)
+      : interval_{interval},
+        x_{dtype::float32, {1, nheads, interval + 1, dim}, where},
+        B_{dtype::float32, {1, 1, interval + 1, dstate}, where},
+        dt_{dtype::float32, {1, nheads, interval + 1}, where},
+        cursor_{dtype::int32, {1, 4}, where},
+        plan_{dtype::int32, {1, 8}, where} {}
+
+  void bind(ssugraph::ssu_args& args) const {
+    args.x_ring = x_.view();
+    args.B_ring = B_.view();
+    args.dt_ring = dt_.view();
+    args.ring_plan = plan_.view();
+    args.checkpoint_interval = interval_;
+  }
+
+  /** In front of a step of one token. */
+  void plan() const {
+    ssugraph::plan_rings({.ring_plan = plan_.view(),
+                          .ring_cursor = cursor_.view(),
+                          .null_block_id = -1,
+                          .checkpoint_interval = interval_,
+                          .ring_rows = interval_ + 1},
+                         nullptr);
+  }
+
+ private:
+  std::int64_t interval_;
+  owned_tensor x_, B_, dt_, cursor_, plan_;
+};
+
 }  // namespace
 
 std::vector<float> decode(const sequence& given, const storage& how, target where) {
@@ -89,23 +125,28 @@ std::vector<float> decode(const sequence& given, const storage& how, target wher
   std::vector<float> A_of_head;
   std::ranges::transform(kinds(), std::back_inserter(A_of_head), &head_kind::A);
   const owned_tensor A{fp32, {nheads}, where, A_of_head};
+  const std::int64_t step = how.rings ? 1 : how.every;
   const owned_tensor bounds{
-      dtype::int32, {2}, where, std::vector{0, static_cast<std::int32_t>(how.every)}};
+      dtype::int32, {2}, where, std::vector{0, static_cast<std::int32_t>(step)}};
+  std::optional<owned_rings> rings;
+  if (how.rings) rings.emplace(how.every, where);
 
   ssugraph::ssu_args args;
   args.state = state.view();
   if (is_scaled(how.format)) args.state_scale = scale.view();
   args.A = expanded(A.view(), {nheads, dim, dstate});
   args.cu_seqlens = bounds.view();
-  args.max_seqlen = how.every;
+  args.max_seqlen = step;
+  if (rings) rings->bind(args);
   ssugraph::ssu_dispatch dispatch{{.backend = where == target::host ? "reference" : "native",
                                    .stochastic_rounding = how.stochastic}};
-  for (std::int64_t first = 0; first < tokens; first += how.every) {
-    args.x = x.part(first, how.every);
-    args.dt = expanded(dt.part(first, how.every), {how.every, nheads, dim});
-    args.B = B.part(first, how.every);
-    args.C = C.part(first, how.every);
-    args.out = out.part(first, how.every);
+  for (std::int64_t first = 0; first < tokens; first += step) {
+    args.x = x.part(first, step);
+    args.dt = expanded(dt.part(first, step), {step, nheads, dim});
+    args.B = B.part(first, step);
+    args.C = C.part(first, step);
+    args.out = out.part(first, step);
+    if (rings) rings->plan();
     dispatch.selective_state_update(args, nullptr);
   }
   wait(where);

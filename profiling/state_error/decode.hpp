@@ -15,6 +15,7 @@ struct storage {
   ssugraph::dtype format;
   bool stochastic;
   std::int64_t every;  ///< tokens of a call, behind the last of which the state is stored
+  bool rings;          ///< calls of one token instead, the inputs since the last store in a ring
 };
 
 /** out of the library's eager calls: `reference` on the host, `native` on a GPU. */

@@ -11,7 +11,7 @@
  * are fp32, so that all that is lost is lost in the state.
  *
  * Stored every W tokens: calls of W tokens each (cu_seqlens), between which the state is stored;
- * within one it stays fp32. That is what a state of checkpoints loses.
+ * within one it stays fp32. With --rings: calls of one token, on a checkpointed state.
  *
  *   sequence  what is decoded, and the float64 recurrence
  *   decode    the library's calls
@@ -46,6 +46,7 @@ using ssugraph::target;
 struct options {
   std::int64_t tokens = 4096;
   std::int64_t every = 16;
+  bool rings = false;
   std::uint64_t seed = 1;
   std::string target = "host";
   std::string json;
@@ -77,6 +78,8 @@ std::optional<options> parse(int argc, const char* const* argv) {
   options opts;
   app.add_option("--tokens", opts.tokens, "Of the sequence, a multiple of --every");
   app.add_option("--every", opts.every, "Tokens between two stores; each one is measured, too");
+  app.add_flag("--rings", opts.rings,
+               "Between two stores keep the inputs in a ring, not the state in fp32");
   app.add_option("--seed", opts.seed, "Of x, dt, B and C");
   app.add_option("--target", opts.target, "host (backend reference) or cuda (native)");
   app.add_option("--json", opts.json, "Write the figures to this file, too");
@@ -89,6 +92,8 @@ std::optional<options> parse(int argc, const char* const* argv) {
   }
   if (opts.every < 2 || opts.every > 1024)
     throw invalid_argument{"--every", "2 .. 1024", std::to_string(opts.every)};
+  if (opts.rings && opts.every > 64)
+    throw invalid_argument{"--every", "2 .. 64 beside --rings", std::to_string(opts.every)};
   if (opts.check && opts.every != 16)
     throw invalid_argument{"--every", "16 beside --check", std::to_string(opts.every)};
   if (opts.tokens < 2 * opts.every || opts.tokens % opts.every != 0)
@@ -110,7 +115,8 @@ std::vector<measured> measure(const options& opts) {
     for (const bool stochastic : {false, true}) {
       if (stochastic && format == dtype::float32) continue;
       for (const std::int64_t every : {std::int64_t{1}, opts.every}) {
-        const auto out = state_error::decode(given, {format, stochastic, every}, where);
+        const bool rings = opts.rings && every > 1;
+        const auto out = state_error::decode(given, {format, stochastic, every, rings}, where);
         for (std::int64_t head = 0; head < state_error::nheads; ++head) {
           const std::string& kind = state_error::kinds()[static_cast<std::size_t>(head)].name;
           all.push_back(
@@ -172,6 +178,7 @@ nlohmann::json to_json(const std::vector<measured>& all, const options& opts) {
   return {{"options",
            {{"tokens", opts.tokens},
             {"every", opts.every},
+            {"rings", opts.rings},
             {"seed", opts.seed},
             {"backend", opts.target == "host" ? "reference" : "native"}}},
           {"rows", rows}};
