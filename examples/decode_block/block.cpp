@@ -113,7 +113,8 @@ class stack_builder {
   /** x, B and C are slices of the rows of the convolution, dt the end of the rows of in_proj. One
    * A, D, dt and dt_bias a head: spread over dim and dstate by strides of 0. */
   [[nodiscard]] ssugraph::ssu_args ssu_arguments(std::size_t layer) const {
-    const auto& [model_name, layers, d_model, nheads, dim, dstate, ngroups, state_dtype] = model_;
+    const auto& [model_name, layers, d_model, nheads, dim, dstate, ngroups, state_dtype,
+                 checkpoint] = model_;
     const layer_weights& weights = weights_.layers[layer];
     const std::int64_t rows = memory_.max_batch;
     const std::int64_t conv_row = model_.conv_channels();
@@ -138,7 +139,20 @@ class stack_builder {
     args.out = {memory_.out.data(), type, {rows, nheads, dim}};
     args.state_batch_indices = {memory_.slot_of.data(), dtype::int32, {rows}};
     args.dt_softplus = true;
+    if (checkpoint > 0) bind_rings(args, state);
     return args;
+  }
+
+  /** The state is stored every `checkpoint` tokens; the prologue keeps the cursor of all layers. */
+  void bind_rings(ssugraph::ssu_args& args, const layer_state& state) const {
+    const std::int64_t slots = memory_.slots;
+    const std::int64_t rows = model_.ring_rows();
+    args.x_ring = {state.x_ring.data(), dtype::bfloat16, {slots, model_.nheads, rows, model_.dim}};
+    args.B_ring = {
+        state.B_ring.data(), dtype::bfloat16, {slots, model_.ngroups, rows, model_.dstate}};
+    args.dt_ring = {state.dt_ring.data(), dtype::float32, {slots, model_.nheads, rows}};
+    args.ring_cursor = {memory_.cursor.data(), dtype::int32, {slots, 4}};
+    args.checkpoint_interval = model_.checkpoint;
   }
 
   /** In Mamba-2 z gates here, not in the SSU. */

@@ -69,12 +69,15 @@ struct sequence_memory {
 };
 
 /** Of one sequence in front of a layer, or behind it. */
-sequence_memory values_of(const model& model, const decode_memory& memory, std::size_t layer,
-                          std::size_t stream_index, std::int64_t row, std::int64_t slot,
-                          cudaStream_t stream) {
+sequence_memory values_of(const model_weights& weights, const decode_memory& memory,
+                          std::size_t layer, std::size_t stream_index, std::int64_t row,
+                          std::int64_t slot, cudaStream_t stream) {
+  const model& model = weights.model;
   const layer_state& state = memory.states[layer];
   const std::int64_t width = model.d_model;
   state_values ssm = read_state(model, state, slot, stream);
+  if (model.checkpoint > 0)
+    add_ring(model, weights.layers[layer].A, memory, layer, slot, ssm.values, stream);
   return {{to_floats(download(memory.residual[stream_index], row * width, width, stream)),
            to_floats(download(state.conv, slot * model.conv_slot(), model.conv_slot(), stream)),
            std::move(ssm.values)},
@@ -131,8 +134,7 @@ class followed_sequences {
   /** In front of the step: keeps their states. */
   void before() {
     for_each([&](std::size_t layer, std::int64_t row, std::int64_t slot) {
-      states_.push_back(
-          values_of(weights_.model, memory_, layer, layer, row, slot, stream_).values);
+      states_.push_back(values_of(weights_, memory_, layer, layer, row, slot, stream_).values);
     });
   }
 
@@ -150,7 +152,7 @@ class followed_sequences {
       before->residual =
           to_floats(download(memory_.residual[layer], row * model.d_model, model.d_model, stream_));
       const auto want = evaluate_layer(model, weights, *before++);
-      const auto [got, units] = values_of(model, memory_, layer, layer + 1, row, slot, stream_);
+      const auto [got, units] = values_of(weights_, memory_, layer, layer + 1, row, slot, stream_);
       const std::string where = fmt::format("layer {}, row {}, slot {}", layer, row, slot);
       compare_with_cpu(got.residual, want.residual, where + ", residual stream behind it", result);
       compare_with_cpu(got.conv_state, want.conv_state, where + ", conv state", result);

@@ -32,7 +32,7 @@ struct check_result {
  * `sequences` sequences, each layer from what the device had in front of it: the residual stream
  * and both states may differ by 1/64 of (magnitude + root mean square) in an element, and in root
  * mean square by 1/128 of that of the tensor; a scaled state by a unit of its format more, that of
- * the code times the scale.
+ * the code times the scale. Of a checkpointed state it is the checkpoint with what is in the ring.
  *
  * `decoder` was recorded on `memory`, whose content is changed, for `buckets`. Throws
  * check_failure.

@@ -4,6 +4,7 @@
  *
  *   models   sizes of known models
  *   memory   weights, activations, states
+ *   rings    what lies beside checkpointed states
  *   kernels  embedding, RMS norm, convolution
  *   gemm     cuBLASLt, chosen once
  *   oracle   a layer on the CPU
@@ -47,6 +48,7 @@ struct arguments {
   std::string state_dtype = "bf16";
   std::vector<std::int32_t> batches{1, 8, 64, 256};
   ssugraph::mamba_config config;
+  std::int32_t checkpoint = 0;
   std::int32_t check = 2;
   int rounds = 50;
   std::string json;
@@ -62,6 +64,9 @@ void add_options(CLI::App& app, arguments& args) {
   app.add_option("--state-dtype", args.state_dtype, state_dtype::names);
   app.add_flag("--stochastic-rounding", args.config.stochastic_rounding,
                "Store the state with stochastic rounding; not fp32");
+  app.add_option(
+      "--checkpoint", args.checkpoint,
+      "Store the state every so many tokens, the inputs since lie in rings (0: each step)");
   app.add_option("--check", args.check, "Sequences that the CPU computes again (0: check nothing)");
   app.add_option("--rounds", args.rounds, "Steps measured of each kind and batch");
   app.add_option("--json", args.json, "Write the report to this file, too");
@@ -79,7 +84,9 @@ decode_block::model model_of(const arguments& args) {
   decode_block::model model = decode_block::find_model(args.model);
   model.layers = args.layers.value_or(model.layers);
   model.state_dtype = state_dtype::parse(args.state_dtype);
+  model.checkpoint = args.checkpoint;
   require_range("--layers", model.layers, 1, 1024);
+  require_range("--checkpoint", model.checkpoint, 0, 64);
   return model;
 }
 
@@ -150,7 +157,9 @@ decode_block::check_result larger(const decode_block::check_result& a,
 }
 
 /** Every sequence in a slot of its own. */
-void fill_inputs(const decode_block::decode_memory& memory, cudaStream_t stream) {
+void fill_inputs(const decode_block::model& model, const decode_block::decode_memory& memory,
+                 cudaStream_t stream) {
+  if (model.checkpoint > 0) spread_cursors(model, memory, stream);
   std::vector<std::int32_t> numbers(memory.max_batch);
   std::iota(numbers.begin(), numbers.end(), 1);
   decode_block::upload(memory.slot_of, numbers, stream);
@@ -189,7 +198,7 @@ decode_block::decoder_report run(const arguments& args, const decode_block::mode
     report.check = larger(
         report.check, check_decoder(*lane, weights, memory, buckets.buckets(), args.check, stream));
   }
-  fill_inputs(memory, stream);
+  fill_inputs(model, memory, stream);
   for (const std::int32_t batch : buckets.buckets())
     report.times.push_back(measure(overlapped, plain, batch, args.rounds, stream));
   return report;

@@ -119,6 +119,12 @@ layer_state make_state(const model& model, std::int64_t slots, source& random) {
       made.scale = random.make<float>(slots * model.inner(), 0.5f / greatest, 1.5f / greatest);
   });
   made.conv = random.make<bf16>(slots * model.conv_slot(), -1.0f, 1.0f);
+  if (model.checkpoint > 0) {
+    const std::int64_t rows = slots * model.ring_rows();
+    made.x_ring = random.make<bf16>(rows * model.inner(), -1.0f, 1.0f);
+    made.B_ring = random.make<bf16>(rows * model.group_inputs(), -1.0f, 1.0f);
+    made.dt_ring = random.make<float>(rows * model.nheads, 0.002f, 0.1f);
+  }
   return made;
 }
 
@@ -165,6 +171,10 @@ decode_memory::decode_memory(const decode_block::model& model, std::int32_t max_
   for (std::int32_t layer = 0; layer < model.layers; ++layer) {
     residual.emplace_back(max_batch * model.d_model);
     states.push_back(make_state(model, slots, random));
+  }
+  if (model.checkpoint > 0) {
+    cursor = device_array<ssugraph::ring_cursor>{slots};
+    spread_cursors(model, *this, stream);
   }
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }

@@ -3,6 +3,8 @@
 #include "cuda.hpp"
 #include "models.hpp"
 
+#include <ssugraph/rings.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -43,11 +45,17 @@ struct layer_state {
   device_array<std::byte> ssm;  ///< (slots, nheads, dim, dstate), of the model's state_dtype
   device_array<float> scale;    ///< (slots, nheads, dim) of a scaled one; else empty
   device_array<bf16> conv;      ///< (slots, conv_width - 1, conv_channels)
+  ///@{
+  /** Of a checkpointed state, the inputs since; else empty. */
+  device_array<bf16> x_ring;    ///< (slots, nheads, ring_rows, dim)
+  device_array<bf16> B_ring;    ///< (slots, ngroups, ring_rows, dstate)
+  device_array<float> dt_ring;  ///< (slots, nheads, ring_rows)
+  ///@}
 };
 
 /** Inputs, activations and states for up to `max_batch` sequences. Slot 0 is the null block. */
 struct decode_memory {
-  /** States are random, all else is zero. Waits for `stream`. */
+  /** States and rings are random, cursors spread, all else is zero. Waits for `stream`. */
   decode_memory(const decode_block::model& model, std::int32_t max_batch, cudaStream_t stream);
 
   std::int32_t max_batch;
@@ -61,6 +69,7 @@ struct decode_memory {
   device_array<bf16> out;                    ///< (max_batch, inner), of the SSU
   device_array<bf16> gated;                  ///< (max_batch, inner)
   std::vector<layer_state> states;
+  device_array<ssugraph::ring_cursor> cursor;  ///< (slots), of all layers; empty without rings
 };
 
 /** The state of a sequence in a layer as numbers. */
@@ -70,7 +79,15 @@ struct state_values {
   std::vector<float> units;
 };
 
-/** What lies in a slot. Waits for `stream`. */
+/** Gives the slots rings of all lengths. Waits for `stream`. */
+void spread_cursors(const model& model, const decode_memory& memory, cudaStream_t stream);
+
+/** Adds to the checkpoint of a slot what is in its ring: all of it stands, as after steps of one
+ *  token. `A`: of the layer. Waits for `stream`. */
+void add_ring(const model& model, const device_array<float>& A, const decode_memory& memory,
+              std::size_t layer, std::int64_t slot, std::vector<float>& state, cudaStream_t stream);
+
+/** What lies in a slot, without its ring. Waits for `stream`. */
 [[nodiscard]] state_values read_state(const model& model, const layer_state& state,
                                       std::int64_t slot, cudaStream_t stream);
 

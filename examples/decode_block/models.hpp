@@ -21,6 +21,7 @@ struct model {
   std::int64_t dstate;
   std::int64_t ngroups;
   ssugraph::dtype state_dtype = ssugraph::dtype::bfloat16;
+  std::int32_t checkpoint = 0;  ///< W of checkpointed states; 0: every step stores the state
 
   /** Elements of x, and of z, in one token. */
   [[nodiscard]] std::int64_t inner() const { return nheads * dim; }
@@ -33,6 +34,8 @@ struct model {
   /** Elements of the state of one sequence in a layer, and of its conv state. */
   [[nodiscard]] std::int64_t state_slot() const { return inner() * dstate; }
   [[nodiscard]] std::int64_t conv_slot() const { return (conv_width - 1) * conv_channels(); }
+  /** R of the rings: the least for one token a step. */
+  [[nodiscard]] std::int64_t ring_rows() const { return checkpoint > 0 ? checkpoint + 1 : 0; }
 };
 
 /** Throws invalid_argument for an unknown name, with the valid ones. */

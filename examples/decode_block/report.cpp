@@ -52,6 +52,7 @@ std::string to_json(const decoder_report& report) {
                                       {"dstate", model.dstate},
                                       {"ngroups", model.ngroups},
                                       {"state_dtype", to_string(model.state_dtype)}}},
+                                    {"checkpoint_interval", model.checkpoint},
                                     {"backend", report.config.backend},
                                     {"stochastic_rounding", report.config.stochastic_rounding},
                                     {"machine", report.machine},

@@ -16,7 +16,10 @@ std::vector<written_array> slot_arrays(const decode_memory& memory, std::size_t 
   std::vector<written_array> all{
       {fmt::format("layer {}, state, slot", layer), state.ssm.as_bytes(), 0},
       {fmt::format("layer {}, scales, slot", layer), state.scale.as_bytes(), 0},
-      {fmt::format("layer {}, conv state, slot", layer), state.conv.as_bytes(), 0}};
+      {fmt::format("layer {}, conv state, slot", layer), state.conv.as_bytes(), 0},
+      {fmt::format("layer {}, x ring, slot", layer), state.x_ring.as_bytes(), 0},
+      {fmt::format("layer {}, B ring, slot", layer), state.B_ring.as_bytes(), 0},
+      {fmt::format("layer {}, dt ring, slot", layer), state.dt_ring.as_bytes(), 0}};
   std::erase_if(all, [](const written_array& each) { return each.data.empty(); });
   for (written_array& each : all)
     each.row = std::ssize(each.data) / memory.slots;
@@ -27,6 +30,8 @@ std::vector<written_array> slot_arrays(const decode_memory& memory, std::size_t 
 
 std::vector<written_array> written_arrays(const model& model, const decode_memory& memory) {
   std::vector<written_array> all;
+  if (model.checkpoint > 0)
+    all.push_back({"ring cursor, slot", memory.cursor.as_bytes(), sizeof(ssugraph::ring_cursor)});
   for (std::size_t layer = 0; layer < memory.states.size(); ++layer) {
     std::ranges::move(slot_arrays(memory, layer), std::back_inserter(all));
     all.push_back({fmt::format("layer {}, residual stream behind it, row", layer),

@@ -13,6 +13,10 @@ decode_block_run(fp32 --batch 3 --state-dtype fp32)
 decode_block_run(int16 --batch 1,3,8 --state-dtype int16)
 decode_block_run(int8_rounding --batch 5,64 --state-dtype int8 --stochastic-rounding)
 decode_block_run(fp8 --batch 1,3,8 --state-dtype fp8)
+decode_block_run(checkpoint --batch 1,3,40 --checkpoint 16)
+decode_block_run(checkpoint_often --batch 5,33 --checkpoint 2 --state-dtype fp16)
+decode_block_run(checkpoint_rounding --batch 5,33 --checkpoint 8 --state-dtype int8
+                 --stochastic-rounding)
 decode_block_run(one_layer --batch 2 --layers 1)
 decode_block_run(many_layers --batch 7,33 --layers 40)
 
@@ -29,6 +33,7 @@ decode_block_error(state_dtype "--state-dtype: expected fp32, fp16, bf16, int16,
                    --state-dtype fp4)
 decode_block_error(batch "--batch: expected 1 .." --batch 8,0)
 decode_block_error(batch_twice "buckets: expected each once, got 8 twice" --batch 8,1,8)
+decode_block_error(checkpoint "--checkpoint: expected 0 .. 64, got 65" --checkpoint 65)
 decode_block_error(check "--check: expected 0 .." --check -1)
 decode_block_error(rounds "--rounds: expected 1 .." --rounds 0)
 decode_block_error(backend "backend: expected" --model tiny --backend nobodys)
