@@ -100,18 +100,29 @@ struct checkpoint {
   }
 
   __device__ void add_inputs(int first, float (&h)[wide_rows][octet_size]) const {
-    const ring_stage& stage = inputs.stage;
-    for (int j = 0; j < inputs.ring.flush; ++j) {
-      float B[octet_size];
-      inputs.read_B(j, B);
-      const float* x = stage.x + j * stage.tile_rows;
+    typename ring_inputs<V>::octets of_B;
+    const int flush = inputs.ring.flush;
+    for (int base = 0; base < flush; base += ring_octets_ahead) {
+      inputs.load_B(base, 1, flush, of_B);
 #pragma unroll
-      for (int i = 0; i < wide_rows; ++i) {
-        const float dt_x = stage.flushed[j] * x[inputs.tile_row(first + i)];
-#pragma unroll
-        for (int n = 0; n < octet_size; ++n)
-          h[i][n] = __fmaf_rn(dt_x, B[n], h[i][n]);
+      for (int i = 0; i < ring_octets_ahead; ++i) {
+        if (base + i < flush) add_input(base + i, of_B.word[i], first, h);
       }
+    }
+  }
+
+  __device__ void add_input(int j, const typename ring_inputs<V>::octet& word, int first,
+                            float (&h)[wide_rows][octet_size]) const {
+    const ring_stage& stage = inputs.stage;
+    float B[octet_size];
+    inputs.widen_B(word, B);
+    const float* x = stage.x + j * stage.tile_rows;
+#pragma unroll
+    for (int i = 0; i < wide_rows; ++i) {
+      const float dt_x = stage.flushed[j] * x[inputs.tile_row(first + i)];
+#pragma unroll
+      for (int n = 0; n < octet_size; ++n)
+        h[i][n] = __fmaf_rn(dt_x, B[n], h[i][n]);
     }
   }
 
@@ -181,10 +192,11 @@ __global__ void __launch_bounds__(V::max_workers, ring_blocks)
   const head_parameters<V> layer = mine.read_parameters();
   ring_stage stage{memory, q, V::lanes, static_cast<int>(mine.groups) * V::rows};
   ring_inputs<V> inputs{q, mine, stage, ring, tokens};
-  inputs.read(recurrence<V>{mine, layer});
+  typename ring_inputs<V>::octets of_B;
+  inputs.read(recurrence<V>{mine, layer}, of_B);
   __syncthreads();
   inputs.add_up_time_steps();
-  inputs.multiply();
+  inputs.multiply(of_B);
   __syncthreads();
   inputs.weigh(layer.A.value(p.A.type));
   wait_and_trigger();
