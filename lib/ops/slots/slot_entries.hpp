@@ -27,13 +27,14 @@ SSUGRAPH_HOST_DEVICE inline std::int64_t position_of(const slot_entries& entries
              : load_index(entries.positions, i * entries.positions.stride[0]);
 }
 
-/** The slot of entry `i` where there are `slots`; no_slot: the entry is skipped, for its slot or
- * for a position that no cursor has. */
+/** The slot of entry `i` where there are `slots`; no_slot: the entry is skipped, for its slot or,
+ * of a slot that is not, for a position that no cursor has. */
 SSUGRAPH_HOST_DEVICE inline std::int64_t slot_of(const slot_entries& entries, std::int64_t slots,
                                                  std::int64_t i) {
+  const std::int64_t slot = live_slot(entries, entries.slots, slots, i, 0);
+  if (slot == no_slot) return no_slot;
   const std::int64_t position = position_of(entries, i);
-  const bool has_position = position >= 0 && position <= max_ring_position;
-  return has_position ? live_slot(entries, entries.slots, slots, i, 0) : no_slot;
+  return position >= 0 && position <= max_ring_position ? slot : no_slot;
 }
 
 /** Cursors of slots; absent if `data` is null. */
