@@ -1,6 +1,7 @@
 // Arbitrary tensors and scalars through the validation of the C API. Nothing runs on a tensor that
 // is not here, so that addresses may be anything. The first bytes choose a right call; the rest
-// spoil it, and behind it one of slots.
+// spoil it, and behind it one of slots, and the sizes of a cache. What came later is behind what
+// there was, in each choice and at the end, so that an input goes on meaning what it meant.
 
 #include "tests/c_api/c_fields.hpp"
 #include "tests/fuzz/input.hpp"
@@ -53,13 +54,18 @@ enum {
   written,
   scale,
   written_scale,
+  x_ring,
+  B_ring,
+  dt_ring,
+  cursor,
+  plan,
+  key,
   tensors
 };
 
 using ssugraph::test::c_fields;
 using ssugraph::test::fuzz_input;
-constexpr std::size_t of_rings = 6;  // which are not bound here
-static_assert(c_fields.size() == tensors + of_rings);
+static_assert(c_fields.size() == tensors);
 
 using axes = std::array<std::int64_t, 4>;
 
@@ -124,8 +130,10 @@ class call {
     config().struct_size = sizeof(ssugraph_config);
     config().backend = "reference";
     args().struct_size = sizeof(ssugraph_ssu_args);
-    const std::size_t mode = from.pick(3);
-    const std::int64_t t = mode == 0 ? 1 : 2;
+    // Plain, varlen, speculative; checkpointed, with cu_seqlens, and with accepted tokens, too.
+    const std::size_t mode = from.pick(6);
+    const bool has_boundaries = mode % 3 > 0;
+    const std::int64_t t = has_boundaries ? 2 : 1;
     const std::int64_t rows = 4 * t;
     for (const int tensor : {x, dt, out})
       place(tensor, {rows, 4, 8}, {kDLFloat, 32, 1});
@@ -141,8 +149,12 @@ class call {
     if (bound & 1) place(D, {4, 8}, {kDLFloat, 32, 1});
     if (bound & 2) place(z, {rows, 4, 8}, {kDLFloat, 32, 1});
     if (bound & 4) place(dt_bias, {4, 8}, {kDLFloat, 32, 1});
-    if (bound & 16) place(written, {12, 4, 8, 16}, stored);
-    if (bound & 16 && bound >> 6) place(written_scale, {12, 4, 8}, {kDLFloat, 32, 1});
+    if (mode >= 3) {
+      place_rings(bound & 16, bound & 32);
+    } else if (bound & 16) {
+      place(written, {12, 4, 8, 16}, stored);
+      if (bound >> 6) place(written_scale, {12, 4, 8}, {kDLFloat, 32, 1});
+    }
     if (mode == 2) {
       for (const int tensor : {slots, dst})
         place(tensor, {4, t}, {kDLInt, 32, 1});
@@ -150,8 +162,9 @@ class call {
     } else if (bound & 8) {
       place(slots, {4}, {kDLInt, 32, 1});
     }
-    if (mode > 0) place(boundaries, {5}, {kDLInt, 32, 1});
-    if (mode == 1) args().max_seqlen = t;
+    if (mode == 5) place(accepted, {4}, {kDLInt, 64, 1});
+    if (has_boundaries) place(boundaries, {5}, {kDLInt, 32, 1});
+    if (has_boundaries && mode != 2) args().max_seqlen = t;
   }
 
   ssugraph_config& config() { return *reinterpret_cast<ssugraph_config*>(config_.data()); }
@@ -159,8 +172,9 @@ class call {
 
   /** Changes one thing. */
   void spoil(fuzz_input& from) {
-    const std::size_t what = from.pick(tensors + 1);
-    if (what == tensors) return spoil_scalar(from);
+    const std::size_t choice = from.pick(tensors + 1);
+    if (choice == x_ring) return spoil_scalar(from);
+    const std::size_t what = choice < x_ring ? choice : choice - 1;
     DLTensor& tensor = tensors_[what];
     const auto value = from.number();
     const std::size_t how = from.pick(12);
@@ -180,10 +194,22 @@ class call {
     args().*c_fields[which] = &tensors_[which];
   }
 
+  /** Of a tied model and W of 16, which is the default. */
+  void place_rings(bool has_plan, bool has_key) {
+    place(x_ring, {12, 4, 19, 8}, {kDLFloat, 32, 1});
+    place(B_ring, {12, 2, 19, 16}, {kDLFloat, 32, 1});
+    place(dt_ring, {12, 4, 19}, {kDLFloat, 32, 1});
+    has_plan ? place(plan, {4, 8}, {kDLInt, 32, 1}) : place(cursor, {12, 4}, {kDLInt, 32, 1});
+    if (has_key) place(key, {12}, {kDLInt, 64, 1});
+    strides_[A] = {1, 0, 0};
+    strides_[dt] = {4, 1, 0};
+    strides_[dt_bias] = {1, 0};
+  }
+
   void spoil_scalar(fuzz_input& from) {
     const auto value = from.number();
     const auto small = static_cast<std::int32_t>(value);
-    switch (from.pick(14)) {
+    switch (from.pick(15)) {
       case 0:
         args().struct_size = value;
         break;
@@ -225,6 +251,9 @@ class call {
       case 13:
         std::memcpy(&args().dt_min, &value, sizeof value);
         break;
+      case 14:
+        args().checkpoint_interval = static_cast<std::int64_t>(value);
+        break;
       default:
         place(seed, {1}, {kDLInt, 64, 1});
         break;
@@ -240,27 +269,32 @@ class call {
   static inline std::array<std::byte, 32768 * tensors> memory_;
 };
 
-/** What two layers keep, int8 and fp32, with dense states of two slots. */
+/** What two layers keep, int8 and fp32, with dense states of two slots; with rings, on one cursor.
+ */
 class slot_call {
  public:
-  slot_call() {
+  explicit slot_call(bool has_rings) {
     place(0, {4, 2, 3, 8}, {kDLInt, 8, 1});
     place(1, {4, 2, 3, 8}, {kDLFloat, 32, 1});
     place(first_scale, {4, 2, 3}, {kDLFloat, 32, 1});
     for (const std::size_t dense : {first_dense, first_dense + 1})
       place(dense, {2, 2, 3, 8}, {kDLFloat, 32, 1});
     for (std::size_t layer = 0; layer < layers; ++layer) {
-      cache(layer) = {sizeof(ssugraph_cache), &tensors_[layer],
-                      layer == 0 ? &tensors_[first_scale] : nullptr};
+      cache(layer).struct_size = sizeof(ssugraph_cache);
+      cache(layer).state = &tensors_[layer];
+      if (layer == 0) cache(layer).state_scale = &tensors_[first_scale];
       caches_[layer] = &cache(layer);
       states_[layer] = &tensors_[first_dense + layer];
+      if (has_rings) add_rings(layer);
     }
+    place(positions, {2}, {kDLInt, 64, 1});
     list_all_null();
   }
 
   /** Changes one thing. */
   void spoil(fuzz_input& from) {
-    const std::size_t what = from.pick(20);
+    constexpr std::size_t members_behind = 20;
+    const std::size_t what = from.pick(members_behind + 6);
     const std::uint64_t value = from.number();
     const std::size_t layer = value % layers;
     const DLTensor* const other = value % 3 == 0 ? nullptr : &tensors_[value / 8 % tensors_.size()];
@@ -302,6 +336,24 @@ class slot_call {
       case 11:
         std::memcpy(memory_[indices].data(), &value, sizeof value);
         break;
+      case members_behind:
+        cache(layer).x_ring = other;
+        break;
+      case members_behind + 1:
+        cache(layer).B_ring = other;
+        break;
+      case members_behind + 2:
+        cache(layer).dt_ring = other;
+        break;
+      case members_behind + 3:
+        cache(layer).ring_cursor = other;
+        break;
+      case members_behind + 4:
+        cache(layer).rounding_key = other;
+        break;
+      case members_behind + 5:
+        positions_ = other;
+        break;
       default:
         spoil_tensor(from, value);
         break;
@@ -310,7 +362,9 @@ class slot_call {
 
   /** All calls, which take the same; memory that is not here is only looked at. */
   void run() {
-    if (!std::ranges::all_of(tensors_, [&](const DLTensor& each) { return is_here(each); }))
+    const auto is_used = [](const DLTensor& each) { return each.dtype.bits != 0; };
+    if (!std::ranges::all_of(tensors_,
+                             [&](const DLTensor& each) { return !is_used(each) || is_here(each); }))
       list_all_null();
     auto before = memory_;
     const auto accepted = [&](ssugraph_status status) {
@@ -323,6 +377,8 @@ class slot_call {
     const bool loaded =
         accepted(ssugraph_load_slots(caches, states_.data(), layers, &list(), nullptr));
     accepted(ssugraph_store_slots(caches, &list(), states_.data(), layers, nullptr));
+    accepted(ssugraph_load_slots_at(caches, states_.data(), layers, &list(), positions_, nullptr));
+    accepted(ssugraph_attach_slots(caches, layers, &list(), positions_, nullptr));
     const bool reset = accepted(ssugraph_reset_caches(caches, layers, &list(), nullptr));
     require(reset || !loaded, "what is loaded can be reset");
   }
@@ -332,7 +388,10 @@ class slot_call {
   static constexpr std::size_t first_scale = 2;
   static constexpr std::size_t first_dense = 3;
   static constexpr std::size_t indices = 5;
-  static constexpr std::size_t count = 6;
+  static constexpr std::size_t positions = 6;
+  static constexpr std::size_t ring_cursor = 7;
+  static constexpr std::size_t first_of_rings = 8;  // of a layer: x_ring, B_ring, dt_ring, key
+  static constexpr std::size_t count = 16;
 
   ssugraph_cache& cache(std::size_t layer) {
     return *reinterpret_cast<ssugraph_cache*>(structs_[layer].data());
@@ -343,6 +402,20 @@ class slot_call {
 
   void place(std::size_t which, std::initializer_list<std::int64_t> extents, DLDataType type) {
     lay_out(tensors_[which], shapes_[which], strides_[which], memory_[which].data(), extents, type);
+  }
+
+  void add_rings(std::size_t layer) {
+    const std::size_t first = first_of_rings + 4 * layer;
+    place(first, {4, 2, 5, 3}, {kDLBfloat, 16, 1});
+    place(first + 1, {4, 1, 5, 8}, {kDLFloat, 32, 1});
+    place(first + 2, {4, 2, 5}, {kDLFloat, 32, 1});
+    place(first + 3, {4}, {kDLInt, 64, 1});
+    place(ring_cursor, {4, 4}, {kDLInt, 32, 1});
+    cache(layer).x_ring = &tensors_[first];
+    cache(layer).B_ring = &tensors_[first + 1];
+    cache(layer).dt_ring = &tensors_[first + 2];
+    cache(layer).ring_cursor = &tensors_[ring_cursor];
+    cache(layer).rounding_key = &tensors_[first + 3];
   }
 
   /** A list of the null block alone, so that no call touches a state. */
@@ -393,15 +466,44 @@ class slot_call {
   std::array<axes, count> strides_{};
   std::array<const ssugraph_cache*, layers> caches_{};
   std::array<const DLTensor*, layers> states_{};
+  const DLTensor* positions_ = &tensors_[positions];
 };
 
 /** Caches, dense states and a list of slots, spoilt by what is left of the input. */
 void move_slots(fuzz_input& from) {
-  slot_call given;
-  const std::size_t faults = from.pick(5);
+  const std::size_t choice = from.pick(10);
+  const std::size_t faults = choice % 5;
+  slot_call given{choice >= 5};
   for (std::size_t i = 0; i < faults && !from.empty(); ++i)
     given.spoil(from);
   given.run();
+}
+
+/** The layout of a cache, whose parts lie in their slot one behind the other. */
+void lay_out(fuzz_input& from) {
+  alignas(16) std::array<std::byte, 520> memory{};  // as much as a size may be
+  auto& sizes = *reinterpret_cast<ssugraph_cache_sizes*>(memory.data());
+  sizes.struct_size = sizeof sizes;
+  sizes.nheads = sizes.dim = sizes.dstate = 8;
+  for (std::size_t faults = from.pick(5); faults > 0; --faults) {
+    const std::size_t word = from.pick(sizeof sizes / 8);
+    const std::uint64_t value = from.number();
+    std::memcpy(memory.data() + 8 * word, &value, sizeof value);
+  }
+  ssugraph_cache_layout layout{};
+  layout.struct_size = sizeof layout;
+  if (!succeeded(ssugraph_lay_out_cache(&sizes, &layout)))
+    return require(layout.slot_bytes == 0, "what is refused writes nothing");
+  require(layout.slot_bytes > 0 && layout.slot_bytes % 256 == 0, "a slot has bytes");
+  std::int64_t end = 0;
+  for (const ssugraph_cache_part* part :
+       {&layout.state, &layout.state_scale, &layout.x_ring, &layout.B_ring, &layout.dt_ring}) {
+    if (part->ndim == 0) continue;
+    require(part->offset >= end && part->offset % 128 == 0, "parts are apart");
+    end = part->offset + part->shape[1] * part->strides[1] * part->dtype.bits / 8;
+  }
+  require(end <= layout.layer_bytes && layout.layer_bytes <= layout.slot_bytes,
+          "parts are within a slot");
 }
 
 /** What an eager call, or a dispatch, would say. */
@@ -417,6 +519,7 @@ void ask_backends(call& given) {
   ssugraph_dispatch* dispatch = nullptr;
   if (succeeded(ssugraph_dispatch_create(&given.config(), 0, &dispatch))) {
     std::array<char, 64> text{};
+    // That a cursor is a pipeline's is said by eager calls alone: valid, but not planned.
     const bool planned = succeeded(
         ssugraph_dispatch_plan(dispatch, &given.args(), text.data(), text.size(), nullptr));
     require(!planned || valid, "a plan only for a problem");
@@ -465,5 +568,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ask_backends(given);
   build(given, from);
   move_slots(from);
+  lay_out(from);
   return 0;
 }

@@ -1,6 +1,7 @@
 // Arbitrary tensors and scalars through the validation of the C++ API, by every call that takes
 // them. The first bytes choose a right call; the rest spoil it. What is taken all the same, and
-// lies within the memory here, is run.
+// lies within the memory here, is run. What came later is behind what there was, in each choice and
+// at the end, so that an input goes on meaning what it meant.
 
 #include "lib/ops/ssu/problem/operands.hpp"
 #include "tests/fuzz/input.hpp"
@@ -115,9 +116,12 @@ class call {
  public:
   explicit call(fuzz_input& from) {
     config_.backend = "reference";
-    const std::size_t mode = from.pick(3);
+    // Plain, varlen, speculative; checkpointed, with cu_seqlens, and with accepted tokens, too.
+    const std::size_t mode = from.pick(6);
     const std::uint8_t bound = from.take<std::uint8_t>();
-    const std::int64_t t = mode == 0 ? 1 : 2;
+    const bool has_rings = mode >= 3;
+    const bool has_cu_seqlens = mode % 3 > 0;
+    const std::int64_t t = has_cu_seqlens ? 2 : 1;
     const std::int64_t n = 1 + static_cast<std::int64_t>(from.pick(4));
     const std::int64_t rows = n * t;
     const std::int64_t nheads = bound & 16 ? 1 : 4;
@@ -134,7 +138,9 @@ class call {
     if (bound & 1) place(&ssu_args::D, dtype::float32, {nheads, 8});
     if (bound & 2) place(&ssu_args::z, dtype::float32, {rows, nheads, 8});
     if (bound & 4) place(&ssu_args::dt_bias, dtype::float32, {nheads, 8});
-    if (bound & 32) {
+    if (has_rings) {
+      place_rings(from, n, nheads, ngroups, bound & 32);
+    } else if (bound & 32) {
       place(&ssu_args::dst_state, stored, {12, nheads, 8, 16});
       if (is_scaled(stored)) place(&ssu_args::dst_state_scale, dtype::float32, {12, nheads, 8});
     }
@@ -145,8 +151,9 @@ class call {
     } else if (bound & 8) {
       place(&ssu_args::state_batch_indices, dtype::int32, {n});
     }
-    if (mode > 0) place(&ssu_args::cu_seqlens, dtype::int32, {n + 1});
-    if (mode == 1) args_.max_seqlen = t;
+    if (mode == 5) place(&ssu_args::num_accepted_tokens, dtype::int32, {n});
+    if (has_cu_seqlens) place(&ssu_args::cu_seqlens, dtype::int32, {n + 1});
+    if (has_cu_seqlens && mode != 2) args_.max_seqlen = t;
     batch_ = static_cast<std::int32_t>(n);
   }
 
@@ -157,10 +164,11 @@ class call {
 
   /** Changes one thing. */
   void spoil(fuzz_input& from) {
-    const std::size_t which = from.pick(fields.size() + 4);
-    if (which == fields.size()) return spoil_scalar(from);
-    if (which > fields.size()) return resize(from);
-    tensor_view& tensor = args_.*fields[which].member;
+    constexpr std::size_t others = 4;
+    const std::size_t which = from.pick(fields.size() + others);
+    if (which == first_ring) return spoil_scalar(from);
+    if (which > first_ring && which < first_ring + others) return resize(from);
+    tensor_view& tensor = args_.*fields[which < first_ring ? which : which - others].member;
     try {
       tensor = spoilt(tensor, from);
     } catch (const invalid_argument&) {  // no such view is made
@@ -168,6 +176,32 @@ class call {
   }
 
  private:
+  static constexpr auto first_ring = static_cast<std::size_t>(ssu_tensor::x_ring);
+
+  /** A tied model, W of 16, and rings that a cursor or, with `plan`, a plan says what is live of.
+   */
+  void place_rings(fuzz_input& from, std::int64_t n, std::int64_t nheads, std::int64_t ngroups,
+                   bool plan) {
+    constexpr std::int64_t ring_rows = 19;
+    place(&ssu_args::x_ring, dtype::float32, {12, nheads, ring_rows, 8});
+    place(&ssu_args::B_ring, dtype::float32, {12, ngroups, ring_rows, 16});
+    place(&ssu_args::dt_ring, dtype::float32, {12, nheads, ring_rows});
+    if (plan) {
+      place(&ssu_args::ring_plan, dtype::int32, {n, 8});
+    } else {
+      place(&ssu_args::ring_cursor, dtype::int32, {12, 4});
+    }
+    if (from.pick(2) == 1) place(&ssu_args::rounding_key, dtype::int64, {12});
+    for (auto member : {&ssu_args::A, &ssu_args::dt, &ssu_args::dt_bias}) {
+      tensor_view& tensor = args_.*member;
+      if (!tensor) continue;
+      std::vector<std::int64_t> strides(tensor.extents().size(), 0);
+      strides[member == &ssu_args::dt ? 1 : 0] = 1;
+      if (member == &ssu_args::dt) strides[0] = nheads;
+      tensor = {tensor.data(), tensor.dtype(), tensor.extents(), strides};
+    }
+  }
+
   void place(tensor_view ssu_args::*member, dtype type,
              std::initializer_list<std::int64_t> extents) {
     const auto which = static_cast<std::size_t>(
@@ -212,9 +246,16 @@ class call {
 
   /** Another size in all tensors that have it: what they read is the same all along that axis. */
   void resize(fuzz_input& from) {
+    using detail::ssu_axis;
+    constexpr std::array axes{ssu_axis::slots,   ssu_axis::rows, ssu_axis::nheads,
+                              ssu_axis::ngroups, ssu_axis::dim,  ssu_axis::dstate};
     constexpr std::size_t sequences = 6;
     constexpr std::size_t tokens = 7;
-    const std::size_t what = from.pick(8);
+    constexpr std::size_t ring = 8;
+    const std::size_t what = from.pick(9);
+    const auto is_resized = [&](ssu_axis axis) {
+      return what == ring ? axis == ssu_axis::ring : what < axes.size() && axis == axes[what];
+    };
     const auto size = static_cast<std::int64_t>(from.number());
     for (const detail::ssu_operand& one : fields) {
       tensor_view& tensor = args_.*one.member;
@@ -230,8 +271,7 @@ class call {
       };
       try {
         for (int axis = 0; axis < one.shape.rank; ++axis) {
-          if (static_cast<std::size_t>(one.shape.axes[static_cast<std::size_t>(axis)]) == what)
-            change(axis, size);
+          if (is_resized(one.shape.axes[static_cast<std::size_t>(axis)])) change(axis, size);
         }
         if (what == sequences && one.what.leading == detail::first_axis::sequences) change(0, size);
         if (what == sequences && one.what.leading == detail::first_axis::boundaries)
@@ -249,10 +289,15 @@ class call {
         args_.state_scale.at(reinterpret_cast<const void*>(std::uintptr_t{1} << 58));
     args_.dst_state_scale =
         args_.dst_state_scale.at(reinterpret_cast<const void*>(std::uintptr_t{5} << 58));
+    args_.x_ring = args_.x_ring.at(reinterpret_cast<const void*>(std::uintptr_t{7} << 58));
+    args_.B_ring = args_.B_ring.at(reinterpret_cast<const void*>(std::uintptr_t{3} << 60));
+    args_.dt_ring = args_.dt_ring.at(reinterpret_cast<const void*>(std::uintptr_t{5} << 59));
+    args_.ring_cursor =
+        args_.ring_cursor.at(reinterpret_cast<const void*>(std::uintptr_t{7} << 59));
   }
 
   void spoil_scalar(fuzz_input& from) {
-    const std::size_t how = from.pick(8);
+    const std::size_t how = from.pick(9);
     const std::uint64_t value = from.number();
     switch (how) {
       case 0:
@@ -275,6 +320,9 @@ class call {
         break;
       case 7:
         args_.dt_max = std::bit_cast<float>(static_cast<std::uint32_t>(value));
+        break;
+      case 8:
+        args_.checkpoint_interval = static_cast<std::int64_t>(value);
         break;
       default:
         place(&ssu_args::rand_seed, dtype::int64, {1});
@@ -336,7 +384,9 @@ void dispatch(const call& given) {
   ssu_dispatch eager{given.config()};
   const std::string by_plan =
       refused([&] { require(!to_string(eager.plan(given.args())).empty(), "a plan has words"); });
-  require(by_plan == by_all || by_plan == "unsupported", "both validate the same");
+  const bool has_cursor = given.args().ring_cursor && !given.args().ring_plan;
+  require(by_plan == (has_cursor ? "ring_cursor" : by_all) || by_plan == "unsupported",
+          "both validate the same, but that an eager call has no prologue");
   if (!by_plan.empty() || !is_here(given.args()) || !is_small(given.args())) return;
   eager.selective_state_update(given.args(), nullptr);
 }
@@ -402,26 +452,43 @@ void reset(const call& given, fuzz_input& from) {
   require(!by_slots.empty() || is_in_reach(slots), "no slots out of reach");
 }
 
-/** The same of a layer's state that is loaded and stored. */
+/** The same of all that a layer keeps, and of loads, stores and attached rings. */
 void move_slots(const call& given, fuzz_input& from) {
   alignas(16) static std::array<std::byte, sizeof(float) * 64 * 64 * 64> dense_memory;
-  const tensor_view& state = given.args().state;
-  const tensor_view& scale = given.args().state_scale;
+  const ssu_args& args = given.args();
+  const tensor_view& state = args.state;
+  const std::vector<cache_view> caches{{args.state, args.state_scale, args.x_ring, args.B_ring,
+                                        args.dt_ring, args.ring_cursor, args.rounding_key}};
+  const std::array kept{args.state,   args.state_scale, args.x_ring,      args.B_ring,
+                        args.dt_ring, args.ring_cursor, args.rounding_key};
   constexpr std::array formats{dtype::float32, dtype::float16, dtype::bfloat16};
   const dtype format = formats[from.pick(formats.size())];
   std::int32_t slot = static_cast<std::int32_t>(from.pick(16));
-  if (!is_here(state) || !is_small(state) || !is_here(scale)) slot = -1;
+  const auto may_be_touched = [](const tensor_view& tensor) { return is_here(tensor); };
+  if (!std::ranges::all_of(kept, may_be_touched) || !is_small(state)) slot = -1;
   std::vector<std::int64_t> extents{state.extents().begin(), state.extents().end()};
   if (!extents.empty()) extents.front() = 1;
   tensor_view dense;
   if (!refused([&] { dense = tensor_view{dense_memory.data(), format, extents}; }).empty()) return;
   const slot_list slots{tensor_view{&slot, dtype::int32, {1}}};
-  const std::vector<cache_view> caches{{state, scale}};
   const std::vector<tensor_view> states{dense};
-  for (const std::string& by : {refused([&] { load_slots(caches, states, slots, nullptr); }),
-                                refused([&] { store_slots(caches, slots, states, nullptr); })}) {
-    require(by.empty() || by == "states[0]" || by.starts_with("caches[0]."), "a tensor is named");
-    require(!by.empty() || (is_in_reach(state) && is_in_reach(scale)), "no cache out of reach");
+  const auto position = static_cast<std::int64_t>(from.number());
+  tensor_view positions{&position, dtype::int64, {1}};
+  if (from.pick(4) == 3) positions = args.cu_seqlens;
+  const bool are_here = is_here(args.cu_seqlens);
+  for (const std::string& by :
+       {refused([&] { load_slots(caches, states, slots, nullptr); }),
+        refused([&] { store_slots(caches, slots, states, nullptr); }), refused([&] {
+          if (are_here) attach_slots(caches, slots, positions, nullptr);
+        }),
+        refused([&] {
+          if (are_here) load_slots(caches, states, slots, positions, nullptr);
+        }),
+        refused([&] { reset_slots(caches, slots, nullptr); })}) {
+    require(by.empty() || by == "states[0]" || by == "positions" || by.starts_with("caches[0]."),
+            "a tensor is named");
+    require(!by.empty() || !are_here || std::ranges::all_of(kept, is_in_reach),
+            "no cache out of reach");
   }
 }
 
