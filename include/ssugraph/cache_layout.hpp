@@ -29,10 +29,12 @@ struct cache_sizes {
 
 /** What a pool asks of its slots. */
 struct cache_layout_options {
-  std::int64_t layers = 1;  ///< in one slot: 1, a pool a layer, to 4096
-  std::int64_t slot_alignment =
-      256;                     ///< bytes, a multiple of 256 (a page, say): slots are whole ones
-  std::int64_t ring_rows = 0;  ///< R, up to 128; 0: W + 2T - 1, the least
+  /** In one slot: 1, which is a pool a layer, to 4096. Slot operations hold all that lies in one
+   * pool to one another: a load costs the host 1.2 ms for 48 layers with rings in one, 0.07 in 48.
+   */
+  std::int64_t layers = 1;
+  std::int64_t slot_alignment = 256;  ///< bytes, a multiple of 256, such as a page: slots are whole
+  std::int64_t ring_rows = 0;         ///< R, up to 128; 0: W + 2T - 1, the least
 
   /** The same. */
   bool operator==(const cache_layout_options&) const = default;

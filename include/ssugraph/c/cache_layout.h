@@ -40,20 +40,20 @@ typedef struct ssugraph_cache_part {
   int64_t shape[4];   /**< as a DLTensor's; the first, 0, is for the number of slots */
   int64_t strides[4]; /**< in elements */
   int32_t ndim;       /**< 0: there is no such tensor */
-  DLDataType dtype;
+  DLDataType dtype;   /**< of its elements */
 } ssugraph_cache_part;
 
 /** Filled up to its struct_size, which the caller sets. */
 typedef struct ssugraph_cache_layout {
-  size_t struct_size;  /**< sizeof(ssugraph_cache_layout) */
-  int64_t slot_bytes;  /**< of all layers: from slot to slot of the pool */
-  int64_t layer_bytes; /**< from layer to layer within a slot: add it to the offsets */
-  int64_t ring_rows;   /**< R; 0 without rings */
-  ssugraph_cache_part state;
-  ssugraph_cache_part state_scale;
-  ssugraph_cache_part x_ring;
-  ssugraph_cache_part B_ring;
-  ssugraph_cache_part dt_ring;
+  size_t struct_size;              /**< sizeof(ssugraph_cache_layout) */
+  int64_t slot_bytes;              /**< of all layers: from slot to slot of the pool */
+  int64_t layer_bytes;             /**< from layer to layer within a slot: add it to the offsets */
+  int64_t ring_rows;               /**< R; 0 without rings */
+  ssugraph_cache_part state;       /**< there always */
+  ssugraph_cache_part state_scale; /**< of scaled states */
+  ssugraph_cache_part x_ring;      /**< with rings */
+  ssugraph_cache_part B_ring;      /**< with rings */
+  ssugraph_cache_part dt_ring;     /**< with rings */
 } ssugraph_cache_layout;
 
 /** Lays out a slot: the pool lies at a multiple of 256 bytes and has slot_bytes for each; C++:

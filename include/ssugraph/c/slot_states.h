@@ -41,8 +41,7 @@ typedef struct ssugraph_slot_list {
 
 /**
  * Zeroes what all layers keep of some sequences: states, scales and cursors; C++: reset_slots of
- * caches. For
- * this and all below: INVALID_ARGUMENT before anything ran, CUDA_ERROR. Stream-ordered,
+ * caches. For this and all below: INVALID_ARGUMENT before anything ran, CUDA_ERROR. Stream-ordered,
  * capture-safe, no device allocation. On the host: done when it returns.
  */
 SSUGRAPH_C_API ssugraph_status ssugraph_reset_caches(const ssugraph_cache* const* caches,
@@ -53,7 +52,7 @@ SSUGRAPH_C_API ssugraph_status ssugraph_reset_caches(const ssugraph_cache* const
 /** Stores dense states, one tensor for each of `cache_count` layers, in slots, rounded to nearest;
  *  C++: load_slots. `states`: fp32, fp16 or bf16 (n, nheads, dim, dstate) or (n, dim, dstate).
  *  State i goes to slot i of `slots`; one that is skipped is not read. Slots that are not skipped
- * are distinct, a promise. Rings are empty afterwards, at position 0. */
+ *  are distinct, a promise. Rings are empty afterwards, at position 0. */
 SSUGRAPH_C_API ssugraph_status ssugraph_load_slots(const ssugraph_cache* const* caches,
                                                    const DLTensor* const* states,
                                                    size_t cache_count,
@@ -61,8 +60,8 @@ SSUGRAPH_C_API ssugraph_status ssugraph_load_slots(const ssugraph_cache* const* 
                                                    ssugraph_stream stream);
 
 /** The same of states that have seen `positions` tokens, int32 or int64 (n), which their cursors
- * say then; C++: load_slots with positions. An entry with a position outside [0, 2^31 - 65] is
- * skipped. NULL: all 0. */
+ *  then say; C++: load_slots with positions. An entry with a position outside [0, 2^31 - 65] is
+ *  skipped. NULL: all 0. */
 SSUGRAPH_C_API ssugraph_status ssugraph_load_slots_at(
     const ssugraph_cache* const* caches, const DLTensor* const* states, size_t cache_count,
     const ssugraph_slot_list* slots, const DLTensor* positions, ssugraph_stream stream);
