@@ -91,7 +91,8 @@ struct tracker_plan_args {
 };
 
 /**
- * Plans a step by the rule of vLLM's and FlashInfer's rings: all live inputs go into the checkpoint
+ * Plans a step by the rule of FlashInfer's rings, which vLLM has, too, with FlashInfer (its Triton
+ * kernel is told when to store): all live inputs go into the checkpoint
  * where they and the step's tokens would be more than W (flush = prev + T_i > W ? prev : 0). Reads
  * the trackers, which stay the caller's to advance. `positions` are for stochastic rounding alone:
  * without them all checkpoints of a slot take the bits of position 0, of different seeds. Order,
