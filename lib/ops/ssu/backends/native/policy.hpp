@@ -94,10 +94,6 @@ constexpr int max_rows_wide(int octets) {
 /** Of checkpointed states: blocks that a multiprocessor holds at least, which leaves a thread 144
  *  registers, and rows that are in fp32 at a time while inputs are added to them. */
 inline constexpr int ring_blocks = 2;
-/** Loads of a thread that are in flight together: octets of B, and values of x. 16 rows in the ring
- *  and one token take three of one and nine of the other. */
-inline constexpr int ring_octets_ahead = 3;
-inline constexpr int ring_values_ahead = 9;
 inline constexpr int max_rows_flushed = 4;
 
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us

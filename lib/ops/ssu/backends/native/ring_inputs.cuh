@@ -3,7 +3,7 @@
 #include "lib/core/launch_limits.hpp"
 #include "lib/device/element.cuh"
 #include "lib/device/memory.cuh"
-#include "lib/ops/ssu/backends/native/policy.hpp"
+#include "lib/ops/ssu/backends/native/ring_policy.hpp"
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/ring_params.hpp"
 #include "lib/ops/ssu/backends/native/ring_stage.cuh"
