@@ -46,9 +46,10 @@ TEST(operands, of_a_launch_of_everything_are_told_apart_by_what_it_does) {
 TEST(operands, of_the_ssu_are_the_tensors_of_its_arguments) {
   const auto operands = operands_of_ssu(false);
   const launch_operands all = operands_of_whole(operands);
-  for (const char* written : {"state", "out", "dst_state", "state_scale", "dst_state_scale"})
+  for (const char* written : {"state", "out", "dst_state", "state_scale", "dst_state_scale",
+                              "x_ring", "B_ring", "dt_ring", "ring_cursor"})
     EXPECT_TRUE(all.writes[find_operand(operands, written)]) << written;
-  EXPECT_EQ(all.writes.count(), 5u);
+  EXPECT_EQ(all.writes.count(), 9u);
   EXPECT_EQ((all.reads_with_state | all.reads_otherwise | all.writes).count(), operands.size());
   EXPECT_EQ(find_operand(operands, "y"), operands.size());
   EXPECT_EQ(find_operand(operands, operand_role::counts),
