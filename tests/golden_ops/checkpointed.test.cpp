@@ -190,7 +190,8 @@ void check_checkpointed(const recorded& golden, const stepping& how, const ring_
     }
   }
   const distance state = distance_of_states(golden, run);
-  const double stores = static_cast<double>(golden.steps / how.interval + 2);
+  const auto stores =
+      1 + static_cast<double>(run.errors().checkpoints) / static_cast<double>(golden.sequences);
   const double unit = format_of(golden.file.at("state").dtype).spacing(state.largest);
   const std::string name = golden.meta.at("name");
   std::printf(

@@ -35,7 +35,6 @@ ring_execution recorded(target where, lane_call call, ring_planner planner) {
   return {.name = name,
           .where = place_of(where),
           .backend = where == target::host ? "reference" : "native",
-          .sums = where == target::host ? ring_sums::float32 : ring_sums::tensor_cores,
           .planner = planner,
           .sequences =
               [](const ssu_case& test) {

@@ -93,9 +93,7 @@ ring_execution reference_rings() {
 }
 
 ring_execution native_rings() {
-  ring_execution how = eager("native_eager", "native", place::device);
-  how.sums = ring_sums::tensor_cores;
-  return how;
+  return eager("native_eager", "native", place::device);
 }
 
 ring_execution planned_rings(const ring_execution& how) {
@@ -136,7 +134,7 @@ ring_run::ring_run(const ring_spec& spec, const ring_execution& how, random_engi
       engine_{engine},
       case_{spec, engine_},
       tracker_{case_.args().state.extent(0), spec.sizes()},
-      history_{spec.sizes(), how.sums},
+      history_{spec.sizes()},
       memory_{how.where, case_.test().memory},
       stream_{how.where} {
   // A cursor of zero bytes is a fresh one, as that of any slot that no request has had.
@@ -195,10 +193,7 @@ testing::AssertionResult ring_run::step_by(const std::vector<ring_plan_row>& pla
   const std::int64_t seed = oracle_draw(test.random.seed, draw);
   store_index(case_.args().rand_seed.data(), dtype::int64, seed);
   arena before = test.memory;
-  memory_.write(0, bytes(before));
-  run_(test);
-  stream_.wait();
-  memory_.read(0, {test.memory.data(), test.memory.size()});
+  run_on_memory();
   if (test.config.stochastic_rounding) ++test.random.next_draw;
 
   const ssu_args args = first_sequences(test.args_at(before.data()), test.batch);
@@ -209,6 +204,33 @@ testing::AssertionResult ring_run::step_by(const std::vector<ring_plan_row>& pla
   }
   expected.out = std::move(padded.out);
   return compare_step(expected, before);
+}
+
+void ring_run::run_on_memory() {
+  ssu_case& test = case_.test();
+  memory_.write(0, bytes(test.memory));
+  run_(test);
+  stream_.wait();
+  memory_.read(0, {test.memory.data(), test.memory.size()});
+}
+
+testing::AssertionResult ring_run::step_anyhow() {
+  arena before = case_.test().memory;
+  run_on_memory();
+  const ssu_args args = case_.test().args_at(before.data());
+  std::vector<expected_tensor> tensors;
+  for (const tensor_view& tensor : {args.state, args.state_scale, args.out, args.x_ring,
+                                    args.B_ring, args.dt_ring, args.ring_cursor, args.ring_plan}) {
+    const bool is_plan = tensor == args.ring_cursor || tensor == args.ring_plan;
+    if (!tensor || (is_plan && how_.planner == ring_planner::caller)) continue;
+    expected_tensor& written = tensors.emplace_back();
+    written.dtype = tensor.dtype();
+    for_each_element(tensor, [&](std::byte* address) { written.elements.push_back({address, 0}); });
+  }
+  std::vector<const expected_tensor*> written;
+  for (const expected_tensor& tensor : tensors)
+    written.push_back(&tensor);
+  return untouched(written, bytes(before), bytes(case_.test().memory));
 }
 
 testing::AssertionResult ring_run::compare_step(const ring_result& expected, arena& before) {

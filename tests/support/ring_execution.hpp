@@ -33,7 +33,6 @@ struct ring_execution {
   std::string name;
   place where = place::host;
   std::string backend = "native";
-  ring_sums sums = ring_sums::float32;
   ring_planner planner = ring_planner::caller;
   /** Sequences that a step serves, padded ones included. */
   std::function<std::int64_t(const ssu_case&)> sequences;
@@ -83,6 +82,8 @@ class ring_run {
   /** The same by a plan that keeps other rules, whose rows are live in the ring. */
   [[nodiscard]] testing::AssertionResult step_by(const std::vector<ring_plan_row>& plan,
                                                  dead_rows dead = dead_rows::nan);
+  /** Runs what `content()` holds, whatever that is: only tensors that steps write may change. */
+  [[nodiscard]] testing::AssertionResult step_anyhow();
   /** A random batch; now and then requests begin. */
   [[nodiscard]] testing::AssertionResult random_step();
 
@@ -95,6 +96,8 @@ class ring_run {
 
  private:
   [[nodiscard]] std::vector<std::byte> bytes_of(tensor_view ssu_args::*member);
+  /** To where it runs, and back. */
+  void run_on_memory();
   [[nodiscard]] testing::AssertionResult compare_step(const ring_result& expected, arena& before);
   [[nodiscard]] testing::AssertionResult cursors_agree();
   [[nodiscard]] testing::AssertionResult plans_agree();

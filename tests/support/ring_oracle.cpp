@@ -15,31 +15,6 @@ double at(const tensor_view& tensor, Index... index) {
   return load(address_of(tensor, index...), tensor.dtype());
 }
 
-/** What a sum may be off by, as a part of its terms. */
-double part_of_sums(ring_sums sums, dtype state) {
-  constexpr double float32 = 0x1p-19;
-  if (sums == ring_sums::float32) return float32;
-  switch (state) {
-    case dtype::bfloat16:
-    case dtype::int8:
-    case dtype::float8_e4m3:
-      return float32 + 0x1p-9;  // one rounding to bf16
-    case dtype::float32:
-    case dtype::float16:
-    case dtype::int16:
-    case dtype::int32:
-    case dtype::int64:
-      break;
-  }
-  return float32 + 0x1p-17;  // bf16, and what that left as bf16
-}
-
-/** The same, of sums of which every term has a factor exp of a difference of sums in fp32, the
- *  greatest of which is `exponent`. */
-double slack_of(double part, double exponent, double terms) {
-  return terms * (part + std::abs(exponent) * 0x1p-22);
-}
-
 double state_at(const ssu_args& args, std::int64_t slot, std::int64_t head, std::int64_t d,
                 std::int64_t n) {
   const double scale = args.state_scale ? at(args.state_scale, slot, head, d) : 1.0;
@@ -203,54 +178,52 @@ void ring_history::run_row(const sequence& one, std::int64_t head, std::int64_t 
   const std::int64_t dstate = args.state.extent(3);
   const std::int64_t ngroups = args.B.extent(1);
   const std::int64_t group = head / (args.state.extent(1) / ngroups);
-  const double part = part_of_sums(sums_, args.state.dtype());
   const double A = at(args.A, head, 0, 0);
   const double D = args.D ? at(args.D, head, d) : 0;
   std::vector<element> h(static_cast<std::size_t>(dstate));
   for (std::int64_t n = 0; n < dstate; ++n) {
     const double value = state_at(args, one.plan.slot, head, d, n);
-    h[static_cast<std::size_t>(n)] = {value, std::abs(value)};
+    h[static_cast<std::size_t>(n)] = {value, std::abs(value), 0};
   }
   tracked* truth = &one.of.truth[static_cast<std::size_t>(one.element_of(head, d, 0))];
-  double exponent = 0;
   for (std::int64_t j = 0; j < std::ssize(one.of.tokens); ++j) {
     const token& now = one.of.tokens[static_cast<std::size_t>(j)];
     const double dt = now.dt[static_cast<std::size_t>(head)];
     const double x = now.x[static_cast<std::size_t>(head * args.x.extent(2) + d)];
     const double decay = std::exp(A * dt);
-    exponent += A * dt;
     for (std::int64_t n = 0; n < dstate; ++n) {
       const double added = dt * x * now.B[static_cast<std::size_t>(group * dstate + n)];
-      auto& [value, terms] = h[static_cast<std::size_t>(n)];
+      auto& [value, terms, exponents] = h[static_cast<std::size_t>(n)];
       value = value * decay + added;
+      exponents = (exponents + terms * std::abs(A * dt)) * decay;
       terms = terms * decay + std::abs(added);
       if (j >= one.plan.flush) continue;
       truth[n] = {truth[n].value * decay + added, truth[n].bound * decay};
     }
-    if (j + 1 == one.plan.flush) store_row(one, head, d, h, part, exponent, result);
+    if (j + 1 == one.plan.flush) store_row(one, head, d, h, result);
     if (j < one.plan.count) continue;
     const std::int64_t row = one.first_row + j - one.plan.count;
-    element sum{D * x, std::abs(D * x)};
+    element sum{D * x, std::abs(D * x), 0};
     for (std::int64_t n = 0; n < dstate; ++n) {
       const double C = at(args.C, row, group, n);
       sum.value += h[static_cast<std::size_t>(n)].value * C;
       sum.terms += h[static_cast<std::size_t>(n)].terms * std::abs(C);
+      sum.exponents += h[static_cast<std::size_t>(n)].exponents * std::abs(C);
     }
     if (args.z) {
       const double z = at(args.z, row, head, d);
       const double gate = z / (1 + std::exp(-z));
-      sum = {sum.value * gate, sum.terms * std::abs(gate)};
+      sum = {sum.value * gate, sum.terms * std::abs(gate), sum.exponents * std::abs(gate)};
     }
     result.out.elements.push_back({.address = address_of(args.out, row, head, d),
                                    .value = sum.value,
                                    .terms = sum.terms,
-                                   .slack = slack_of(part, exponent, sum.terms)});
+                                   .slack = sum.slack()});
   }
 }
 
 void ring_history::store_row(const sequence& one, std::int64_t head, std::int64_t d,
-                             const std::vector<element>& h, double part, double exponent,
-                             ring_result& result) {
+                             const std::vector<element>& h, ring_result& result) {
   const ssu_args& args = one.args;
   const std::int64_t slot = one.plan.slot;
   stored_.push_back({slot, head, d});
@@ -259,18 +232,18 @@ void ring_history::store_row(const sequence& one, std::int64_t head, std::int64_
         {address_of(args.state_scale, slot, head, d), result.state.elements.size(), h.size()});
   }
   for (std::int64_t n = 0; n < std::ssize(h); ++n) {
-    const auto [value, terms] = h[static_cast<std::size_t>(n)];
+    const element& sum = h[static_cast<std::size_t>(n)];
     const std::int64_t e = one.element_of(head, d, n);
-    const double slack = slack_of(part, exponent, terms);
+    const double slack = sum.slack();
     one.of.truth[static_cast<std::size_t>(e)].bound += slack;
     const bool stochastic = result.state.stochastic;
     result.state.elements.push_back(
         {.address = address_of(args.state, slot, head, d, n),
-         .value = value,
+         .value = sum.value,
          .random = stochastic
                        ? oracle_bits(one.seed, one.rounds, e, one.plan.position, one.rounds_slot)
                        : 0,
-         .terms = terms,
+         .terms = sum.terms,
          .slack = slack});
   }
 }

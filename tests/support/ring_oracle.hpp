@@ -51,16 +51,10 @@ struct ring_result {
   expected_tensor x_ring, B_ring, dt_ring;
 };
 
-/** How exact a backend's sums are: what one may be off by, as a part of its terms' magnitudes. */
-enum class ring_sums : std::uint8_t {
-  float32,       ///< all of fp32
-  tensor_cores,  ///< 16-bit operands, whose inexact factors keep the accuracy of the state's format
-};
-
 /** The tokens that one layer was given and what its states should be. */
 class ring_history {
  public:
-  ring_history(ring_sizes sizes, ring_sums sums) : sizes_{sizes}, sums_{sums} {}
+  explicit ring_history(ring_sizes sizes) : sizes_{sizes} {}
 
   /** A request begins on the state that lies in `slot`, with an empty ring. */
   void admit(const ssu_args& args, std::int64_t slot);
@@ -85,7 +79,11 @@ class ring_history {
 
   struct element {
     double value;
-    double terms;  ///< magnitudes that it is the sum of
+    double terms;      ///< magnitudes that it is the sum of
+    double exponents;  ///< of these, each times that of its decay
+
+    /** What a sum in fp32 may be off by: its own roundings, and those of exponents. */
+    [[nodiscard]] double slack() const { return terms * 0x1p-19 + exponents * 0x1p-21; }
   };
 
   /** Of an element of a state: exact, and how far the stored one may be from it. */
@@ -104,11 +102,10 @@ class ring_history {
   token token_of(const ssu_args& args, std::int64_t row) const;
   void run_row(const sequence& of, std::int64_t head, std::int64_t d, ring_result& result);
   void store_row(const sequence& of, std::int64_t head, std::int64_t d,
-                 const std::vector<element>& h, double part, double exponent, ring_result& result);
+                 const std::vector<element>& h, ring_result& result);
   void append(const sequence& of, std::int64_t t, const token& added, ring_result& result) const;
 
   ring_sizes sizes_;
-  ring_sums sums_;
   std::map<std::int64_t, request> requests_;  ///< by slot
   /** Rows of the last step's checkpoints: (slot, head, d). */
   struct stored_row {

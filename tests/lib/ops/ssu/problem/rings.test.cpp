@@ -99,10 +99,10 @@ TEST(bad_rings, limits_themselves_are_right) {
 /** A backend of 0.1: it would take everything, and lacks what came since. */
 class backend_of_0_1 : public mamba_ssu_backend {
  public:
-  std::string name() const override { return "of_0_1"; }
-  support supports(const ssu_problem&) const override { return {}; }
-  ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
-                const std::string&) const override {
+  [[nodiscard]] std::string name() const override { return "of_0_1"; }
+  [[nodiscard]] support supports(const ssu_problem&) const override { return {}; }
+  [[nodiscard]] ssu_plan plan(const ssu_problem& problem, std::int64_t sequences,
+                              const std::string&) const override {
     ssu_plan plan;
     plan.backend = name();
     plan.sequences = sequences;
