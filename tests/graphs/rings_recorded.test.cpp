@@ -14,6 +14,8 @@ const auto by_plans = testing::Values(recorded_plans(target::host, lane_call::re
 
 INSTANTIATE_TEST_SUITE_P(recorded, ring_suite, by_cursors, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded, ring_bits, by_cursors, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(recorded, ring_garbage, by_cursors, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(recorded_of_plans, ring_garbage, by_plans, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded, ring_plans, by_plans, ring_execution_name);
 
 }  // namespace ssugraph::test

@@ -1,8 +1,12 @@
 #include "tests/support/ring_suite.hpp"
 
+#include "tests/support/float_format.hpp"
+
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <tuple>
 #include <vector>
 
@@ -265,6 +269,7 @@ TEST_P(ring_plans, of_windows_that_fill_up) {
       ring_spec spec = ring_spec_of(ssu_mode::varlen);
       spec.call.state_dtype = state;
       spec.interval = 8;
+      spec.spare_rows = -3;  // as many as the engine needs: W and T
       ring_run run{spec, GetParam(), random_engine{base_seed()}};
       SCOPED_TRACE(to_string(spec));
       ring_plan_row row{.start = 3, .shift = 1, .slot = 2};
@@ -279,6 +284,42 @@ TEST_P(ring_plans, of_windows_that_fill_up) {
         row.count += row.length - row.flush - (length == 3 ? 1 : 0);
       }
       EXPECT_GT(run.errors().checkpoints, 2);
+    }
+  }
+}
+
+TEST_P(ring_garbage, stays_inside_the_tensors) {
+  for (const dtype state : {dtype::bfloat16, dtype::int8}) {
+    for (const ring_place rings : {ring_place::apart, ring_place::strided, ring_place::in_slot}) {
+      ring_spec spec = ring_spec_of(ssu_mode::varlen);
+      spec.call.state_dtype = state;
+      spec.rings = rings;
+      ring_run run{spec, GetParam(), random_engine{base_seed()}};
+      random_engine& engine = run.engine();
+      const auto any = [&] {
+        constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+        const std::array values{pick(engine, -most - 1, most),
+                                pick(engine, -2, 24),
+                                most,
+                                -most - 1,
+                                std::int64_t{128},
+                                pick(engine, 0, 12)};
+        return values[static_cast<std::size_t>(pick(engine, 0, values.size() - 1))];
+      };
+      for (int step = 0; step < case_count(200); ++step) {
+        run.content().next_step(5, engine);
+        const ssu_args args = run.content().args();
+        for (const tensor_view& table : {args.ring_cursor, args.ring_plan}) {
+          for_each_element(table, [&](std::byte* address) {
+            if (chance(engine, 0.6)) store_index(address, dtype::int32, any());
+          });
+        }
+        if (GetParam().planner != ring_planner::caller) {
+          for (std::int64_t i = 0; i < 5; ++i)
+            run.content().accept(i, any());
+        }
+        ASSERT_TRUE(run.step_anyhow()) << to_string(spec) << "; step " << step;
+      }
     }
   }
 }

@@ -22,6 +22,10 @@ class ring_suite : public testing::TestWithParam<ring_execution> {
 /** Plans of engines that keep trackers of their own. */
 class ring_plans : public ring_suite {};
 
+/** Plans and cursors that no step can have left: values may be wrong, nothing else may be touched.
+ */
+class ring_garbage : public ring_suite {};
+
 /** Bits of checkpoints and outputs, in one's surroundings or another's. */
 class ring_bits : public ring_suite {};
 

@@ -13,6 +13,7 @@ const auto by_all = testing::Values(reference_rings(), planned_rings(reference_r
 
 INSTANTIATE_TEST_SUITE_P(eager, ring_suite, by_all, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(eager, ring_bits, by_plans, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(eager, ring_garbage, by_all, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(eager, ring_plans, by_plans, ring_execution_name);
 
 }  // namespace ssugraph::test
