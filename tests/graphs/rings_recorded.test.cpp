@@ -16,6 +16,7 @@ INSTANTIATE_TEST_SUITE_P(recorded, ring_suite, by_cursors, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded, ring_bits, by_cursors, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded, ring_garbage, by_cursors, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded_of_plans, ring_garbage, by_plans, ring_execution_name);
+INSTANTIATE_TEST_SUITE_P(recorded, ring_ways, by_plans, ring_execution_name);
 INSTANTIATE_TEST_SUITE_P(recorded, ring_plans, by_plans, ring_execution_name);
 
 }  // namespace ssugraph::test

@@ -20,14 +20,8 @@ void ring_suite::walk(const ring_spec& spec, int steps) {
   EXPECT_GT(run.errors().checkpoints, 0);
 }
 
-namespace {
-
-constexpr std::array all_formats{dtype::float32, dtype::float16, dtype::bfloat16,
-                                 dtype::int16,   dtype::int8,    dtype::float8_e4m3};
-constexpr std::array ring_modes{ssu_mode::plain, ssu_mode::varlen};
-
-TEST_P(ring_suite, random_cases_agree_with_float64) {
-  for (int i = 0; i < case_count(60); ++i) {
+void ring_suite::walk_anything(int cases) {
+  for (int i = 0; i < cases; ++i) {
     const std::uint64_t seed = base_seed() + static_cast<std::uint64_t>(i);
     random_engine engine{seed};
     const ring_spec spec = random_ring_spec(engine);
@@ -37,6 +31,20 @@ TEST_P(ring_suite, random_cases_agree_with_float64) {
     for (int step = 0; step < 12; ++step)
       ASSERT_TRUE(run.random_step());
   }
+}
+
+namespace {
+
+constexpr std::array all_formats{dtype::float32, dtype::float16, dtype::bfloat16,
+                                 dtype::int16,   dtype::int8,    dtype::float8_e4m3};
+constexpr std::array ring_modes{ssu_mode::plain, ssu_mode::varlen};
+
+TEST_P(ring_suite, random_cases_agree_with_float64) {
+  walk_anything(case_count(60));
+}
+
+TEST_P(ring_ways, random_cases_agree_with_float64) {
+  walk_anything(case_count(60));
 }
 
 TEST_P(ring_suite, hundreds_of_steps) {
@@ -306,7 +314,7 @@ TEST_P(ring_garbage, stays_inside_the_tensors) {
                                 pick(engine, 0, 12)};
         return values[static_cast<std::size_t>(pick(engine, 0, values.size() - 1))];
       };
-      for (int step = 0; step < case_count(200); ++step) {
+      for (int step = 0; step < case_count(100); ++step) {
         run.content().next_step(5, engine);
         const ssu_args args = run.content().args();
         for (const tensor_view& table : {args.ring_cursor, args.ring_plan}) {

@@ -17,7 +17,12 @@ class ring_suite : public testing::TestWithParam<ring_execution> {
 
   /** Random steps of `spec`, each against float64. */
   static void walk(const ring_spec& spec, int steps);
+  /** The same of random specs. */
+  static void walk_anything(int cases);
 };
+
+/** What serves calls in more than one way need not run all of the suite in each. */
+class ring_ways : public ring_suite {};
 
 /** Plans of engines that keep trackers of their own. */
 class ring_plans : public ring_suite {};

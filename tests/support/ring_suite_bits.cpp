@@ -321,6 +321,7 @@ TEST_P(ring_bits, of_nothing_depend_on_dead_rows) {
     for (const dtype io : {dtype::float32, dtype::bfloat16, dtype::float16}) {
       ring_spec spec = bits_spec(state, state != dtype::float32);
       spec.call.io_dtype = io;
+      spec.call.dim = 16;
       SCOPED_TRACE(to_string(spec));
       ring_run clean{spec, GetParam(), random_engine{base_seed()}};
       ring_run dirty{spec, GetParam(), random_engine{base_seed()}};
