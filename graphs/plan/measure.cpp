@@ -103,6 +103,7 @@ timing_table measuring_bench::measure(std::span<const plan_choice> candidates,
         [&] { check_cuda(cudaGraphLaunch(graphs[i].get(), stream_.get()), "cudaGraphLaunch"); });
   };
   scratch_.share_rows(sequences);
+  scratch_.spread_rings(sequences);
   for (const plan_choice& candidate : candidates) {
     graphs.push_back(prepare(candidate, sequences));
     static_cast<void>(replay_us(graphs.size() - 1));  // the first run warms up

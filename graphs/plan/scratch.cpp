@@ -1,5 +1,6 @@
 #include "graphs/plan/scratch.hpp"
 
+#include "graphs/plan/spread_rings.hpp"
 #include "lib/core/cuda_check.hpp"
 #include "lib/core/reach.hpp"
 
@@ -58,24 +59,26 @@ scratch_tensors::~scratch_tensors() {
   if (cudaStreamSynchronize(stream_) != cudaSuccess) cudaGetLastError();
 }
 
+/** The slots that sequences read, from the first of their launch on. */
+std::vector<std::int64_t> scratch_tensors::slots_of(std::int64_t sequences) const {
+  const std::int64_t null_block = traits_.sequences.null_block_id;
+  std::vector<std::int64_t> slots(
+      static_cast<std::size_t>(sequences * layout_.rotation().slots_a_sequence));
+  std::iota(slots.begin(), slots.end(), 0);
+  for (std::int64_t& slot : slots)
+    slot += slot >= null_block && null_block >= 0 ? 1 : 0;
+  return slots;
+}
+
 /** What index and count tensors of `most_sequences_` sequences hold, however many rows these have;
  *  empty for other operands. */
 std::vector<std::int64_t> scratch_tensors::integers_of(operand_role role) const {
-  const auto sequences = static_cast<std::size_t>(most_sequences_);
-  std::vector<std::int64_t> values;
   switch (role) {
     case operand_role::source_slots:
-    case operand_role::destination_slots: {
-      const std::int64_t null_block = traits_.sequences.null_block_id;
-      values.resize(sequences * static_cast<std::size_t>(layout_.rotation().slots_a_sequence));
-      std::iota(values.begin(), values.end(), 0);
-      for (std::int64_t& slot : values)
-        slot += slot >= null_block && null_block >= 0 ? 1 : 0;
-      break;
-    }
+    case operand_role::destination_slots:
+      return slots_of(most_sequences_);
     case operand_role::counts:
-      values.assign(sequences, 1);
-      break;
+      return std::vector<std::int64_t>(static_cast<std::size_t>(most_sequences_), 1);
     case operand_role::bounds:
     case operand_role::data:
     case operand_role::state:
@@ -85,7 +88,7 @@ std::vector<std::int64_t> scratch_tensors::integers_of(operand_role role) const 
     case operand_role::rounding_key:
       break;
   }
-  return values;
+  return {};
 }
 
 void scratch_tensors::fill() {
@@ -107,6 +110,20 @@ void scratch_tensors::share_rows(std::int64_t sequences) {
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<std::int64_t>(i) * rows_of(sequences) / sequences;
   write_integers(tensors_[bounds], values, stream_);
+}
+
+void scratch_tensors::spread_rings(std::int64_t sequences) {
+  if (!traits_.ring) return;
+  const std::size_t plan = find_operand(traits_.operands, operand_role::ring_plan);
+  const std::vector<std::int64_t> slots = slots_of(sequences);
+  std::vector<ring_plan_row> rows;
+  for (std::int64_t i = 0; i < sequences; ++i)
+    rows.push_back(spread_ring(*traits_.ring, traits_.sequences.max_seqlen, i, sequences,
+                               slots[static_cast<std::size_t>(i)]));
+  check_cuda(cudaMemcpyAsync(tensors_[plan].data(), rows.data(), rows.size() * sizeof rows[0],
+                             cudaMemcpyHostToDevice, stream_),
+             "cudaMemcpyAsync of a scratch plan");
+  check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize of a scratch plan");
 }
 
 std::span<std::byte> scratch_tensors::largest() const {

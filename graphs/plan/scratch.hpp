@@ -38,6 +38,9 @@ class scratch_tensors {
   }
   /** Shares these out among the first `sequences`. Waits for the stream. Throws cuda_error. */
   void share_rows(std::int64_t sequences);
+  /** Plans what the first `sequences` do with their rings, if there are any. Waits for the stream.
+   *  Throws cuda_error. */
+  void spread_rings(std::int64_t sequences);
   /** The tensors of launch `launch` of those in a row. */
   [[nodiscard]] bound_tensors of_launch(std::int64_t launch, std::int64_t sequences) const {
     return layout_.of_launch(tensors_, launch, sequences);
@@ -46,6 +49,7 @@ class scratch_tensors {
   [[nodiscard]] std::span<std::byte> largest() const;
 
  private:
+  [[nodiscard]] std::vector<std::int64_t> slots_of(std::int64_t sequences) const;
   [[nodiscard]] std::vector<std::int64_t> integers_of(operand_role role) const;
   void fill();
 

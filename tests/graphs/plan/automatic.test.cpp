@@ -1,4 +1,5 @@
 #include "tests/graphs/replay.hpp"
+#include "tests/graphs/ring_layers.hpp"
 #include "tests/support/compare.hpp"
 #include "tests/support/model_case.hpp"
 #include "tests/support/ssu_oracle.hpp"
@@ -75,6 +76,24 @@ TEST_F(automatic, measures_every_candidate_and_takes_the_fastest) {
       }
     }
     std::printf("%s\n%s", to_string(built.plan(0, 2)).c_str(), to_table(built.plan(0, 2)).c_str());
+  }
+}
+
+TEST_F(automatic, measures_layers_with_rings_and_leaves_their_cursors) {
+  for (const std::int64_t tokens : {1, 4}) {
+    const ring_layers layers{target::cuda, {.max_seqlen = tokens}};
+    pipeline_builder builder{{.backend = "automatic"}, bucket_policy{{1, 2, 6}}};
+    layers.add_to(builder);
+    const auto before = layers.cursors();
+    const pipeline built = builder.build();
+    EXPECT_EQ(layers.cursors(), before);
+    for (std::size_t bucket = 0; bucket < 3; ++bucket) {
+      const ssu_plan& plan = built.plan(0, bucket);
+      ASSERT_FALSE(plan.timings.empty());
+      EXPECT_EQ(plan.timings[0].verdict, "chosen");
+      EXPECT_GT(plan.timings[0].median_us, 0.5) << to_table(plan);
+      EXPECT_LT(plan.timings[0].median_us, 1000.0) << to_table(plan);
+    }
   }
 }
 
