@@ -39,7 +39,7 @@ FLOORS = [
     ("pipeline", ["graphs"], "pipeline pipeline_builder sequence_group staging"),
     ("c_api", ["graphs/c_api"],
      "c/binding c/buckets c/builder c/cache_layout c/config c/dispatch c/export c/lane c/lane_stats c/library "
-     "c/pipeline c/random c/reset_slots c/slot_states c/ssu c/ssu_call c/staging c/status c/step c/stream c/tensors c/toggle ssugraph"),
+     "c/pipeline c/random c/reset_slots c/rings c/slot_states c/ssu c/ssu_call c/staging c/status c/step c/stream c/tensors c/toggle ssugraph"),
 ]
 SUFFIXES = {".h", ".hpp", ".cpp", ".cu", ".cuh", ".in"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]((?:lib|graphs|ssugraph)/[^">]+)[">]', re.MULTILINE)

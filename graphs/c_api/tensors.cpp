@@ -149,15 +149,6 @@ tensor_view view_of_seed(const std::string& name, const DLTensor* tensor,
   return view_of(name, &with_axis, dtypes);
 }
 
-/** A struct of zeros has no null block, or slot 0 would lose its state without a word. */
-template <class Given>
-std::int64_t null_block_of(const Given& given) {
-  if (flag("has_null_block", given.has_null_block)) return given.null_block_id;
-  if (given.null_block_id <= 0) return -1;
-  throw invalid_argument{"has_null_block",
-                         "1 beside null_block_id " + std::to_string(given.null_block_id), "0"};
-}
-
 }  // namespace
 
 ssu_args args_of(const ssugraph_ssu_args* given) {

@@ -49,6 +49,12 @@ static_assert(sizeof(ssugraph_ssu_options) == 24 &&
 static_assert(sizeof(ssugraph_sequence_group) == 96 &&
               offsetof(ssugraph_sequence_group, null_block_id) == 64 &&
               offsetof(ssugraph_sequence_group, reserved) == 92);
+static_assert(sizeof(ssugraph_ring_plan_args) == 88 &&
+              offsetof(ssugraph_ring_plan_args, null_block_id) == 48 &&
+              offsetof(ssugraph_ring_plan_args, reserved) == 84);
+static_assert(sizeof(ssugraph_tracker_plan_args) == 88 &&
+              offsetof(ssugraph_tracker_plan_args, null_block_id) == 56 &&
+              offsetof(ssugraph_tracker_plan_args, reserved) == 84);
 static_assert(sizeof(ssugraph_step_options) == 48 &&
               offsetof(ssugraph_step_options, writes) == 24 &&
               offsetof(ssugraph_step_options, warm_up) == 44);

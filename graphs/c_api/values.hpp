@@ -94,4 +94,14 @@ void write_text(char* to, std::size_t capacity, std::size_t* length, Make&& make
   if (length != nullptr) *length = from.size();
 }
 
+/** The null block of a struct. One of zeros has none, or slot 0 would lose its state without a
+ * word. Throws invalid_argument. */
+template <class Given>
+std::int64_t null_block_of(const Given& given) {
+  if (flag("has_null_block", given.has_null_block)) return given.null_block_id;
+  if (given.null_block_id <= 0) return -1;
+  throw invalid_argument{"has_null_block",
+                         "1 beside null_block_id " + std::to_string(given.null_block_id), "0"};
+}
+
 }  // namespace ssugraph::c_api

@@ -59,6 +59,7 @@
 #include <ssugraph/c/pipeline.h>
 #include <ssugraph/c/random.h>
 #include <ssugraph/c/reset_slots.h>
+#include <ssugraph/c/rings.h>
 #include <ssugraph/c/slot_states.h>
 #include <ssugraph/c/ssu.h>
 #include <ssugraph/c/ssu_call.h>

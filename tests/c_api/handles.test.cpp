@@ -63,6 +63,8 @@ std::vector<call> calls_on_dispatch() {
 std::vector<call> calls_on_builder() {
   static ssugraph_ssu_args args{};
   args.struct_size = sizeof args;
+  static ssugraph_sequence_group group{};
+  group.struct_size = sizeof group;
   static ssugraph_pipeline* pipeline = nullptr;
   const auto of = [](void* handle) { return static_cast<ssugraph_builder*>(handle); };
   const auto nothing = [](void*, const ssugraph_step_context*, ssugraph_stream) { return 0; };
@@ -71,6 +73,7 @@ std::vector<call> calls_on_builder() {
       [=](void* h) {
         return ssugraph_builder_step(of(h), "name", nothing, nullptr, nullptr, nullptr);
       },
+      [=](void* h) { return ssugraph_builder_sequences(of(h), "name", &group); },
       [=](void* h) { return ssugraph_builder_last_error(of(h), nullptr, nullptr); },
       [=](void* h) { return ssugraph_builder_rows(of(h), 0); },
       [=](void* h) { return ssugraph_builder_programmatic_dependent_launch(of(h), 1); },
