@@ -5,8 +5,9 @@
 namespace ssugraph::detail {
 namespace {
 
-bool has_cursor(const step_traits& step) {
-  return step.ring && step.ring->cursor.data != nullptr;
+/** What the cursor of a step is of; null: it has none. */
+const ring_rule* cursor_rule_of(const step_traits& step) {
+  return step.ring && step.ring->cursor.data != nullptr ? &*step.ring : nullptr;
 }
 
 }  // namespace
@@ -14,7 +15,8 @@ bool has_cursor(const step_traits& step) {
 std::size_t ring_plans::most_bytes(const pipeline_core& core) {
   const auto plans =
       static_cast<std::size_t>(std::ranges::count_if(core.steps, [](const auto& step) {
-        return step.library() != nullptr && has_cursor(step.library()->checked->traits());
+        return step.library() != nullptr &&
+               cursor_rule_of(step.library()->checked->traits()) != nullptr;
       }));
   const auto rows = static_cast<std::size_t>(core.buckets.max_batch());
   return plans * arena_cursor::aligned(rows * sizeof(ring_plan_row)) +
@@ -24,9 +26,10 @@ std::size_t ring_plans::most_bytes(const pipeline_core& core) {
 ring_plans::ring_plans(const pipeline_core& core, const bound_steps& steps)
     : max_batch_{core.buckets.max_batch()}, places_(steps.size(), -1) {
   for (std::size_t step = 0; step < steps.size(); ++step) {
-    if (!steps[step] || !has_cursor(steps[step]->traits())) continue;
-    const step_traits& traits = steps[step]->traits();
-    const ring_job job{.ring = *traits.ring, .sequences = traits.sequences, .plan = nullptr};
+    const ring_rule* const rule = steps[step] ? cursor_rule_of(steps[step]->traits()) : nullptr;
+    if (rule == nullptr) continue;
+    const ring_job job{
+        .ring = *rule, .sequences = steps[step]->traits().sequences, .plan = nullptr};
     const auto found =
         std::ranges::find_if(jobs_, [&](const ring_job& other) { return job.same_plan(other); });
     places_[step] = static_cast<std::int32_t>(found - jobs_.begin());

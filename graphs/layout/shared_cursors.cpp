@@ -39,10 +39,12 @@ void check_shared_cursor(const step_traits& mine, const step_traits& other,
     if (my == its) return;
     throw invalid_argument{name, what + whose + std::to_string(its), std::to_string(my)};
   };
-  check("checkpoint_interval", "W", mine.ring->interval, other.ring->interval);
-  check("x_ring", "R", mine.ring->rows, other.ring->rows);
+  const ring_rule my_ring = mine.ring.value_or(ring_rule{});
+  const ring_rule its_ring = other.ring.value_or(ring_rule{});
+  check("checkpoint_interval", "W", my_ring.interval, its_ring.interval);
+  check("x_ring", "R", my_ring.rows, its_ring.rows);
   check("max_seqlen", "T", mine.sequences.max_seqlen, other.sequences.max_seqlen);
-  check("state", "the slots", mine.ring->slots, other.ring->slots);
+  check("state", "the slots", my_ring.slots, its_ring.slots);
   check("null_block_id", "that", mine.null_block_id, other.null_block_id);
 }
 
