@@ -56,8 +56,8 @@ typedef struct ssugraph_tracker_plan_args {
 SSUGRAPH_C_API ssugraph_status ssugraph_plan_rings(const ssugraph_ring_plan_args* args,
                                                    ssugraph_stream stream);
 
-/** Plans a step by the rule of vLLM's and FlashInfer's rings, whose trackers stay the caller's to
- *  advance. The rest as ssugraph_plan_rings; C++: plan_from_trackers. */
+/** Plans a step by the rule of FlashInfer's rings, whose trackers stay the caller's to advance. The
+ * rest as ssugraph_plan_rings; C++: plan_from_trackers. */
 SSUGRAPH_C_API ssugraph_status ssugraph_plan_from_trackers(const ssugraph_tracker_plan_args* args,
                                                            ssugraph_stream stream);
 
