@@ -2,6 +2,7 @@
 
 #include <ssugraph/ssugraph.h>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 

@@ -171,19 +171,25 @@ class bad_slot_rings : public slot_rings {
     slots_ = test_.slots_at(memory_->data());
     positions_ = moved(test_.positions, memory_->data());
   }
-  /** What all calls refuse alike; then all is as it should be again. */
-  std::string refused() {
+  /** What all calls that write caches refuse alike; then all is as it should be again. */
+  std::string refused_by_writing() {
     const std::array by{refused([&] { reset_slots(caches_, slots_, stream_.get()); }), refused([&] {
                           load_slots(caches_, states_, slots_, positions_, stream_.get());
                         }),
-                        refused([&] { attach_slots(caches_, slots_, positions_, stream_.get()); }),
-                        refused([&] { store_slots(caches_, slots_, states_, stream_.get()); })};
+                        refused([&] { attach_slots(caches_, slots_, positions_, stream_.get()); })};
     good();
     std::string all = by[0];
     for (const std::string& each : by) {
       if (each != by[0]) all += ", " + each;
     }
     return all;
+  }
+  /** The same of all calls. */
+  std::string refused() {
+    const std::string by_store =
+        refused([&] { store_slots(caches_, slots_, states_, stream_.get()); });
+    const std::string all = refused_by_writing();
+    return by_store == all ? all : all + ", " + by_store;
   }
   static std::string refused(const std::function<void()>& call) {
     try {
@@ -306,19 +312,18 @@ TEST_P(bad_slot_rings, have_positions_for_all_entries) {
 
 /** Where all but a store write. */
 TEST_P(bad_slot_rings, overlap_nothing_that_is_written) {
-  const auto by_writing = [](const std::string& name) { return name + ", nothing"; };
   const tensor_view& other = caches_[0].x_ring;
   caches_[2].ring_cursor = caches_[2].ring_cursor.at(other.data());
-  EXPECT_EQ(refused(), by_writing("caches[2].ring_cursor"));
+  EXPECT_EQ(refused_by_writing(), "caches[2].ring_cursor");
   tensor_view& cursor = caches_[2].ring_cursor;
   cursor = cursor.at(static_cast<std::byte*>(cursor.data()) + 16).with_extent(0, 7);
-  EXPECT_EQ(refused(), by_writing("caches[2].ring_cursor")) << "nearly that of others";
+  EXPECT_EQ(refused_by_writing(), "caches[2].ring_cursor") << "nearly that of others";
   cursor = tensor_view{cursor.data(), dtype::int32, {4, 4}, {8, 1}};
-  EXPECT_EQ(refused(), by_writing("caches[2].ring_cursor")) << "that of others, in other strides";
+  EXPECT_EQ(refused_by_writing(), "caches[2].ring_cursor") << "that of others, in other strides";
   cursor = tensor_view{cursor.data(), dtype::int32, {8, 4}, {0, 1}};
-  EXPECT_EQ(refused(), by_writing("caches[2].ring_cursor")) << "all slots have one";
+  EXPECT_EQ(refused_by_writing(), "caches[2].ring_cursor") << "all slots have one";
   slots_.indices = slots_.indices.at(cursor.data());
-  EXPECT_EQ(refused(), by_writing("caches[1].ring_cursor")) << "of the layer with the most slots";
+  EXPECT_EQ(refused_by_writing(), "caches[1].ring_cursor") << "of the layer with the most slots";
   const auto by_load = [&] {
     const std::string name =
         refused([&] { load_slots(caches_, states_, slots_, positions_, stream_.get()); });

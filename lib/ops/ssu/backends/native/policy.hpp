@@ -91,11 +91,6 @@ constexpr int max_rows_wide(int octets) {
   return octets == 1 ? 4 : 2;
 }
 
-/** Of checkpointed states: blocks that a multiprocessor holds at least, which leaves a thread 144
- *  registers, and rows that are in fp32 at a time while inputs are added to them. */
-inline constexpr int ring_blocks = 2;
-inline constexpr int max_rows_flushed = 4;
-
 /** Rows whose random bits are drawn at a time. With 4, their 8 registers more are spilled: 95.4 us
  * at batch 64 instead of 93.2. */
 inline constexpr int max_rows_drawn = 2;

@@ -6,6 +6,7 @@
 #include "lib/ops/ssu/backends/native/recurrence.cuh"
 #include "lib/ops/ssu/backends/native/ring_inputs.cuh"
 #include "lib/ops/ssu/backends/native/ring_params.hpp"
+#include "lib/ops/ssu/backends/native/ring_policy.hpp"
 #include "lib/ops/ssu/backends/native/ring_stage.cuh"
 #include "lib/ops/ssu/backends/native/rounder.cuh"
 #include "lib/ops/ssu/backends/native/scaler.cuh"

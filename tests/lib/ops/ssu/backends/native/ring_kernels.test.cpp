@@ -20,8 +20,6 @@ using native::state_access;
 
 struct ring_kernel {
   std::string name;
-  state_access access;
-  bool rounding;
   const void* function;
 };
 
@@ -34,7 +32,6 @@ void append_kernels(std::vector<ring_kernel>& kernels) {
         if (!native::is_ring_compiled(lanes, rows, access)) continue;
         kernels.push_back({(Rounding ? "rounded " : "") + std::string{to_string(State)} + ", " +
                                std::to_string(lanes) + " lanes, " + std::to_string(rows) + " rows",
-                           access, Rounding,
                            native::find_ring_kernel<State, Rounding>(lanes, rows, access)});
       }
     }
@@ -57,11 +54,8 @@ std::vector<ring_kernel> all_kernels() {
   return kernels;
 }
 
-/** Element by element, each random bit is found by its number; else a few words wait for their use.
- */
-std::size_t bytes_allowed(const ring_kernel& kernel) {
-  return kernel.rounding && kernel.access == state_access::by_element ? 32 : 24;
-}
+/** A few words that wait for their use. */
+constexpr std::size_t bytes_allowed = 32;
 
 TEST(ring_kernels, are_all_there) {
   const std::vector<ring_kernel> kernels = all_kernels();
@@ -81,7 +75,7 @@ TEST(ring_kernels, hold_nearly_all_in_registers) {
     ASSERT_EQ(cudaFuncGetAttributes(&attributes, each.function), cudaSuccess) << each.name;
     if (attributes.binaryVersion != 90) GTEST_SKIP() << "known of sm_90 alone";
     EXPECT_LE(attributes.numRegs, 128) << each.name << ": four blocks fit on a multiprocessor";
-    EXPECT_LE(attributes.localSizeBytes, bytes_allowed(each)) << each.name;
+    EXPECT_LE(attributes.localSizeBytes, bytes_allowed) << each.name;
   }
 }
 
