@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tests/graphs/target_suite.hpp"
+#include "tests/support/cursor_model.hpp"
 
 #include <ssugraph/ssugraph.hpp>
 
