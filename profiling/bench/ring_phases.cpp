@@ -20,6 +20,7 @@ std::int64_t positions_of(const options& opts) {
 /** Of each sequence, neighbours apart from each other as requests in a batch are. */
 std::vector<std::int64_t> first_positions(std::int64_t positions, std::int32_t live) {
   std::vector<std::int64_t> first;
+  first.reserve(static_cast<std::size_t>(live));
   for (std::int32_t i = 0; i < live; ++i)
     first.push_back(i * positions / live);
   std::ranges::shuffle(first, std::mt19937{3});
