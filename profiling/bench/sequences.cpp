@@ -122,7 +122,7 @@ void sequences::next(cudaStream_t stream) {
                              count_ * sizeof(std::int32_t), cudaMemcpyDeviceToDevice, stream),
              "cudaMemcpyAsync of the slots");
   first_ += count_;
-  if (!cursor_) return;
+  if (!phases_) return;
   const auto live = static_cast<std::int32_t>(count_);
   place_cursors(static_cast<const ssugraph::ring_cursor*>(positions_.get()) + replay_ * live,
                 static_cast<const std::int32_t*>(slots_.get()), live,
