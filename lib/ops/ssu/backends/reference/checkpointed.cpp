@@ -47,20 +47,20 @@ class head_step {
 
   /** Reads before any sequence of this head writes. */
   void run() {
-    std::vector<float> S(static_cast<std::size_t>(problem_.dstate));
+    std::vector<float> stored(static_cast<std::size_t>(problem_.dstate));
     for (std::int64_t d = 0; d < problem_.dim; ++d) {
       const host_row row{args_.state, args_.state_scale, slot(), head_, d};
-      load_row(row, S);
+      load_row(row, stored);
       for (int t = 0; t < step_.tokens.length; ++t)
-        write_out(args_, out_of(t, d, S), step_.tokens.begin + t, head_, d);
-      if (step_.ring.flush > 0) store_checkpoint(row, d, S);
+        write_out(args_, out_of(t, d, stored), step_.tokens.begin + t, head_, d);
+      if (step_.ring.flush > 0) store_checkpoint(row, d, stored);
     }
   }
 
   /** The new tokens' rows; those of B once a group. */
   void append() const {
     for (int t = 0; t < step_.tokens.length; ++t) {
-      const ring_input& token = inputs_[static_cast<std::size_t>(step_.ring.count + t)];
+      const ring_input& token = inputs_[input_of(t)];
       const std::int64_t at = ring_row(step_.ring.count + t);
       element<float>(args_.dt_ring, slot(), head_, at) = token.dt;
       for (std::int64_t d = 0; d < problem_.dim; ++d)
@@ -75,6 +75,11 @@ class head_step {
   [[nodiscard]] std::int64_t slot() const { return step_.ring.slot; }
   [[nodiscard]] std::int64_t ring_row(int j) const {
     return step_.ring.row(j, static_cast<int>(problem_.ring_rows));
+  }
+
+  /** The number of new token `t` among the inputs. */
+  [[nodiscard]] std::size_t input_of(int t) const {
+    return static_cast<std::size_t>(step_.ring.count) + static_cast<std::size_t>(t);
   }
 
   void add(float dt, const tensor_view& x, const tensor_view& B, int j) {
@@ -107,34 +112,34 @@ class head_step {
   }
 
   /** The sum over dstate of new token `t`. */
-  [[nodiscard]] float out_of(int t, std::int64_t d, const std::vector<float>& S) const {
-    const auto last = static_cast<std::size_t>(step_.ring.count + t);
+  [[nodiscard]] float out_of(int t, std::int64_t d, const std::vector<float>& stored) const {
+    const std::size_t last = input_of(t);
     const std::int64_t row = step_.tokens.begin + t;
-    const auto times_C = [&](const std::vector<float>& of_dstate) {
+    const auto product = [&](const std::vector<float>& of_dstate) {
       float sum = 0.0f;
       for (std::size_t n = 0; n < of_dstate.size(); ++n)
         sum += of_dstate[n] * load(args_.C, row, group_, static_cast<std::int64_t>(n));
       return sum;
     };
-    float sum = std::exp(A_ * static_cast<float>(inputs_[last].sum_dt)) * times_C(S);
+    float sum = std::exp(A_ * static_cast<float>(inputs_[last].sum_dt)) * product(stored);
     for (std::size_t j = 0; j <= last; ++j) {
       const ring_input& input = inputs_[j];
-      sum += decay(inputs_[last], input) * input.dt * times_C(input.B) *
+      sum += decay(inputs_[last], input) * input.dt * product(input.B) *
              input.x[static_cast<std::size_t>(d)];
     }
     return sum;
   }
 
-  void store_checkpoint(const host_row& row, std::int64_t d, std::vector<float>& S) const {
+  void store_checkpoint(const host_row& row, std::int64_t d, std::vector<float>& stored) const {
     const auto flush = static_cast<std::size_t>(step_.ring.flush);
     const ring_input& last = inputs_[flush - 1];
-    for (float& h : S)
+    for (float& h : stored)
       h *= std::exp(A_ * static_cast<float>(last.sum_dt));
     for (std::size_t j = 0; j < flush; ++j) {
       const ring_input& input = inputs_[j];
       const float by = decay(last, input) * input.dt * input.x[static_cast<std::size_t>(d)];
-      for (std::size_t n = 0; n < S.size(); ++n)
-        S[n] += by * input.B[n];
+      for (std::size_t n = 0; n < stored.size(); ++n)
+        stored[n] += by * input.B[n];
     }
     const row_bits bits{
         .seed = seed_,
@@ -142,7 +147,7 @@ class head_step {
         .t = static_cast<std::uint32_t>(step_.ring.position),
         .slot = args_.rounding_key ? element<std::int64_t>(args_.rounding_key, slot()) : slot(),
         .rounds = problem_.philox_rounds};
-    store_row(row, S, problem_.stochastic_rounding ? &bits : nullptr);
+    store_row(row, stored, problem_.stochastic_rounding ? &bits : nullptr);
   }
 
   const ssu_problem& problem_;
