@@ -127,9 +127,12 @@ ssugraph_status ssugraph_builder_ssu(ssugraph_builder* builder, const char* name
     const ssugraph_ssu_options known = optional("options", options);
     check_reserved("reserved", known.reserved);
     ssu_args given = args_of(args);
-    // Without a null block of its own, the step has that of its sequences.
-    if (known.sequences != nullptr && required("args", args).has_null_block == 0)
+    if (known.sequences != nullptr) {
+      if (required("args", args).has_null_block != 0)
+        throw invalid_argument{"has_null_block", "0, for the null block is that of the sequences",
+                               "1"};
       given.null_block_id = ssu_args{}.null_block_id;
+    }
     visit->ssu(text("name", name), given,
                {.shares_state = flag("shares_state", known.shares_state),
                 .sequences = text("sequences", known.sequences, "")});

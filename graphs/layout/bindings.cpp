@@ -45,7 +45,8 @@ std::vector<std::size_t> steps_of(const pipeline_core& core, const binding& boun
   std::vector<std::size_t> named;
   for (std::size_t step = 0; step < core.steps.size(); ++step) {
     const library_step* ours = core.steps[step].library();
-    if (ours != nullptr && ours->sequences == bound.step) named.push_back(step);
+    const bool is_of_them = ours != nullptr && !ours->sequences.empty();
+    if (is_of_them && ours->sequences == bound.step) named.push_back(step);
   }
   if (named.empty()) named.push_back(find_library_step(core, bound.step));
   return named;

@@ -26,7 +26,10 @@ promised promises_of(const step_traits& step, const bound_tensors& tensors) {
   }
   promised of{.rule = rule, .ring = *step.ring};
   if (of.ring.accepted.data != nullptr) of.ring.accepted = find(operand_role::counts);
-  if (of.ring.cursor.data == nullptr) of.plan = find(operand_role::ring_plan);
+  if (of.ring.cursor.data != nullptr) return of;
+  of.plan = find(operand_role::ring_plan);
+  const std::size_t sources = find_operand(step.operands, operand_role::source_slots);
+  if (!step.tensors[sources]) of.rule.indices = {};  // made up, which a plan need not follow
   return of;
 }
 

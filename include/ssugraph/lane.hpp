@@ -88,6 +88,8 @@ class SSUGRAPH_EXPORT lane {
    * caller's graph runs, from 0 to `bucket`; anything else counts as the nearer of them. The graph
    * then serves the first `*live` sequences, and draws its seeds even for 0.
    *
+   * Record all layers on its cursors behind it, or their rings lack the tokens of the step.
+   *
    * Allocates nothing and works in every capture mode. The caller's graphs use the lane's memory
    * and random state: the lane must outlive them, and they and its replays run one after another.
    *
@@ -129,7 +131,8 @@ class SSUGRAPH_EXPORT lane {
 
   /**
    * Gives bound tensors other addresses, for all replays to come; those in flight keep theirs. Give
-   * a scaled state and its `state_scale` theirs together: codes mean nothing without it.
+   * a scaled state and its `state_scale` theirs together: codes mean nothing without it; and of a
+   * checkpointed state its rings and cursor.
    * Checked like `make_lane`. A bucket of library kernels alone gets new node parameters; one with
    * other steps is recorded again and its executable updated, or instantiated anew. May allocate;
    * waits for nothing in flight.
@@ -186,8 +189,8 @@ class SSUGRAPH_EXPORT lane {
 
   /**
    * Replays every bucket full and takes the median of `rounds`. Runs on what the bound tensors hold
-   * and so changes state and out: for a lane that does not serve yet. The random state is put back,
-   * also where it throws. Waits for the stream. Throws as `replay`.
+   * and so changes state, rings, cursors and out: for a lane that does not serve yet. The random
+   * state is put back, also where it throws. Waits for the stream. Throws as `replay`.
    */
   [[nodiscard]] std::vector<bucket_time> time_buckets(int rounds, stream_handle stream);
 

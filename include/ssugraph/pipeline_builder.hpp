@@ -88,7 +88,8 @@ class SSUGRAPH_EXPORT pipeline_builder {
   /**
    * Names sequences for the steps behind that ask for them. `rebind` and the bindings of a lane
    * replace a tensor of theirs in all of these steps at once, by this name. All steps of a pipeline
-   * share one mode and one T, and one batch.
+   * share one mode and one T, and one batch. In these steps such tensors are not bound, and such
+   * numbers are those of the sequences or their defaults, which count as not set.
    *
    * Throws invalid_argument (a name that is empty, or that a step or other sequences have); what is
    * wrong with a tensor, the step says that names them. The builder is then unchanged.

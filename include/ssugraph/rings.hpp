@@ -16,9 +16,10 @@
  *
  * so that checkpoints lie where W divides the position, whatever was accepted. A null or empty
  * sequence changes no cursor. A cursor that no step left behind (start outside [0, R), a count that
- * was due, pending above W, 16 or what R has room for, a negative position) is left alone, and its
- * sequence counts as null: checked mode names it. Two pipelines, lanes or calls of plan_rings that
- * plan one step of one cursor take it on twice.
+ * was due, pending above W, 16 or what R has room for, a position outside of 0 to 2^31 - 65) is
+ * left alone, and its sequence counts as null: checked mode names it. Lanes and calls with disjoint
+ * slots may share one tensor of cursors; two that plan one step of one slot take its cursor on
+ * twice.
  */
 
 #include <ssugraph/export.hpp>
@@ -71,9 +72,11 @@ struct ring_plan_args {
 
 /**
  * Plans a step of eager calls, and advances the cursors past it: once a step, however many layers
- * take the plan. One kernel, stream-ordered, capture-safe, no allocation; on the host: before it
- * returns. Throws invalid_argument before anything ran (shapes, dtypes, alignment, devices, W, T
- * and R; an element of what is written on top of another tensor), cuda_error.
+ * take the plan. Without cu_seqlens n is the rows of ring_plan: cut it to the batch, or cursors of
+ * what lies behind go on, too. With cu_seqlens n is one less than its entries, and rows of
+ * ring_plan behind are left alone. One kernel, stream-ordered, capture-safe, no allocation; on the
+ * host: before it returns. Throws invalid_argument before anything ran (shapes, dtypes, alignment,
+ * devices, W, T and R; an element of what is written on top of another tensor), cuda_error.
  */
 SSUGRAPH_EXPORT void plan_rings(const ring_plan_args& args, stream_handle stream);
 
@@ -91,12 +94,13 @@ struct tracker_plan_args {
 };
 
 /**
- * Plans a step by the rule of FlashInfer's rings, which vLLM has, too, with FlashInfer (its Triton
- * kernel is told when to store): all live inputs go into the checkpoint
- * where they and the step's tokens would be more than W (flush = prev + T_i > W ? prev : 0). Reads
- * the trackers, which stay the caller's to advance. `positions` are for stochastic rounding alone:
- * without them all checkpoints of a slot take the bits of position 0, of different seeds. Order,
- * capture and errors as plan_rings.
+ * Plans a step by FlashInfer's rule, which vLLM's FlashInfer backend has, too: where the live
+ * inputs and the step's tokens would be more than W, all live inputs go into the checkpoint (flush
+ * = prev + T_i > W ? prev : 0). vLLM's Triton kernel is told when to store: write such rows
+ * yourself. Reads the trackers, which stay the caller's to advance. `shift` becomes the sequence's
+ * length, right where each step has as many tokens as the last and all stand; else write that
+ * column yourself. `positions` are for stochastic rounding alone: without them all checkpoints of a
+ * slot take the bits of position 0, of different seeds. n, order, capture and errors as plan_rings.
  */
 SSUGRAPH_EXPORT void plan_from_trackers(const tracker_plan_args& args, stream_handle stream);
 

@@ -70,7 +70,7 @@ namespace ssugraph {
  *   two sequences that read one slot, neither may write it. A sequence may write its own source.
  *   With `dst_state` any slot may be a source; sequences that share one round by the same bits;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
- * - 0 <= num_accepted_tokens <= T.
+ * - 0 <= num_accepted_tokens <= T (with rings, below, 16).
  *
  * A broken promise makes wrong values, but nothing outside of the tensors is read or written: an
  * index that is no slot counts as null_block_id, rows and counts are cut to what there is, and a
@@ -79,9 +79,11 @@ namespace ssugraph {
  *
  * With rings (x_ring, B_ring and dt_ring, which come together, and one of ring_cursor and
  * ring_plan) a sequence has one slot, column 0 of its indices, and no destination: neither
- * dst_state nor dst_state_batch_indices. Several tokens need cu_seqlens and max_seqlen.
- * num_accepted_tokens says how many tokens of the *previous* step stand, 0 counting as 1; unbound:
- * all of them. It plays no part beside ring_plan.
+ * dst_state nor dst_state_batch_indices. The rings are written, too, and by a pipeline's prologue
+ * ring_cursor. Several tokens need cu_seqlens and max_seqlen. num_accepted_tokens says how many
+ * tokens of the *previous* step stand, 0 counting as 1, of which no more count than that step had;
+ * unbound: all of them. It plays no part beside ring_plan, whose slots count and not those of
+ * indices, with which they agree, and whose lengths are those of cu_seqlens.
  */
 struct ssu_args {
   /** (slots, nheads, dim, dstate), fp32, fp16, bf16 or, with state_scale, int16, int8 or
@@ -116,14 +118,16 @@ struct ssu_args {
   tensor_view dst_state_scale;  ///< the same of a scaled dst_state
   ///@{
   /** Of a checkpointed state: the inputs since the checkpoint, R rows a slot, any strides. Slots as
-   *  of the state; R is at least W + 2T - 1, at most 128. Rows that are not live are never read as
-   *  values. Read and written. */
+   *  of the state; R is at least W + 2T - 1 with the largest T of any step on these rings, at most
+   *  128. All that step them have the same W and R. Rows that are not live are never read as
+   * values. Read and written. */
   tensor_view x_ring;   ///< (slots, nheads, R, dim), dtype of x
   tensor_view B_ring;   ///< (slots, ngroups, R, dstate), dtype of B
   tensor_view dt_ring;  ///< (slots, nheads, R), fp32: dt'
   ///@}
   /** (slots, 4) int32, each row 16 bytes at a multiple of 16: see `ring_cursor` of rings.hpp. Of a
-   *  pipeline's steps, whose prologue advances it once a replay, however many layers share it. */
+   *  pipeline's steps, whose prologue advances it once a replay, however many layers share it; an
+   *  eager call refuses it and takes ring_plan. */
   tensor_view ring_cursor;
   /** (n, 8) int32, each row 32 bytes at a multiple of 16: see `ring_plan_row` of rings.hpp. Instead
    *  of the cursor: of eager calls, by plan_rings, and of engines that keep trackers of their own.

@@ -68,6 +68,10 @@ worded in_words(promise which, std::span<const operand> operands, const promised
               "rows that the ring does not have"};
     case promise::plan_flush:
       return {plan, "a flush from 0 to count", "another one"};
+    case promise::plan_index:
+      return {plan, "-1, or the slot that " + source + " names", "another slot"};
+    case promise::plan_length:
+      return {plan, "the length of the sequence", "another one"};
   }
   return {};
 }

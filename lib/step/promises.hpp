@@ -35,6 +35,8 @@ enum class promise : std::uint8_t {
   plan_slot,         ///< null or in [0, slots)
   plan_rows,         ///< a start in the ring, and no more rows than it has
   plan_flush,        ///< of no more than the live ones
+  plan_index,        ///< the slot that the sequence's index names
+  plan_length,       ///< the tokens that the sequence has
 };
 
 /** What is promised of one step of the library's, by the tensors that it is launched on. */
@@ -80,7 +82,8 @@ SSUGRAPH_HOST_DEVICE inline bool is_slot(std::int64_t slots, std::int64_t index)
 
 /** Whether a sequence has no slot by a caller's plan. */
 SSUGRAPH_HOST_DEVICE inline bool is_null_plan(const promised& of, const ring_plan_row& plan) {
-  return plan.slot == of.rule.null_block_id || plan.slot == no_slot;
+  const bool has_null = of.rule.indices.data != nullptr;
+  return plan.slot == no_slot || (has_null && plan.slot == of.rule.null_block_id);
 }
 
 /** What a sequence of `length` tokens, at least one, breaks of a caller's plan. */
@@ -90,8 +93,12 @@ SSUGRAPH_HOST_DEVICE inline bool breaks_plan(const promised& of, std::int64_t se
   if (is_null_plan(of, plan)) return false;
   const bool has_rows = is_slot(of.ring.rows, plan.start) && plan.count >= 0 &&
                         std::int64_t{plan.count} + length <= of.ring.rows;
+  const bool is_index =
+      of.rule.indices.data == nullptr || plan.slot == source_index(of.rule, sequence);
   broken = !is_slot(of.ring.slots, plan.slot) ? promise::plan_slot
+           : !is_index                        ? promise::plan_index
            : !has_rows                        ? promise::plan_rows
+           : plan.length != length            ? promise::plan_length
                                               : promise::plan_flush;
   return broken != promise::plan_flush || plan.flush < 0 || plan.flush > plan.count;
 }

@@ -153,11 +153,14 @@ TEST_P(c_rings, of_layers_that_name_their_sequences) {
     c_args args{theirs.args(layer), on_gpu()};
     const std::string name = ring_layers::name_of(layer);
     EXPECT_EQ(refused_argument(ssugraph_builder_ssu(builder, name.c_str(), args.get(), &options)),
+              "has_null_block");
+    args.args.has_null_block = 0;
+    args.args.null_block_id = 0;
+    EXPECT_EQ(refused_argument(ssugraph_builder_ssu(builder, name.c_str(), args.get(), &options)),
               name + ".state_batch_indices");
     args.args.state_batch_indices = args.args.num_accepted_tokens = nullptr;
     args.args.cu_seqlens = args.args.ring_cursor = nullptr;
-    args.args.null_block_id = args.args.max_seqlen = args.args.checkpoint_interval = 0;
-    args.args.has_null_block = 0;
+    args.args.max_seqlen = args.args.checkpoint_interval = 0;
     EXPECT_EQ(refused_argument(ssugraph_builder_ssu(builder, name.c_str(), args.get(), &of_nobody)),
               name + ".sequences");
     ASSERT_STATUS(ssugraph_builder_ssu(builder, name.c_str(), args.get(), &options), SUCCESS);

@@ -4,9 +4,10 @@
 /** @file
  *  Addresses for the tensors of a step; C++: binding.hpp. */
 
-/** Another address for one bound tensor of a step; its layout stays. Never grows. */
+/** Another address for one bound tensor of a step, or of sequences that steps share; its layout
+ *  stays. Never grows. */
 typedef struct ssugraph_binding {
-  const char* step;   /**< its name in the builder */
+  const char* step;   /**< the name of the step or the sequences in the builder */
   const char* tensor; /**< the name of one that the step binds, as `state` */
   const void* data;   /**< of the first element */
 } ssugraph_binding;

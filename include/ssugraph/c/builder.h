@@ -29,7 +29,8 @@ typedef struct ssugraph_ssu_options {
       shares_state; /**< 0 or 1: reads and writes the state of an earlier step, with its scales */
   int32_t reserved; /**< 0 */
   /** The name of the sequences that the step is of (ssugraph_builder_sequences), or NULL. It binds
-   *  none of their tensors itself then, and its scalars of theirs are 0, or equal. */
+   *  none of their tensors itself then, its has_null_block is 0, and its other
+   *  scalars of theirs are 0, or equal. */
   const char* sequences;
 } ssugraph_ssu_options;
 

@@ -38,7 +38,7 @@
  *   two sequences that read one slot, neither may write it. A sequence may write its own source.
  *   With `dst_state` any slot may be a source; sequences that share one round by the same bits;
  * - cu_seqlens start at 0 or more and do not decrease; no sequence is longer than T;
- * - 0 <= num_accepted_tokens <= T.
+ * - 0 <= num_accepted_tokens <= T (with rings, of the previous step, 16).
  *
  * A broken promise makes wrong values, but nothing outside of the tensors is read or written: an
  * index that is no slot counts as the null block, rows and counts are cut to what there is, and a

@@ -123,8 +123,8 @@ TEST_P(checked_rings, name_the_sequence_of_a_plan_that_its_ring_cannot_hold) {
     EXPECT_EQ(refused(row(0, -1, 0, 2), is_eager), named);
     EXPECT_EQ(refused(row(0, 4, 5, 2), is_eager), named);
     EXPECT_EQ(refused(row(0, 4, -1, 2), is_eager), named);
-    EXPECT_EQ(refused(row(0, 0, 0, 3), is_eager), is_eager ? "ring_plan[3]" : "layer0.ring_plan[3]")
-        << "a slot that is planned twice";
+    EXPECT_EQ(refused(row(0, 0, 0, 3), is_eager), named) << "the slot of another sequence";
+    EXPECT_EQ(refused(ring_plan_row{0, 0, 0, 1, 1, 2, 8, 0}, is_eager), named) << "a token less";
   }
 }
 
