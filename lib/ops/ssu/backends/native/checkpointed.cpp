@@ -10,8 +10,11 @@
 #include "lib/ops/ssu/problem/problem.hpp"
 #include "lib/step/planned_step.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
-#include <optional>
+#include <string>
 #include <utility>
 
 namespace ssugraph::detail::native {
