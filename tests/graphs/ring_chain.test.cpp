@@ -1,0 +1,187 @@
+#include "tests/graphs/ring_chain.hpp"
+
+#include "tests/graphs/target_suite.hpp"
+#include "tests/support/float_format.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#if SSUGRAPH_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
+/** Layers with rings, one behind the other on one cursor, step after step. */
+namespace ssugraph::test {
+namespace {
+
+/** One lane and a copy of all memory of its own. */
+class chain_run {
+ public:
+  chain_run(const ring_chain& chain, target where)
+      : where_{where},
+        stream_{place_of(where)},
+        memory_{place_of(where), chain.first_contents()},
+        lane_{chain.build(where, memory_.data()).make_lane(stream_.get())} {
+    lane_.set_random_state({7, 0}, stream_.get());
+  }
+  virtual ~chain_run() = default;
+
+  void step(const arena& inputs, std::int32_t batch) {
+    memory_.write(0, {inputs.data(), inputs.size()});
+    enqueue(batch);
+    stream_.wait();
+  }
+  [[nodiscard]] placed_memory& memory() { return memory_; }
+  [[nodiscard]] lane& of() { return lane_; }
+  [[nodiscard]] stream_handle stream() const { return stream_.get(); }
+  [[nodiscard]] target where() const { return where_; }
+
+ protected:
+  virtual void enqueue(std::int32_t batch) = 0;
+
+ private:
+  target where_;
+  placed_stream stream_;
+  placed_memory memory_;
+  lane lane_;
+};
+
+class called_chain final : public chain_run {
+ public:
+  called_chain(const ring_chain& chain, target where, lane_call call)
+      : chain_run{chain, where}, call_{call} {}
+
+ private:
+  void enqueue(std::int32_t batch) override { run(of(), call_, batch, stream()); }
+
+  lane_call call_;
+};
+
+#if SSUGRAPH_CUDA
+void check(cudaError_t error) {
+  ASSERT_EQ(error, cudaSuccess) << cudaGetErrorString(error);
+}
+
+/** By graphs that the caller captured, one a bucket. */
+class captured_chain final : public chain_run {
+ public:
+  explicit captured_chain(const ring_chain& chain)
+      : chain_run{chain, target::cuda}, live_{place::device, sizeof(std::int32_t)} {
+    small_ = captured(ring_chain::small_bucket);
+    large_ = captured(ring_chain::most_sequences);
+  }
+
+ private:
+  using graph_exec =
+      std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, decltype(&cudaGraphExecDestroy)>;
+
+  graph_exec captured(std::int32_t bucket) {
+    const auto* const live = reinterpret_cast<const std::int32_t*>(live_.data());
+    check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeGlobal));
+    of().record(bucket, live, stream());
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream(), &graph));
+    cudaGraphExec_t exec = nullptr;
+    check(cudaGraphInstantiate(&exec, graph, 0));
+    check(cudaGraphDestroy(graph));
+    return {exec, cudaGraphExecDestroy};
+  }
+
+  void enqueue(std::int32_t batch) override {
+    live_.write(0, std::as_bytes(std::span{&batch, 1}));
+    const graph_exec& bucket = batch <= ring_chain::small_bucket ? small_ : large_;
+    check(cudaGraphLaunch(bucket.get(), stream()));
+  }
+
+  placed_memory live_;
+  graph_exec small_{nullptr, cudaGraphExecDestroy};
+  graph_exec large_{nullptr, cudaGraphExecDestroy};
+};
+#endif
+
+class ring_chains : public target_suite {
+ protected:
+  static testing::AssertionResult same(const ring_chain& chain, const arena& one,
+                                       const arena& other) {
+    const std::span left{one.data(), one.size()};
+    const auto at = std::ranges::mismatch(left, std::span{other.data(), other.size()}).in1;
+    if (at == left.end()) return testing::AssertionSuccess();
+    const auto offset = static_cast<std::size_t>(at - left.begin());
+    return testing::AssertionFailure()
+           << "from " << chain.name_at(offset) << " on, byte " << offset;
+  }
+
+  static void expect_the_same_in_all_ways(const chain_spec& spec) {
+    random_engine engine{base_seed()};
+    const ring_chain chain{spec, engine};
+    std::vector<std::unique_ptr<chain_run>> ways;
+    for (const lane_call call : {lane_call::replay, lane_call::run_eager})
+      ways.push_back(std::make_unique<called_chain>(chain, GetParam(), call));
+#if SSUGRAPH_CUDA
+    if (on_gpu()) ways.push_back(std::make_unique<captured_chain>(chain));
+#endif
+    for (int step = 0; step < 24; ++step) {
+      const chain_batch batch = random_chain_batch(spec.max_seqlen, spec.max_seqlen, engine);
+      const arena inputs = chain.inputs(batch, engine);
+      for (const auto& way : ways)
+        way->step(inputs, batch.size());
+      arena first = ways.front()->memory().read_all();
+      for (std::size_t way = 1; way < ways.size(); ++way)
+        ASSERT_TRUE(same(chain, first, ways[way]->memory().read_all()))
+            << "step " << step << ", way " << way;
+      expect_numbers(chain, first);
+    }
+    expect_checkpoints(chain, ways.front()->memory().read_all());
+  }
+
+  /** Nothing of what rings and rows behind the live ones held at first. */
+  static void expect_numbers(const ring_chain& chain, arena& memory) {
+    for (std::size_t layer = 0; layer < ring_chain::layers; ++layer) {
+      const tensor_view out = chain.args(layer, memory.data()).out;
+      for_each_element(
+          out, [&](const std::byte* at) { EXPECT_TRUE(std::isfinite(load(at, out.dtype()))); });
+    }
+  }
+
+  /** Of most slots, and never of the null one. */
+  static void expect_checkpoints(const ring_chain& chain, arena memory) {
+    const tensor_view cursor = chain.args(0, memory.data()).ring_cursor;
+    std::int64_t checkpoints = 0;
+    for (std::int64_t slot = 0; slot < ring_chain::slots; ++slot) {
+      const std::int64_t position = load_index(address_of(cursor, slot, 3), cursor.dtype());
+      if (position > 0) ++checkpoints;
+      EXPECT_TRUE(slot > 0 || position == 0);
+    }
+    EXPECT_GT(checkpoints, ring_chain::slots / 2);
+  }
+};
+
+TEST_P(ring_chains, give_the_same_bytes_in_all_ways) {
+  for (const dtype state : {dtype::float32, dtype::bfloat16, dtype::int8}) {
+    for (const std::int64_t tokens : {std::int64_t{1}, ring_chain::most_tokens}) {
+      for (const bool chained : {false, true}) {
+        SCOPED_TRACE(std::string{to_string(state)} + ", T " + std::to_string(tokens) +
+                     (chained ? ", chained" : ""));
+        const dtype io = state == dtype::float32 ? dtype::float32 : dtype::bfloat16;
+        expect_the_same_in_all_ways({.state = state,
+                                     .io = io,
+                                     .max_seqlen = tokens,
+                                     .has_accepted = tokens > 1,
+                                     .chained = chained});
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+SSUGRAPH_ON_BOTH_TARGETS(ring_chains);
+
+}  // namespace
+}  // namespace ssugraph::test
