@@ -33,6 +33,24 @@ void zero(const tensor_view& dense) {
   std::memset(dense.data(), 0, static_cast<std::size_t>(dense.size() * size_of(dense.dtype())));
 }
 
+ssu_args as_it_is(const ssu_args& args) {
+  return args;
+}
+
+ssu_args of_one_token(const ssu_args& args) {
+  ssu_args plain = args;
+  plain.cu_seqlens = {};
+  plain.max_seqlen = 1;
+  for (const auto member :
+       {&ssu_args::x, &ssu_args::dt, &ssu_args::B, &ssu_args::C, &ssu_args::out}) {
+    const tensor_view& rows = args.*member;
+    const std::vector<std::int64_t> extents{ring_chain::most_sequences, rows.extent(1),
+                                            rows.extent(2)};
+    plain.*member = tensor_view{rows.data(), rows.dtype(), std::span{extents}, rows.strides()};
+  }
+  return plain;
+}
+
 }  // namespace
 
 ring_chain::ring_chain(const chain_spec& spec, random_engine& engine) : spec_{spec} {
@@ -109,10 +127,19 @@ arena ring_chain::inputs(const chain_batch& batch, random_engine& engine) const 
 }
 
 pipeline ring_chain::build(target where, std::byte* base) const {
+  return build(where, base, as_it_is);
+}
+
+pipeline ring_chain::build_plain(target where, std::byte* base) const {
+  return build(where, base, of_one_token);
+}
+
+pipeline ring_chain::build(target where, std::byte* base,
+                           ssu_args (*as_bound)(const ssu_args&)) const {
   const mamba_config config{.stochastic_rounding = spec_.state != dtype::float32};
   pipeline_builder builder{config, bucket_policy{{small_bucket, most_sequences}}, where};
   for (std::size_t layer = 0; layer < layers; ++layer)
-    builder.ssu("layer" + std::to_string(layer), args(layer, base));
+    builder.ssu("layer" + std::to_string(layer), as_bound(args(layer, base)));
   return builder.build();
 }
 

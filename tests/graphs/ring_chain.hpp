@@ -53,6 +53,8 @@ class ring_chain {
     return relocate(args_[layer], base);
   }
   [[nodiscard]] pipeline build(target where, std::byte* base) const;
+  /** Of the same layers, in plain steps of one token. */
+  [[nodiscard]] pipeline build_plain(target where, std::byte* base) const;
 
   /** Of the tensor that has the byte at `offset`. */
   [[nodiscard]] std::string name_at(std::size_t offset) const;
@@ -61,6 +63,8 @@ class ring_chain {
   void add_inputs();
   void add_rest();
   void fill(random_engine& engine);
+  [[nodiscard]] pipeline build(target where, std::byte* base,
+                               ssu_args (*as_bound)(const ssu_args&)) const;
 
   chain_spec spec_;
   arena_layout layout_;

@@ -106,6 +106,80 @@ class captured_chain final : public chain_run {
 };
 #endif
 
+/** A layer token by token, in float64, on nothing but what was accepted. */
+class recurrence {
+ public:
+  /** On the states that lie there. */
+  explicit recurrence(const ssu_args& args) : states_(ring_chain::slots) {
+    for (std::size_t slot = 0; slot < states_.size(); ++slot) {
+      const tensor_view of{address_of(args.state, slot, 0, 0, 0),
+                           args.state.dtype(),
+                           {args.state.extent(1), args.state.extent(2), args.state.extent(3)}};
+      for_each_element(of, [&](const std::byte* at) {
+        states_[slot].settled.push_back(load(at, args.state.dtype()));
+      });
+    }
+  }
+
+  /** Goes through a step whose rows, `out` among them, are those of `args`. */
+  void expect_of(const ssu_args& args, const chain_batch& batch) {
+    worst_ = largest_ = 0;
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < batch.slots.size(); ++i) {
+      const std::int64_t end = row + batch.lengths[i];
+      if (batch.slots[i] != 0 && row < end) {
+        sequence& of = states_[static_cast<std::size_t>(batch.slots[i])];
+        settle(of, batch.accepted[i]);
+        for (std::int64_t token = row; token < end; ++token)
+          of.behind.push_back(next(of.behind.empty() ? of.settled : of.behind.back(), args, token));
+      }
+      row = end;
+    }
+    EXPECT_LE(worst_, 1e-4 * largest_);
+  }
+
+ private:
+  /** By what has been accepted, and behind each token of the last step. */
+  struct sequence {
+    std::vector<double> settled;
+    std::vector<std::vector<double>> behind;
+  };
+
+  static void settle(sequence& of, std::int64_t accepted) {
+    if (of.behind.empty()) return;
+    const auto pending = static_cast<std::int64_t>(of.behind.size());
+    of.settled =
+        of.behind[static_cast<std::size_t>(std::clamp<std::int64_t>(accepted, 1, pending) - 1)];
+    of.behind.clear();
+  }
+
+  /** The state behind one token more. */
+  std::vector<double> next(std::vector<double> state, const ssu_args& args, std::int64_t row) {
+    const auto of = [](const tensor_view& tensor, auto... index) {
+      return load(address_of(tensor, index...), tensor.dtype());
+    };
+    auto h = state.begin();
+    for (std::int64_t head = 0; head < args.state.extent(1); ++head) {
+      const double dt = of(args.dt, row, head, 0);
+      const double decay = std::exp(of(args.A, head, 0, 0) * dt);
+      for (std::int64_t d = 0; d < args.state.extent(2); ++d) {
+        double out = 0;
+        for (std::int64_t n = 0; n < args.state.extent(3); ++n, ++h) {
+          *h = *h * decay + dt * of(args.x, row, head, d) * of(args.B, row, 0, n);
+          out += *h * of(args.C, row, 0, n);
+        }
+        worst_ = std::max(worst_, std::abs(of(args.out, row, head, d) - out));
+        largest_ = std::max(largest_, std::abs(out));
+      }
+    }
+    return state;
+  }
+
+  std::vector<sequence> states_;
+  double worst_ = 0;
+  double largest_ = 0;
+};
+
 class ring_chains : public target_suite {
  protected:
   static testing::AssertionResult same(const ring_chain& chain, const arena& one,
@@ -178,6 +252,37 @@ TEST_P(ring_chains, give_the_same_bytes_in_all_ways) {
         if (HasFailure()) return;
       }
     }
+  }
+}
+
+TEST_P(ring_chains, of_steps_of_one_token_and_of_drafts_go_on_one_behind_the_other) {
+  for (const bool chained : {false, true}) {
+    SCOPED_TRACE(chained ? "chained" : "apart");
+    random_engine engine{base_seed()};
+    const ring_chain chain{
+        {.max_seqlen = ring_chain::most_tokens, .has_accepted = true, .chained = chained}, engine};
+    called_chain drafting{chain, GetParam(), lane_call::replay};
+    placed_memory& memory = drafting.memory();
+    lane plain = chain.build_plain(GetParam(), memory.data()).make_lane(drafting.stream());
+    arena now = memory.read_all();
+    std::vector<recurrence> expected;
+    expected.reserve(ring_chain::layers);
+    for (std::size_t layer = 0; layer < ring_chain::layers; ++layer)
+      expected.emplace_back(chain.args(layer, now.data()));
+    for (int step = 0; step < 40; ++step) {
+      SCOPED_TRACE("step " + std::to_string(step));
+      const bool drafts = step % 2 == 0;
+      const chain_batch batch =
+          random_chain_batch(drafts ? ring_chain::most_tokens : 1, ring_chain::most_tokens, engine);
+      const arena inputs = chain.inputs(batch, engine);
+      memory.write(0, {inputs.data(), inputs.size()});
+      (drafts ? drafting.of() : plain).replay(batch.size(), drafting.stream());
+      now = memory.read_all();
+      for (std::size_t layer = 0; layer < ring_chain::layers; ++layer)
+        expected[layer].expect_of(chain.args(layer, now.data()), batch);
+      expect_numbers(chain, now);
+    }
+    expect_checkpoints(chain, now);
   }
 }
 
