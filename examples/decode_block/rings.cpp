@@ -26,6 +26,7 @@ void add_row(const model& shape, float A, float dt, const bf16* x, const bf16* B
 
 void spread_cursors(const model& model, const decode_memory& memory, cudaStream_t stream) {
   std::vector<ssugraph::ring_cursor> cursors;
+  cursors.reserve(static_cast<std::size_t>(memory.slots));
   for (std::int32_t slot = 0; slot < memory.slots; ++slot)
     cursors.push_back({.count = slot % model.checkpoint});
   upload(memory.cursor, cursors, stream);

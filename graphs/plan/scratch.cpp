@@ -117,6 +117,7 @@ void scratch_tensors::spread_rings(std::int64_t sequences) {
   const std::size_t plan = find_operand(traits_.operands, operand_role::ring_plan);
   const std::vector<std::int64_t> slots = slots_of(sequences);
   std::vector<ring_plan_row> rows;
+  rows.reserve(static_cast<std::size_t>(sequences));
   for (std::int64_t i = 0; i < sequences; ++i)
     rows.push_back(spread_ring(*traits_.ring, traits_.sequences.max_seqlen, i, sequences,
                                slots[static_cast<std::size_t>(i)]));
