@@ -69,25 +69,30 @@ void check(cudaError_t error) {
   ASSERT_EQ(error, cudaSuccess) << cudaGetErrorString(error);
 }
 
-/** By graphs that the caller captured, one a bucket. */
-class captured_chain final : public chain_run {
+/** By graphs of the caller's, one a bucket: captured, or with the lane's as a child. */
+class recorded_chain final : public chain_run {
  public:
-  explicit captured_chain(const ring_chain& chain)
+  recorded_chain(const ring_chain& chain, bool by_child)
       : chain_run{chain, target::cuda}, live_{place::device, sizeof(std::int32_t)} {
-    small_ = captured(ring_chain::small_bucket);
-    large_ = captured(ring_chain::most_sequences);
+    small_ = recorded(ring_chain::small_bucket, by_child);
+    large_ = recorded(ring_chain::most_sequences, by_child);
   }
 
  private:
   using graph_exec =
       std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, decltype(&cudaGraphExecDestroy)>;
 
-  graph_exec captured(std::int32_t bucket) {
+  graph_exec recorded(std::int32_t bucket, bool by_child) {
     const auto* const live = reinterpret_cast<const std::int32_t*>(live_.data());
-    check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeGlobal));
-    of().record(bucket, live, stream());
     cudaGraph_t graph = nullptr;
-    check(cudaStreamEndCapture(stream(), &graph));
+    if (by_child) {
+      check(cudaGraphCreate(&graph, 0));
+      EXPECT_NE(of().add_child_graph(graph, {}, bucket, live), nullptr);
+    } else {
+      check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeGlobal));
+      of().record(bucket, live, stream());
+      check(cudaStreamEndCapture(stream(), &graph));
+    }
     cudaGraphExec_t exec = nullptr;
     check(cudaGraphInstantiate(&exec, graph, 0));
     check(cudaGraphDestroy(graph));
@@ -199,7 +204,9 @@ class ring_chains : public target_suite {
     for (const lane_call call : {lane_call::replay, lane_call::run_eager})
       ways.push_back(std::make_unique<called_chain>(chain, GetParam(), call));
 #if SSUGRAPH_CUDA
-    if (on_gpu()) ways.push_back(std::make_unique<captured_chain>(chain));
+    for (const bool by_child : {false, true}) {
+      if (on_gpu()) ways.push_back(std::make_unique<recorded_chain>(chain, by_child));
+    }
 #endif
     for (int step = 0; step < 24; ++step) {
       const chain_batch batch = random_chain_batch(spec.max_seqlen, spec.max_seqlen, engine);
