@@ -81,11 +81,13 @@ placed_memory::~placed_memory() {
 }
 
 void placed_memory::write(std::size_t offset, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
   if (where_ == place::device) return copy_device(data_ + offset, bytes.data(), bytes.size());
   std::memcpy(data_ + offset, bytes.data(), bytes.size());
 }
 
 void placed_memory::read(std::size_t offset, std::span<std::byte> bytes) const {
+  if (bytes.empty()) return;
   if (where_ == place::device) return copy_device(bytes.data(), data_ + offset, bytes.size());
   std::memcpy(bytes.data(), data_ + offset, bytes.size());
 }
