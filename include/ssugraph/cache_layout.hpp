@@ -29,7 +29,7 @@ struct cache_sizes {
 
 /** What a pool asks of its slots. */
 struct cache_layout_options {
-  /** In one slot: 1, which is a pool a layer, to 4096. Slot operations hold all that lies in one
+  /** In one slot: 1, which is a pool per layer, to 4096. Slot operations hold all that lies in one
    * pool to one another: a load costs the host 1.2 ms for 48 layers with rings in one, 0.07 in 48.
    */
   std::int64_t layers = 1;

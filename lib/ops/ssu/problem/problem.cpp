@@ -20,10 +20,6 @@ std::optional<dtype> dtype_of(const tensor_view& tensor) {
   return tensor ? std::optional{tensor.dtype()} : std::nullopt;
 }
 
-bool is_broadcast(const tensor_view& tensor, int axis) {
-  return tensor.extent(axis) == 1 || tensor.stride(axis) == 0;
-}
-
 bool is_tied(const ssu_args& args) {
   return is_broadcast(args.A, 1) && is_broadcast(args.A, 2) && is_broadcast(args.dt, 2) &&
          (!args.dt_bias || is_broadcast(args.dt_bias, 1));
@@ -72,6 +68,10 @@ tensor_layout layout_of(const operand& what, const tensor_view& tensor) {
 }
 
 }  // namespace
+
+bool is_broadcast(const tensor_view& tensor, int axis) {
+  return tensor.extent(axis) == 1 || tensor.stride(axis) == 0;
+}
 
 ssu_mode mode_of(const ssu_args& args) noexcept {
   if (args.num_accepted_tokens && !args.x_ring) return ssu_mode::speculative;

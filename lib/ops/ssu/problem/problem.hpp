@@ -20,6 +20,9 @@ namespace ssugraph::detail {
 /** Of what is valid. */
 inline constexpr std::int64_t max_dstate = 256;
 
+/** Whether all entries along `axis` are one. */
+[[nodiscard]] bool is_broadcast(const tensor_view& tensor, int axis);
+
 /** The mode that `args` select by the tensors they bind. */
 [[nodiscard]] ssu_mode mode_of(const ssu_args& args) noexcept;
 

@@ -25,13 +25,10 @@ void refuse_beside_rings(const ssu_args& args, tensor_view ssu_args::*member, co
 }
 
 void check_tied(const ssu_args& args) {
-  const auto is_one_a_head = [](const tensor_view& tensor, int axis) {
-    return !tensor || tensor.extent(axis) == 1 || tensor.stride(axis) == 0;
-  };
   for (const auto& [name, tensor, axis] :
        {std::tuple{"A", args.A, 1}, std::tuple{"A", args.A, 2}, std::tuple{"dt", args.dt, 2},
         std::tuple{"dt_bias", args.dt_bias, 1}}) {
-    if (is_one_a_head(tensor, axis)) continue;
+    if (!tensor || is_broadcast(tensor, axis)) continue;
     throw invalid_argument{name,
                            "one value a head (stride 0 behind it) beside x_ring: a tied model",
                            to_string(tensor)};

@@ -2,6 +2,7 @@
 
 #include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/native/choice.hpp"
+#include "lib/ops/ssu/backends/native/format.hpp"
 #include "lib/ops/ssu/backends/native/params.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
 #include "lib/ops/ssu/backends/native/ring_kernels.hpp"
@@ -92,40 +93,6 @@ algorithm_choice choose_ring(const ssu_problem& problem, std::int64_t sequences,
           any_tile ? "16-byte accesses" : "as asked"};
 }
 
-// --- Which kernel
-
-template <dtype State>
-const void* kernel_of(bool rounded, const algorithm_choice& choice) {
-  const auto find = rounded ? find_ring_kernel<State, true> : find_ring_kernel<State, false>;
-  return find(choice.lanes, choice.tile.rows, choice.access);
-}
-
-const void* kernel_for(const ssu_problem& problem, const algorithm_choice& choice) {
-  const bool rounded = problem.stochastic_rounding;
-  switch (problem.state_dtype) {
-    case dtype::float16:
-      return kernel_of<dtype::float16>(rounded, choice);
-    case dtype::bfloat16:
-      return kernel_of<dtype::bfloat16>(rounded, choice);
-    case dtype::int16:
-      return kernel_of<dtype::int16>(rounded, choice);
-    case dtype::int8:
-      return kernel_of<dtype::int8>(rounded, choice);
-    case dtype::float8_e4m3:
-      return kernel_of<dtype::float8_e4m3>(rounded, choice);
-    case dtype::float32:
-      if (!rounded)
-        return find_ring_kernel<dtype::float32, false>(choice.lanes, choice.tile.rows,
-                                                       choice.access);
-      [[fallthrough]];
-    case dtype::int32:
-    case dtype::int64:
-      break;
-  }
-  throw refusal("no kernel for checkpointed states of " +
-                std::string{to_string(problem.state_dtype)});
-}
-
 /** One launch of one of the kernels. */
 class native_checkpointed final : public ssu_kernel {
  public:
@@ -135,7 +102,9 @@ class native_checkpointed final : public ssu_kernel {
                    !problem.has_cu_seqlens || problem.max_seqlen <= max_tokens_ahead},
         access_{choice.access},
         shared_bytes_{static_cast<unsigned>(stage_bytes(problem, choice.lanes, choice.tile))},
-        kernel_{kernel_for(problem, choice)} {}
+        kernel_{of_format(problem, [&]<dtype State, bool Rounding>() {
+          return find_ring_kernel<State, Rounding>(choice.lanes, choice.tile.rows, choice.access);
+        })} {}
 
   [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
     return native::why_not(problem, access_);

@@ -3,6 +3,7 @@
 #include "lib/core/launch_limits.hpp"
 #include "lib/ops/ssu/backends/native/checkpointed.hpp"
 #include "lib/ops/ssu/backends/native/choice.hpp"
+#include "lib/ops/ssu/backends/native/format.hpp"
 #include "lib/ops/ssu/backends/native/kernels.hpp"
 #include "lib/ops/ssu/backends/native/params.hpp"
 #include "lib/ops/ssu/backends/native/policy.hpp"
@@ -28,37 +29,6 @@ const void* kernel_of(const kernel_key& key) {
                        : find_kernel<State, Rounding, false, false>(key);
 }
 
-/** The kernel for states that may be rounded stochastically. */
-template <dtype State>
-const void* kernel_of(const kernel_key& key, bool rounded) {
-  return rounded ? kernel_of<State, true>(key) : kernel_of<State, false>(key);
-}
-
-/** The kernel for states of that dtype. */
-const void* kernel_for(const ssu_problem& problem, const kernel_key& key) {
-  const bool rounded = problem.stochastic_rounding;
-  switch (problem.state_dtype) {
-    case dtype::float16:
-      return kernel_of<dtype::float16>(key, rounded);
-    case dtype::bfloat16:
-      return kernel_of<dtype::bfloat16>(key, rounded);
-    case dtype::int16:
-      return kernel_of<dtype::int16>(key, rounded);
-    case dtype::int8:
-      return kernel_of<dtype::int8>(key, rounded);
-    case dtype::float8_e4m3:
-      return kernel_of<dtype::float8_e4m3>(key, rounded);
-    case dtype::float32:
-      if (!rounded) return kernel_of<dtype::float32, false>(key);
-      [[fallthrough]];
-    case dtype::int32:
-    case dtype::int64:
-      break;
-  }
-  throw refusal("no kernel for " + std::string{rounded ? "rounded " : ""} + "states of " +
-                std::string{to_string(problem.state_dtype)});
-}
-
 /** One launch of one of the kernels. */
 class native_ssu final : public ssu_kernel {
  public:
@@ -66,7 +36,9 @@ class native_ssu final : public ssu_kernel {
       : ssu_kernel{describe(problem, sequences, choice),
                    !problem.has_cu_seqlens || problem.max_seqlen <= max_tokens_ahead},
         access_{choice.access},
-        kernel_{kernel_for(problem, key_of(problem, choice))} {}
+        kernel_{of_format(problem, [key = key_of(problem, choice)]<dtype State, bool Rounding>() {
+          return kernel_of<State, Rounding>(key);
+        })} {}
 
   [[nodiscard]] std::string why_not(const ssu_problem& problem) const override {
     return native::why_not(problem, access_);

@@ -8,7 +8,7 @@ namespace ssugraph::detail::native {
 namespace {
 
 /** `tensor`, or where it is unbound something of its dtype to read in its place: no load of the
- * kernel hangs on what is bound. */
+ * kernel depends on what is bound. */
 template <int Rank>
 strided<Rank> lowered_or(const tensor_view& tensor, const tensor_view& instead) {
   if (tensor) return lowered<Rank>(tensor);
